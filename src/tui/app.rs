@@ -21,7 +21,7 @@ fn handle(model: &mut Model, event: AppEvent) -> Effects {
         AppEvent::Effect(effect) => effect.into(),
         AppEvent::Back => focus(model, model.behind),
         AppEvent::Say(text) => {
-            model.said = Some(text);
+            model.message = Some(text);
             Effects::none()
         }
         AppEvent::OpenRun(id) => {

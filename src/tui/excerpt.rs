@@ -60,7 +60,7 @@ impl Excerpt {
 
     /// Returns the line number of the row, from 1.
     pub(super) fn line(&self) -> Result<u64> {
-        let mut line = u64::from(self.said().is_some());
+        let mut line = u64::from(self.message().is_some());
         for row in self.file.window_rows(self.from, 0, self.tail)? {
             if row.map_err(Error::io("read", self.file.path()))?.offset > self.offset {
                 break;
@@ -72,8 +72,8 @@ impl Excerpt {
 
     /// Writes the lines, with or without colors.
     pub(super) fn write(&self, color: bool, out: &mut impl Write) -> io::Result<()> {
-        if let Some(said) = self.said() {
-            writeln!(out, "{said}")?;
+        if let Some(message) = self.message() {
+            writeln!(out, "{message}")?;
         }
         let mut sanitizer = Sanitizer::default();
         for row in
@@ -90,7 +90,7 @@ impl Excerpt {
 
     /// Returns the first line of an excerpt that is not the whole log; it reports the part that
     /// follows.
-    fn said(&self) -> Option<String> {
+    fn message(&self) -> Option<String> {
         let end = self.to.min(self.file.bytes());
         let size = display::size(end.saturating_sub(self.from));
         let is_whole = self.from == 0 && end == self.file.bytes();

@@ -49,8 +49,9 @@ pub(super) fn work(
         let failed = done
             .unwrap_or_else(|_| Err("internal error: quit and start rundown again".into()))
             .err();
-        let told = failed.map(|why| Msg::Failed(Work::External, why));
-        if told.into_iter().chain([Msg::Returned]).any(|message| messages.send(message).is_err()) {
+        let failure = failed.map(|why| Msg::Failed(Work::External, why));
+        if failure.into_iter().chain([Msg::Returned]).any(|message| messages.send(message).is_err())
+        {
             return;
         }
     }
@@ -252,7 +253,7 @@ mod tests {
     #[test]
     fn editors_are_told_the_line_in_their_own_way() {
         const VIM: &str = "-c set nomodeline modelines=0 -c noautocmd args +7 /tmp/a\\ b.log";
-        let told = |spec: &str| {
+        let parsed = |spec: &str| {
             let words = split("EDITOR", spec).unwrap();
             // The result must not depend on the `vi` of this machine.
             let is_vim = named(&words) != "vi" && is_vim(&words);
@@ -271,7 +272,7 @@ mod tests {
             ("code", "--wait --goto /tmp/a b.log:7".to_owned()),
             ("some-editor --flag", "--flag /tmp/a b.log".to_owned()),
         ] {
-            assert_eq!(told(spec), arguments, "{spec}");
+            assert_eq!(parsed(spec), arguments, "{spec}");
         }
         assert_eq!(split("EDITOR", "vi 'x").unwrap_err(), "$EDITOR is not a command: vi 'x");
         assert_eq!(pager_arguments(&["/usr/bin/less".into()], 7), ["-R", "+7g"]);
@@ -333,8 +334,11 @@ mod tests {
                 .stdout(Stdio::null())
                 .stderr(Stdio::null());
             vim.status().unwrap();
-            let told = fs::read_to_string(&out).unwrap();
-            assert!(told.contains("shiftwidth=8") && told.contains("a b%#.log"), "{name}: {told}");
+            let failure = fs::read_to_string(&out).unwrap();
+            assert!(
+                failure.contains("shiftwidth=8") && failure.contains("a b%#.log"),
+                "{name}: {failure}"
+            );
         }
     }
 

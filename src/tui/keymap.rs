@@ -13,7 +13,7 @@ mod remap;
 pub use action::Action;
 pub use key::{Key, Keys};
 pub use map::{Bound, HelpLine, Hint, Keymap, Meaning, Situation};
-pub use remap::{Fault, Wish};
+pub use remap::{Fault, Rebinding};
 
 /// The context of a binding. A pane's own bindings take precedence over those of
 /// [`Context::Everywhere`].

@@ -200,7 +200,7 @@ pub fn log_parts(body: Rect, above: Above) -> LogParts {
 /// Returns the box of the help, with its frame.
 #[must_use]
 pub fn help_box(screen: Rect) -> Rect {
-    centred(screen, 72, screen.height.saturating_sub(2).max(4))
+    centered(screen, 72, screen.height.saturating_sub(2).max(4))
 }
 
 /// Returns the panes and their widths, without the columns between them.
@@ -251,7 +251,7 @@ fn slot(pane: Pane, whole: Rect) -> Slot {
 
 /// Returns a box of at most this size in the middle of the screen.
 #[must_use]
-pub fn centred(screen: Rect, width: u16, height: u16) -> Rect {
+pub fn centered(screen: Rect, width: u16, height: u16) -> Rect {
     let (width, height) = (width.min(screen.width), height.min(screen.height));
     Rect {
         x: screen.x + (screen.width - width) / 2,

@@ -100,7 +100,7 @@ pub struct Model {
     pub marks: HashMap<char, Mark>,
     /// A message about the result of the last key; `None` if the screen shows the result in another
     /// way.
-    pub said: Option<String>,
+    pub message: Option<String>,
     /// The way in which changes on disk are detected.
     pub watching: Watching,
     /// The watched directories.
@@ -149,7 +149,7 @@ impl Model {
             prompt: None,
             past: Past::default(),
             marks: HashMap::new(),
-            said: None,
+            message: None,
             watching: Watching::default(),
             watched: Vec::new(),
             store_fault: None,

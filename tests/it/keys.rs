@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 use rundown::catalog::Catalog;
-use rundown::tui::keymap::{Action, Context, Keymap, Keys, Wish};
+use rundown::tui::keymap::{Action, Context, Keymap, Keys, Rebinding};
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::{Effect, TerminalRequest};
 use rundown::tui::sim::Sim;
@@ -31,7 +31,7 @@ fn open_with(store: &Built, settings: Settings, size: (u16, u16)) -> Sim {
 
 fn with_keys(bindings: &[(Option<Context>, Action, &[&str])]) -> Settings {
     let keys = |names: &[&str]| names.iter().map(|names| Keys::parse(names).unwrap()).collect();
-    let binding = |(context, action, names): &(_, _, &[&str])| Wish {
+    let binding = |(context, action, names): &(_, _, &[&str])| Rebinding {
         context: *context,
         action: *action,
         keys: keys(names),
@@ -76,7 +76,7 @@ fn a_key_that_does_not_continue_a_sequence_is_reported_and_ignored() {
     assert_eq!(last_line(sim.keys("z q")), "z q is not bound");
     assert_eq!(for_terminal(&sim), [] as [&Effect; 0], "q did not leave");
     sim.keys("z Esc");
-    assert!(sim.model.pressed.is_empty() && sim.model.said.is_none());
+    assert!(sim.model.pressed.is_empty() && sim.model.message.is_none());
     assert_eq!(sim.model.focus, Pane::Log, "Esc ended the keys, no more");
     sim.keys("z Ctrl-c");
     assert_eq!(for_terminal(&sim), [&Effect::Quit]);

@@ -273,7 +273,7 @@ fn brackets_and_angles_move_between_runs_in_every_pane() {
     let mut sim = open(&store, SMALL);
     let mut go = |keys: &str| {
         sim.keys(keys);
-        (open_run(&sim).unwrap(), sim.model.said.clone().unwrap_or_default())
+        (open_run(&sim).unwrap(), sim.model.message.clone().unwrap_or_default())
     };
     let at = |n| (run_id(n), String::new());
     assert_eq!(go("("), at(349));
@@ -355,7 +355,7 @@ fn angles_stay_on_the_ref_and_comma_and_period_cross_refs() {
     let mut sim = open(&store, SMALL);
     let mut go = |keys: &str| {
         sim.keys(keys);
-        (place(&sim).0, sim.model.said.clone().unwrap_or_default())
+        (place(&sim).0, sim.model.message.clone().unwrap_or_default())
     };
     assert_eq!(go("<"), (1, String::new()));
     assert_eq!(go("<"), (1, "no older failed run on this ref".into()));
@@ -465,12 +465,12 @@ fn s_selects_commands_from_slowest_to_fastest() {
     let sh = |job: &str, n| Place::Sh(JobId(job.into()), n);
     sim.keys("Tab g s");
     assert_eq!(
-        (place(&sim), sim.model.said.as_deref()),
+        (place(&sim), sim.model.message.as_deref()),
         (sh("test", 2), Some("slowest of 3: 34.0s"))
     );
     sim.keys("s");
     assert_eq!(
-        (place(&sim), sim.model.said.as_deref()),
+        (place(&sim), sim.model.message.as_deref()),
         (sh("build", 1), Some("2nd slowest of 3: 12.1s"))
     );
     sim.keys("s s S");

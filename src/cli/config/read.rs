@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Config;
 use crate::display;
-use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Wish};
+use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Rebinding};
 use crate::tui::theme::{Scheme, Theme, parse_style};
 use crate::tui::view_options::Times;
 
@@ -42,7 +42,7 @@ pub(super) fn parse(text: &str) -> std::result::Result<Config, Vec<Fault>> {
 #[derive(Default)]
 struct Draft {
     config: Config,
-    bindings: Vec<Wish>,
+    bindings: Vec<Rebinding>,
     faults: Vec<Fault>,
 }
 
@@ -152,7 +152,7 @@ impl Draft {
             let names: Vec<&str> = Action::ALL.iter().map(|action| action.name()).collect();
             return Err(unknown("action", name, at, &table, &names));
         };
-        self.bindings.push(Wish { context, action, keys: keys_of(name, value)?, at });
+        self.bindings.push(Rebinding { context, action, keys: keys_of(name, value)?, at });
         Ok(())
     }
 }

@@ -9,7 +9,7 @@ use super::{Action, Context, Key, Keys};
 
 /// A request to bind keys to an action.
 #[derive(Clone, Debug)]
-pub struct Wish {
+pub struct Rebinding {
     /// The context of the binding; `None` for every context that has the action, except the help
     /// and lines being typed.
     pub context: Option<Context>,
@@ -24,7 +24,7 @@ pub struct Wish {
 /// The reason why a request is rejected.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
-    /// [`Wish::at`].
+    /// [`Rebinding::at`].
     pub at: usize,
     /// The problem, and a remedy.
     pub message: String,
@@ -42,12 +42,15 @@ impl Keymap {
     ///
     /// # Errors
     /// Every fault in the changes.
-    pub fn with(wishes: &[Wish]) -> Result<Self, Vec<Fault>> {
+    pub fn with(rebindings: &[Rebinding]) -> Result<Self, Vec<Fault>> {
         let mut draft = Draft::new();
-        let (narrow, wide): (Vec<&Wish>, Vec<&Wish>) =
-            wishes.iter().partition(|wish| wish.context.is_some());
-        let mut faults: Vec<Fault> =
-            wide.into_iter().chain(narrow).filter_map(|wish| draft.grant(wish)).collect();
+        let (narrow, wide): (Vec<&Rebinding>, Vec<&Rebinding>) =
+            rebindings.iter().partition(|rebinding| rebinding.context.is_some());
+        let mut faults: Vec<Fault> = wide
+            .into_iter()
+            .chain(narrow)
+            .filter_map(|rebinding| draft.rebind(rebinding))
+            .collect();
         if faults.is_empty() {
             faults = draft.clashes();
             faults.extend(draft.without_help());
@@ -64,49 +67,52 @@ impl Keymap {
 struct Draft {
     keymap: Keymap,
     /// The offset of the last request for each row of the table.
-    said: Vec<Option<usize>>,
+    set_at: Vec<Option<usize>>,
 }
 
 impl Draft {
     fn new() -> Self {
         let keymap = Keymap::new();
-        let said = vec![None; keymap.bound.len()];
-        Self { keymap, said }
+        let set_at = vec![None; keymap.bound.len()];
+        Self { keymap, set_at }
     }
 
-    fn grant(&mut self, wish: &Wish) -> Option<Fault> {
-        let is_wished = |context: Context| match wish.context {
+    fn rebind(&mut self, rebinding: &Rebinding) -> Option<Fault> {
+        let is_wished = |context: Context| match rebinding.context {
             Some(wished) => context == wished,
             None => !context.types() && context != Context::Help,
         };
-        let has_ctrl_c = wish.keys.iter().any(|keys| keys.as_slice().contains(&Key::CTRL_C));
+        let has_ctrl_c = rebinding.keys.iter().any(|keys| keys.as_slice().contains(&Key::CTRL_C));
         let mut is_known = false;
-        for (bound, said) in self.keymap.bound.iter_mut().zip(&mut self.said) {
+        for (bound, set_at) in self.keymap.bound.iter_mut().zip(&mut self.set_at) {
             let context = bound.binding.context;
-            if bound.binding.action != wish.action || !is_wished(context) {
+            if bound.binding.action != rebinding.action || !is_wished(context) {
                 continue;
             }
-            if let Some(keys) = wish.keys.iter().find(|keys| context.types() && is_typed(keys)) {
+            if let Some(keys) = rebinding.keys.iter().find(|keys| context.types() && is_typed(keys))
+            {
                 return Some(Fault::new(
-                    wish.at,
+                    rebinding.at,
                     format!("`{keys}` types text in [keys.{}]; bind another key", context.name()),
                 ));
             }
             if has_ctrl_c && !bound.keys.contains(&Keys::from(vec![Key::CTRL_C])) {
-                let why =
-                    format!("`Ctrl-c` always quits; bind another key to `{}`", wish.action.name());
-                return Some(Fault::new(wish.at, why));
+                let why = format!(
+                    "`Ctrl-c` always quits; bind another key to `{}`",
+                    rebinding.action.name()
+                );
+                return Some(Fault::new(rebinding.at, why));
             }
-            (bound.keys, *said) = (with_ctrl_c(bound, wish), Some(wish.at));
+            (bound.keys, *set_at) = (with_ctrl_c(bound, rebinding), Some(rebinding.at));
             is_known = true;
         }
-        (!is_known).then(|| Fault::new(wish.at, not_there(wish)))
+        (!is_known).then(|| Fault::new(rebinding.at, not_there(rebinding)))
     }
 
     /// Returns the clashes between bindings of which the user set at least one.
     fn clashes(&self) -> Vec<Fault> {
         let rows: Vec<(&Bound, Option<usize>)> =
-            self.keymap.bound.iter().zip(self.said.iter().copied()).collect();
+            self.keymap.bound.iter().zip(self.set_at.iter().copied()).collect();
         let mut faults = Vec::new();
         for (index, (one, one_said)) in rows.iter().enumerate() {
             for (other, other_said) in rows.iter().skip(index) {
@@ -120,13 +126,13 @@ impl Draft {
     }
 
     fn without_help(&self) -> Option<Fault> {
-        let mut rows = self.keymap.bound.iter().zip(&self.said);
+        let mut rows = self.keymap.bound.iter().zip(&self.set_at);
         let is_lost = |bound: &Bound| {
             bound.binding.action == Action::Help
                 && bound.binding.context == Context::Everywhere
                 && bound.keys.is_empty()
         };
-        let at = rows.find_map(|(bound, said)| said.filter(|_| is_lost(bound)))?;
+        let at = rows.find_map(|(bound, set_at)| set_at.filter(|_| is_lost(bound)))?;
         Some(Fault::new(at, "`help` must keep at least one key".into()))
     }
 }
@@ -138,22 +144,23 @@ fn is_typed(keys: &Keys) -> bool {
 }
 
 /// Returns the keys of a row after a request: the requested ones, and Ctrl-C if the row had it.
-fn with_ctrl_c(bound: &Bound, wish: &Wish) -> Vec<Keys> {
+fn with_ctrl_c(bound: &Bound, rebinding: &Rebinding) -> Vec<Keys> {
     let ctrl_c = Keys::from(vec![Key::CTRL_C]);
-    let stays = bound.keys.contains(&ctrl_c) && !wish.keys.contains(&ctrl_c);
-    wish.keys.iter().cloned().chain(stays.then_some(ctrl_c)).collect()
+    let stays = bound.keys.contains(&ctrl_c) && !rebinding.keys.contains(&ctrl_c);
+    rebinding.keys.iter().cloned().chain(stays.then_some(ctrl_c)).collect()
 }
 
-fn not_there(wish: &Wish) -> String {
-    let name = wish.action.name();
+fn not_there(rebinding: &Rebinding) -> String {
+    let name = rebinding.action.name();
     let all = Keymap::new();
     let contexts = Context::ALL
         .into_iter()
-        .filter(|context| all.of(*context).any(|b| b.binding.action == wish.action));
+        .filter(|context| all.of(*context).any(|b| b.binding.action == rebinding.action));
     let tables: Vec<String> =
         contexts.map(|context| format!("[keys.{}]", context.name())).collect();
-    let here =
-        wish.context.map_or("[keys]".to_owned(), |context| format!("[keys.{}]", context.name()));
+    let here = rebinding
+        .context
+        .map_or("[keys]".to_owned(), |context| format!("[keys.{}]", context.name()));
     format!("`{name}` has no effect in {here}; put it into {}", tables.join(" or "))
 }
 
@@ -213,13 +220,13 @@ mod tests {
     use super::super::{BINDINGS, Meaning};
     use super::*;
 
-    fn wish(context: Option<Context>, action: Action, names: &[&str]) -> Wish {
+    fn rebinding(context: Option<Context>, action: Action, names: &[&str]) -> Rebinding {
         let keys = names.iter().map(|names| Keys::parse(names).unwrap()).collect();
-        Wish { context, action, keys, at: action as usize }
+        Rebinding { context, action, keys, at: action as usize }
     }
 
-    fn faults(wishes: &[Wish]) -> Vec<String> {
-        Keymap::with(wishes).unwrap_err().into_iter().map(|fault| fault.message).collect()
+    fn faults(rebindings: &[Rebinding]) -> Vec<String> {
+        Keymap::with(rebindings).unwrap_err().into_iter().map(|fault| fault.message).collect()
     }
 
     fn meaning(keymap: &Keymap, context: Context, names: &str) -> Meaning {
@@ -229,11 +236,11 @@ mod tests {
     #[test]
     fn keys_of_a_user_s_take_the_place_of_the_table_s() {
         let keymap = Keymap::with(&[
-            wish(None, Action::NextError, &["x", "g e"]),
-            wish(None, Action::Top, &["Home", "g g"]),
-            wish(None, Action::Follow, &[]),
-            wish(None, Action::PageDown, &["Ctrl-f", "PageDown"]),
-            wish(Some(Context::Help), Action::PageDown, &["d"]),
+            rebinding(None, Action::NextError, &["x", "g e"]),
+            rebinding(None, Action::Top, &["Home", "g g"]),
+            rebinding(None, Action::Follow, &[]),
+            rebinding(None, Action::PageDown, &["Ctrl-f", "PageDown"]),
+            rebinding(Some(Context::Help), Action::PageDown, &["d"]),
         ]);
         let keymap = keymap.unwrap();
         let log = |names| meaning(&keymap, Context::Log, names);
@@ -248,69 +255,72 @@ mod tests {
 
     #[test]
     fn the_table_itself_is_without_fault() {
-        let all =
-            BINDINGS.iter().map(|b| wish(Some(b.context), b.action, b.keys)).collect::<Vec<_>>();
+        let all = BINDINGS
+            .iter()
+            .map(|b| rebinding(Some(b.context), b.action, b.keys))
+            .collect::<Vec<_>>();
         assert_eq!(Keymap::with(&all).as_ref(), Ok(&Keymap::new()));
     }
 
     #[test]
     fn a_clash_names_both_actions() {
         use Context::{Everywhere, Help, Log};
-        for (wishes, message) in [
+        for (rebindings, message) in [
             (
-                vec![wish(None, Action::NextError, &["n"])],
+                vec![rebinding(None, Action::NextError, &["n"])],
                 "`next-error`: `n` is already bound to `next-match` in [keys.log]",
             ),
             (
-                vec![wish(None, Action::NextError, &["n x"])],
+                vec![rebinding(None, Action::NextError, &["n x"])],
                 "`next-error`: `n x` conflicts with `n`, which is bound to `next-match` in \
                  [keys.log]",
             ),
             (
-                vec![wish(Some(Log), Action::Wrap, &["Ctrl-z"])],
+                vec![rebinding(Some(Log), Action::Wrap, &["Ctrl-z"])],
                 "`wrap`: `Ctrl-z` is already bound to `suspend`",
             ),
             (
-                vec![wish(Some(Everywhere), Action::Down, &["n"])],
+                vec![rebinding(Some(Everywhere), Action::Down, &["n"])],
                 "`down`: `n` is already bound to `next-match` in [keys.log]",
             ),
             (
-                vec![wish(None, Action::Wrap, &["w", "w w"])],
+                vec![rebinding(None, Action::Wrap, &["w", "w w"])],
                 "`wrap` in [keys.log] has the keys `w` and `w w`, and one begins with the other",
             ),
             (
-                vec![wish(None, Action::Accept, &["F2"])],
+                vec![rebinding(None, Action::Accept, &["F2"])],
                 "`accept` has no effect in [keys]; put it into [keys.prompt]",
             ),
             (
-                vec![wish(Some(Help), Action::Wrap, &["x"])],
+                vec![rebinding(Some(Help), Action::Wrap, &["x"])],
                 "`wrap` has no effect in [keys.help]; put it into [keys.log]",
             ),
             (
-                vec![wish(Some(Context::Prompt), Action::Accept, &["x"])],
+                vec![rebinding(Some(Context::Prompt), Action::Accept, &["x"])],
                 "`x` types text in [keys.prompt]; bind another key",
             ),
-            (vec![wish(None, Action::Help, &[])], "`help` must keep at least one key"),
+            (vec![rebinding(None, Action::Help, &[])], "`help` must keep at least one key"),
             (
-                vec![wish(None, Action::Down, &["Ctrl-c"])],
+                vec![rebinding(None, Action::Down, &["Ctrl-c"])],
                 "`Ctrl-c` always quits; bind another key to `down`",
             ),
         ] {
-            assert_eq!(faults(&wishes), [message]);
+            assert_eq!(faults(&rebindings), [message]);
         }
     }
 
     #[test]
     fn all_faults_are_told_at_once() {
-        let wishes = [wish(None, Action::Wrap, &["n"]), wish(None, Action::Times, &["e"])];
-        assert_eq!(faults(&wishes).len(), 2);
+        let rebindings =
+            [rebinding(None, Action::Wrap, &["n"]), rebinding(None, Action::Times, &["e"])];
+        assert_eq!(faults(&rebindings).len(), 2);
     }
 
     #[test]
     fn ctrl_c_leaves_whatever_a_user_says() {
         let keymap = Keymap::with(&[
-            wish(None, Action::Quit, &["x"]),
-            wish(Some(Context::Prompt), Action::Back, &["Esc"]),
+            rebinding(None, Action::Quit, &["x"]),
+            rebinding(Some(Context::Prompt), Action::Back, &["Esc"]),
         ]);
         let keymap = keymap.unwrap();
         assert_eq!(meaning(&keymap, Context::Log, "x"), Meaning::Action(Action::Quit));

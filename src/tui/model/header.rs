@@ -80,13 +80,13 @@ impl Model {
 
     fn of_run(&self, node: &RunNode, width: usize) -> Vec<(&'static str, Option<String>)> {
         let (head, run) = (&node.head, &node.head.run);
-        let said = |text: &Option<String>| text.as_deref().map(|text| name(text).into_owned());
+        let sanitized = |text: &Option<String>| text.as_deref().map(|text| name(text).into_owned());
         let is_active = head.outcome.is_none() && !head.interrupted;
         vec![
             ("run", Some(name(run.id.as_str()).into_owned()).filter(|id| !id.is_empty())),
-            ("repo", said(&run.repo)),
-            ("ref", said(&run.ref_name)),
-            ("commit", said(&run.sha)),
+            ("repo", sanitized(&run.repo)),
+            ("ref", sanitized(&run.ref_name)),
+            ("commit", sanitized(&run.sha)),
             (
                 "queued",
                 run.queued_at

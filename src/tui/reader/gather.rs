@@ -45,9 +45,9 @@ impl DocumentReader {
     fn put_off(&mut self, mut job: DocumentJob) -> Option<Answer> {
         let own = self.log(job.section).and_then(LogReader::progress);
         let percent = job.seek.as_ref().map(|seek| seek.percent(own)).or(own);
-        let is_due = job.told.elapsed() >= REPORT_PAUSE;
+        let is_due = job.reported_at.elapsed() >= REPORT_PAUSE;
         if is_due {
-            job.told = Instant::now();
+            job.reported_at = Instant::now();
         }
         self.job = Some(job);
         percent.filter(|_| is_due).map(Answer::Looking)

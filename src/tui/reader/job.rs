@@ -43,7 +43,7 @@ pub(super) struct DocumentJob {
     pub(super) cause: Option<Box<Cause>>,
     pub(super) fault: Option<String>,
     /// The time of its start, or of its last progress report.
-    pub(super) told: Instant,
+    pub(super) reported_at: Instant,
 }
 
 /// A direction in which a page is gathered.
@@ -142,7 +142,7 @@ impl DocumentJob {
             folded: Vec::new(),
             cause: None,
             fault: None,
-            told: Instant::now(),
+            reported_at: Instant::now(),
         };
         job.begin();
         job

@@ -79,7 +79,7 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
     let replaced = page.replaced.take().filter(|_| is_replaced);
     take_page(&mut model.log, page, request.aim, is_other_file);
     if let (Some(place), true) = (replaced, model.log.has_headings()) {
-        model.said = Some(format!("log of {} truncated or replaced", model.name_of(&place)));
+        model.message = Some(format!("log of {} truncated or replaced", model.name_of(&place)));
     }
     if is_to_be_at_end(model, request.aim, is_other_file) {
         let effects = aim_at(model, Aim::End);
@@ -103,7 +103,7 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
             model.log.at = target.map_or(model.log.at, |target| Some(target.offset));
             model.log.cursor = model.log.at.or(Some(aimed));
             if target.is_some_and(|target| target.has_wrapped) {
-                model.said = Some("search wrapped".into());
+                model.message = Some("search wrapped".into());
             }
             show_at(model, aimed, line_before);
             show_match(model, aimed);
@@ -175,7 +175,7 @@ fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
         return false;
     }
     if is_other_file {
-        model.said = Some("log truncated or replaced; showing its end".into());
+        model.message = Some("log truncated or replaced; showing its end".into());
     }
     log.seen_rows = log.seen_rows.filter(|_| !is_other_file);
     log.at = log.at.filter(|_| !is_other_file);
@@ -234,7 +234,8 @@ fn missed(model: &mut Model) -> Effects {
     if let (Some((Goal::Fold(_, how), _)), true) = (asked, model.log.has_headings()) {
         return scroll::fold_section(model, how);
     }
-    model.said = Some(std::mem::take(&mut model.log.if_missed)).filter(|said| !said.is_empty());
+    model.message =
+        Some(std::mem::take(&mut model.log.if_missed)).filter(|message| !message.is_empty());
     apply_pending(model, Request { aim: Aim::Here, ..request })
 }
 

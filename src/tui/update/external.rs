@@ -15,7 +15,7 @@ pub(super) const SECURE: &str =
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> ExternalRequest) -> Effects {
     let row = current_log(model).map(|(log, tail, offset)| LogRow { log, offset, tail });
     // It is on screen for a moment only, unless the file system does not answer.
-    model.said = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
+    model.message = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
     row.map(how).into()
 }
 
@@ -50,6 +50,6 @@ pub(super) fn copy_command(model: &mut Model) -> Effects {
 }
 
 fn copy(model: &mut Model, text: Option<String>, what: &str) -> Effects {
-    model.said = text.is_some().then(|| format!("copied {what}"));
+    model.message = text.is_some().then(|| format!("copied {what}"));
     text.map(TerminalRequest::Copy).into()
 }

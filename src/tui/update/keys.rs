@@ -24,7 +24,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
         Meaning::Action(action) => Some(action),
         // As long as one likes: what may follow is on screen.
         Meaning::Begun => {
-            (model.pressed, model.said) = (pressed, None);
+            (model.pressed, model.message) = (pressed, None);
             return Effects::none();
         }
         Meaning::Nothing if pressed.len() > 1 => return nothing(model, pressed),
@@ -33,7 +33,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
     if model.prompt.is_some() {
         return seek::press(model, key, action);
     }
-    model.said = None;
+    model.message = None;
     if action.is_none() && model.context() == Context::RunsFilter {
         return in_runs(model, |runs, height| runs.type_key(key, height));
     }
@@ -43,7 +43,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
     let is_stop = model.log.looking.is_some() || is_back;
     let stopped = if is_stop { stop_looking(model) } else { None };
     if stopped.is_some() && is_back {
-        model.said = Some("stopped".into());
+        model.message = Some("stopped".into());
         return stopped.unwrap_or_default();
     }
     let mut effects = stopped.unwrap_or_default();
@@ -60,7 +60,8 @@ fn nothing(model: &mut Model, pressed: Vec<Key>) -> Effects {
     }
     let alone = model.keymap.meaning(model.context(), last.as_slice());
     if alone != Meaning::Action(Action::Back) {
-        model.said = Some(format!("{} is not bound", model.theme.signs.keys(&Keys::from(pressed))));
+        model.message =
+            Some(format!("{} is not bound", model.theme.signs.keys(&Keys::from(pressed))));
     }
     Effects::none()
 }
@@ -77,7 +78,7 @@ fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Effects) -> Effects
 fn wrap(model: &mut Model) -> Effects {
     model.view_options.wrap = !model.view_options.wrap;
     (model.log.line, model.log.sideways) = (0, 0);
-    seek::say(
+    seek::show_message(
         model,
         if model.view_options.wrap { "long rows are wrapped" } else { "long rows are cut off" },
     )
@@ -134,7 +135,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::Progress => seek::unfold(model),
         Action::Times => {
             model.view_options.times = model.view_options.times.next();
-            seek::say(model, model.view_options.times.as_str())
+            seek::show_message(model, model.view_options.times.as_str())
         }
         Action::Numbers => flip(&mut model.view_options.numbers),
         Action::Wrap => wrap(model),
@@ -142,7 +143,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::Accept | Action::Literal | Action::Older | Action::Newer => Effects::none(),
         Action::Zoom => flip(&mut model.zoom),
         Action::Runs | Action::FindRuns if model.is_single_log() => {
-            seek::say(model, "this log does not belong to a run")
+            seek::show_message(model, "this log does not belong to a run")
         }
         Action::Runs | Action::FindRuns => {
             model.runs.begin_search();
@@ -169,7 +170,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page
             if model.secure =>
         {
-            seek::say(model, external::SECURE)
+            seek::show_message(model, external::SECURE)
         }
         Action::CopyRow => external::copy_row(model),
         Action::CopyRows => external::copy_rows(model),
@@ -195,7 +196,7 @@ fn cause(model: &mut Model) -> Effects {
             Effects::none()
         }
         None if model.log.has_headings() => {
-            seek::say(model, "open a single command to see its likely cause")
+            seek::show_message(model, "open a single command to see its likely cause")
         }
         None => land(model),
     }

@@ -64,9 +64,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         }
         Msg::Copied(text, is_cut) => copied(model, text, is_cut),
         Msg::Reads(path) => reads(model, path),
-        Msg::Ready => set(&mut model.said, None),
+        Msg::Ready => set(&mut model.message, None),
         Msg::Returned => Effects::none(),
-        Msg::Failed(Work::External, why) => set(&mut model.said, Some(why)),
+        Msg::Failed(Work::External, why) => set(&mut model.message, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => answers::failed(model, ticket, why),
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
         Msg::Notices(notices) => set(&mut model.notices, notices),
@@ -123,7 +123,7 @@ fn resize(model: &mut Model, width: u16, height: u16) -> Effects {
 
 fn copied(model: &mut Model, text: String, is_cut: bool) -> Effects {
     let size = display::size(text.len() as u64);
-    model.said = Some(if is_cut {
+    model.message = Some(if is_cut {
         format!("copied only the first {size} (the limit of a terminal)")
     } else {
         format!("copied {size}")

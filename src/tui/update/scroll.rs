@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::keys::focus;
 use super::log::{look_anew, seek, show};
 use super::moving::leave;
-use super::seek::say;
+use super::seek::show_message;
 use crate::join::{Place, RunNode, ShState};
 use crate::log::Row;
 use crate::tui::document::{Document, RowAddress, Section, sections};
@@ -123,7 +123,7 @@ pub(super) fn fold_section(model: &mut Model, how: Fold) -> Effects {
     let found = here.zip(document).and_then(|(here, document)| {
         Some((document.heading_of(document.row(here).section()), document.section(here)?))
     });
-    let Some((heading, section)) = found else { return say(model, NOTHING_TO_FOLD) };
+    let Some((heading, section)) = found else { return show_message(model, NOTHING_TO_FOLD) };
     let is_open = !how.of(!section.is_open);
     model.tree.opened.insert(section.place.clone(), is_open);
     leave(model);
@@ -135,7 +135,9 @@ pub(super) fn fold_section(model: &mut Model, how: Fold) -> Effects {
 /// Folds or opens everything.
 pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Effects {
     let here = model.current_row().map(|row| row.offset);
-    let Some(document) = model.log.document.clone() else { return say(model, NOTHING_TO_FOLD) };
+    let Some(document) = model.log.document.clone() else {
+        return show_message(model, NOTHING_TO_FOLD);
+    };
     model.tree.all_groups = Some(!is_open);
     model.tree.groups.clear();
     if document.has_headings {
@@ -183,7 +185,7 @@ pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects
         (0..end).rev().find(is_wanted)
     };
     let Some(at) = found else {
-        return say(
+        return show_message(
             model,
             match (is_for_failed, by > 0) {
                 (true, true) => "no failed command below",

@@ -114,7 +114,7 @@ pub(super) fn clear_search(model: &mut Model) -> Effects {
 pub(super) fn next_match(model: &mut Model, towards: Towards) -> Effects {
     if model.view_options.search.is_none() {
         let text = model.pointing("no search", Action::Search);
-        return say(model, &text);
+        return show_message(model, &text);
     }
     let from = beside(model, towards);
     seek_match(model, from, towards)
@@ -171,7 +171,7 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Ef
 pub(super) fn widen(model: &mut Model, by: isize) -> Effects {
     if model.view_options.row_filter.filter.is_none() {
         let text = model.pointing("no filter", Action::Filter);
-        return say(model, &text);
+        return show_message(model, &text);
     }
     let row_filter = &mut model.view_options.row_filter;
     row_filter.context = row_filter.context.saturating_add_signed(by).min(MAX_CONTEXT);
@@ -190,7 +190,7 @@ pub(super) fn only(model: &mut Model, stream: Option<Stream>) -> Effects {
 /// Shows all that was overwritten, or its last state.
 pub(super) fn unfold(model: &mut Model) -> Effects {
     let row_filter = &mut model.view_options.row_filter;
-    let (progress, said) = match row_filter.progress {
+    let (progress, message) = match row_filter.progress {
         Progress::Last => (Progress::All, "showing all progress states"),
         Progress::All => (Progress::Last, "showing the last progress state"),
     };
@@ -202,7 +202,7 @@ pub(super) fn unfold(model: &mut Model) -> Effects {
     model.view_options.search =
         model.view_options.search.take().map(|query| query.showing(progress));
     (model.log.known.hits, model.log.known.passed) = (None, None);
-    model.said = Some(said.into());
+    model.message = Some(message.into());
     look_anew(model)
 }
 
@@ -231,7 +231,7 @@ pub(super) fn open_at(model: &mut Model, at: &str) -> Effects {
     }
     match parse_goto(at, model.command_span(), &model.time_zone) {
         Ok(goal) => go_to(model, goal),
-        Err(why) => say(model, why),
+        Err(why) => show_message(model, why),
     }
 }
 
@@ -257,7 +257,7 @@ fn mark(model: &mut Model, name: &str) -> Effects {
     let run = model.log.document.as_ref().map(|document| document.run.clone());
     if let (Some(name), Some((place, offset)), Some(run)) = (name.chars().next(), place, run) {
         model.marks.insert(name, (run, place, offset));
-        model.said = Some(format!("marked {}", crate::sanitize::name(&name.to_string())));
+        model.message = Some(format!("marked {}", crate::sanitize::name(&name.to_string())));
     }
     Effects::none()
 }
@@ -267,10 +267,10 @@ fn go_to_mark(model: &mut Model, name: &str) -> Effects {
         name.chars().next().and_then(|name| model.marks.get(&name)).cloned()
     else {
         let text = model.pointing("no such mark", Action::Mark);
-        return say(model, &text);
+        return show_message(model, &text);
     };
     if model.wanted.as_ref() != Some(&run) {
-        return say(model, "this mark belongs to another run");
+        return show_message(model, "this mark belongs to another run");
     }
     go_to_place(model, place, offset)
 }
@@ -290,7 +290,7 @@ pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Effec
 }
 
 /// Shows a message in the last row, until the next key.
-pub(super) fn say(model: &mut Model, what: &str) -> Effects {
-    model.said = Some(what.to_owned());
+pub(super) fn show_message(model: &mut Model, what: &str) -> Effects {
+    model.message = Some(what.to_owned());
     Effects::none()
 }

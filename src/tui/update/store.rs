@@ -161,7 +161,7 @@ fn asked_place(model: &mut Model) -> Option<Place> {
     let place = model.open_place.take()?;
     let is_there = model.all_items().iter().any(|item| item.place() == place);
     if !is_there {
-        model.said = Some("--at: no such command in this run".into());
+        model.message = Some("--at: no such command in this run".into());
         model.open_at = None;
         return None;
     }

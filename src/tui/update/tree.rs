@@ -129,13 +129,13 @@ pub(super) fn slowest(model: &mut Model, by: isize) -> Effects {
     let here = ranked.iter().position(is_here).filter(|_| model.tree.ranked == model.tree.at);
     let to = here.map_or(0, |here| step(here, by, ranked.len()));
     let Some((ms, item)) = ranked.get(to) else {
-        model.said = Some("command durations unknown".into());
+        model.message = Some("command durations unknown".into());
         return Effects::none();
     };
     let which = if to == 0 { String::new() } else { format!("{} ", display::ordinal(to + 1)) };
-    let said = format!("{which}slowest of {}: {}", ranked.len(), display::duration(*ms));
+    let message = format!("{which}slowest of {}: {}", ranked.len(), display::duration(*ms));
     let place = item.place();
-    model.said = Some(said);
+    model.message = Some(message);
     model.tree.ranked = Some(place.clone());
     choose(model, place)
 }

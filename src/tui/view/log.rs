@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 use super::extent::Extent;
-use super::{card, header, heading, next_step, say};
+use super::{card, draw_texts, header, heading, next_step};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::log::Row;
@@ -44,9 +44,11 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         match &model.run {
             Some(run) if run.jobs.is_empty() => {
                 let reason = display::reason(&run.head).unwrap_or_default();
-                say(model, buffer, body, &[no_jobs(run), &reason]);
+                draw_texts(model, buffer, body, &[no_jobs(run), &reason]);
             }
-            None if model.waiting.is_none() => say(model, buffer, body, &["reading the store"]),
+            None if model.waiting.is_none() => {
+                draw_texts(model, buffer, body, &["reading the store"]);
+            }
             Some(_) | None => {}
         }
         return;
@@ -83,7 +85,7 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     }
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
-        return say(model, buffer, parts.rows, &[why, &next_step::in_log(model)]);
+        return draw_texts(model, buffer, parts.rows, &[why, &next_step::in_log(model)]);
     }
     draw_rows(model, parts.rows, buffer);
 }
@@ -92,10 +94,10 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     let (log, view_options) = (&model.log, &model.view_options);
     if log.window.rows.is_empty() && view_options.row_filter.narrows() && log.request.is_none() {
         let nothing = ["no row matches the filter", &next_step::under_a_filter(model)];
-        return say(model, buffer, area, &nothing);
+        return draw_texts(model, buffer, area, &nothing);
     }
     if log.looking.is_some() && !log.is_seeking() {
-        return say(model, buffer, area, &["searching for rows that match the filter"]);
+        return draw_texts(model, buffer, area, &["searching for rows that match the filter"]);
     }
     let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
     let columns = model.log_columns();

@@ -79,9 +79,12 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
     let fault = fault(model);
     let finding = log::finding(model);
-    let said = log::looking(model).or_else(|| model.said.clone());
-    let status =
-        StatusLine { fault: fault.as_deref(), said: said.as_deref(), finding: finding.as_deref() };
+    let message = log::looking(model).or_else(|| model.message.clone());
+    let status = StatusLine {
+        fault: fault.as_deref(),
+        message: message.as_deref(),
+        finding: finding.as_deref(),
+    };
     let hints = model.keymap.hints(model.context(), situation(model));
     draw_hints(buffer, layout.hints, &hints, &status, &model.theme);
 }
@@ -158,7 +161,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     if let Some(run) = model.run.as_ref().filter(|run| run.jobs.is_empty()) {
         let has_ended = matches!(run.head.phase, Phase::Finished | Phase::Unknown);
         let nothing = if has_ended { "no jobs" } else { "no jobs yet" };
-        say(model, buffer, body, &["", nothing, &next_step::in_tree(model, run)]);
+        draw_texts(model, buffer, body, &["", nothing, &next_step::in_tree(model, run)]);
     }
     let list = TreeList {
         items: &items,
@@ -175,7 +178,7 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
 }
 
 /// Draws lines of text where there is nothing else to show.
-fn say(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
+fn draw_texts(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
     draw_lines(buffer, body, lines, &model.theme);
 }
 

@@ -17,7 +17,7 @@ pub struct StatusLine<'a> {
     /// The current problem. If there is one, nothing else is shown.
     pub fault: Option<&'a str>,
     /// The result of the last key, in place of the keys.
-    pub said: Option<&'a str>,
+    pub message: Option<&'a str>,
     /// The current search and filters, before the keys.
     pub finding: Option<&'a str>,
 }
@@ -43,8 +43,8 @@ pub fn draw_hints(
     if let Some(finding) = status.finding {
         strip.put(&name(finding), theme.accent).put(&gap, theme.muted);
     }
-    if let Some(said) = status.said {
-        strip.put(&name(said), theme.strong);
+    if let Some(message) = status.message {
+        strip.put(&name(message), theme.strong);
         return;
     }
     let hints = hints.iter().map(|hint| Shown::new(hint, theme));

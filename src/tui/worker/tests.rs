@@ -126,8 +126,8 @@ fn what_is_read_is_said_before_it_is_and_that_it_has_been_after() {
 fn a_panic_is_told_and_the_next_request_is_served() {
     let dir = tempfile::tempdir().unwrap();
     let mut worker = worker(dir.path());
-    let told = guarded(&mut worker, Work::Store, |_| panic!("of no use"));
-    assert_eq!(told, [Msg::Failed(Work::Store, "internal error: of no use".into())]);
+    let failure = guarded(&mut worker, Work::Store, |_| panic!("of no use"));
+    assert_eq!(failure, [Msg::Failed(Work::Store, "internal error: of no use".into())]);
     assert!(matches!(
         &guarded(&mut worker, Work::Store, |worker| worker.serve(WorkerRequest::Load(None)))[..],
         [Msg::Runs(_), ..]

@@ -31,7 +31,7 @@ pub(in crate::tui) fn work(
     loop {
         let now = Instant::now();
         let patience = if worker.has_work() { Some(Duration::ZERO) } else { inbox.patience(now) };
-        if patience != Some(Duration::ZERO) && !reads.say(None, messages) {
+        if patience != Some(Duration::ZERO) && !reads.report(None, messages) {
             return;
         }
         let request = match patience {
@@ -52,7 +52,7 @@ pub(in crate::tui) fn work(
         }
         let start = Instant::now();
         let request = inbox.next(start);
-        if !reads.say(worker.path_of(request.as_ref()), messages) {
+        if !reads.report(worker.path_of(request.as_ref()), messages) {
             return;
         }
         for message in turn(&mut worker, &mut inbox, request, start) {
@@ -70,7 +70,7 @@ struct Reads(Option<(PathBuf, Instant)>);
 impl Reads {
     /// Reports the path if it is new, and again after [`SIGN_OF_LIFE`]. Returns false if the
     /// receiver is gone.
-    fn say(&mut self, path: Option<PathBuf>, messages: &Sender<Msg>) -> bool {
+    fn report(&mut self, path: Option<PathBuf>, messages: &Sender<Msg>) -> bool {
         let is_known = match (&self.0, &path) {
             (Some((known, at)), Some(path)) => known == path && at.elapsed() < SIGN_OF_LIFE,
             (known, path) => known.is_none() && path.is_none(),
