@@ -97,7 +97,7 @@ fn an_editor_gets_the_terminal_and_a_copy_of_the_rows() {
     ];
     let session = Session::start(&store, &env);
     session.shown.wait_for_text("the second row");
-    session.press("v");
+    session.press("kv");
     session.shown.wait_for("the editor", |screen| {
         let contents = screen.contents();
         !screen.alternate_screen() && contents.contains("begin +1\nthe first row\nthe second row")
@@ -188,7 +188,7 @@ fn rows_and_commands_are_copied_by_the_terminal() {
     store.print(&run_id(1), "build", 1, 30, Stream::Stdout, "\x1b[31mred\x07\n");
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("red");
-    session.press("y");
+    session.press("ky");
     session.shown.wait_for_copy("the first row");
     session.press("c");
     session.shown.wait_for_copy("make all");
