@@ -24,8 +24,8 @@ use regex::Regex;
 use uuid::Uuid;
 
 /// The character that is inserted after the first character of a marker to break it. It must be
-/// visible, and must have a weight in Unicode collation: .NET runners compare by culture and skip
-/// characters without one.
+/// visible, and must have a weight in Unicode collation: .NET runners use culture-sensitive
+/// comparison, which ignores characters without a weight.
 const BREAK: char = '·';
 
 /// A place in a line where a runner looks for a marker.
@@ -53,9 +53,9 @@ struct System {
 }
 
 /// The systems that execute commands in the output of a step. Sources: actions/runner
-/// `ActionCommand.cs` (also act, Gitea and Forgejo, which set the same variable),
-/// azure-pipelines-agent `Command.cs`, gitlab `lib/gitlab/regex.rb`, the documentation of
-/// Buildkite, `TeamCity` and Travis.
+/// `ActionCommand.cs`, azure-pipelines-agent `Command.cs`, gitlab `lib/gitlab/regex.rb`, the
+/// documentation of Buildkite, `TeamCity` and Travis. The tool `act`, Gitea and Forgejo set the
+/// same variable as GitHub.
 const SYSTEMS: &[System] = &[
     System {
         variable: "GITHUB_ACTIONS",
@@ -145,7 +145,8 @@ impl Markers {
             return None;
         }
         let all: Vec<Marker> = systems.iter().flat_map(|system| system.markers).copied().collect();
-        // Check the variable itself: other runners would print the stop command as text.
+        // If only `CI` is set, the runner is unknown. One that does not support the stop command
+        // would print it as text.
         let stops = systems.iter().any(|system| system.stops && is_set(system.variable));
         Some(Self { found: regex(&all), all, stops })
     }

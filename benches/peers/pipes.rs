@@ -10,7 +10,7 @@ use crate::log::Manner;
 use crate::process::run_piped;
 use crate::rounds::{Contender, compare};
 
-/// Measures printing the output of commands without its headers.
+/// Measures printing a log without the header of each line (time, stream and tag).
 pub fn raw(bench: &mut Bench) -> Result<()> {
     for manner in [Manner::Large, Manner::Small] {
         let log = bench.logs.get(bench.arguments.mib, manner)?;
@@ -27,7 +27,7 @@ pub fn raw(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Runs `wc -l`, the reference for programs that read every line.
+/// Returns the contender `wc -l`, the reference for programs that read every line.
 pub fn wc(path: &Path) -> Contender<'static> {
     piped("wc -l | cat", command("wc", &["-l"], path))
 }
@@ -44,8 +44,8 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>, args: &[&str], path: &Path)
     command
 }
 
-/// Runs a command with its output into `cat`, and that into `/dev/null`: some programs skip their
-/// work if their own output is `/dev/null`.
+/// Returns a contender that pipes the output of a command through `cat` to `/dev/null`. Without
+/// `cat`, some programs would detect `/dev/null` and skip their work.
 pub fn piped(name: &str, first: Command) -> Contender<'static> {
     Contender::new(name, move || run_piped(vec![copy(&first), Command::new("cat")]).map(Some))
 }

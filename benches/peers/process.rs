@@ -16,7 +16,7 @@ use crate::rounds::Sample;
 /// Interval between two samples of memory. Shorter peaks are missed.
 const SAMPLE_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The maximum of all samples, in KiB.
+/// The memory usage of a process, in KiB: one sample, or the maximum of several.
 #[derive(Clone, Copy, Default)]
 pub struct Memory {
     /// The process's own memory, without mapped files.
@@ -67,8 +67,8 @@ impl Watch {
         Self { stop, thread }
     }
 
-    /// Returns the peak, after a last sample. Call it before the process is reaped: its id may then
-    /// belong to another process.
+    /// Takes a last sample, and returns the peak. Call it before the process is reaped, because the
+    /// id of a reaped process may belong to another one.
     pub fn end(self) -> Memory {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();
@@ -76,8 +76,8 @@ impl Watch {
     }
 }
 
-/// Returns the CPU time of all threads of a process that still exist. Precise to nanoseconds; the
-/// ticks of 10 ms in `stat` are too coarse for an idle process.
+/// Returns the CPU time of a process, without threads that have ended. Reads `schedstat`, which
+/// counts nanoseconds: the ticks of 10 ms in `stat` are too coarse for an idle process.
 pub fn cpu(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let spent = threads.filter_map(|thread| {
@@ -95,7 +95,7 @@ pub fn cpu_share<T>(pid: u32, work: impl FnOnce() -> Result<T>) -> Result<(f64, 
     Ok((100.0 * spent.as_secs_f64() / begin.elapsed().as_secs_f64(), done))
 }
 
-/// Runs a pipeline of commands until all have ended. The memory is that of the first one.
+/// Runs a pipeline of commands until all have ended. Samples the memory of the first command.
 pub fn run_piped(mut commands: Vec<Command>) -> Result<Sample> {
     let last = commands.len().saturating_sub(1);
     let mut children: Vec<Child> = Vec::new();

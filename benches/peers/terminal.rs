@@ -1,7 +1,8 @@
-//! A program in a terminal of 120x40, observed through the screen of an emulator, as by a user.
+//! A program in a terminal of 120x40 cells. A terminal emulator draws its output, and benchmarks
+//! check the text on the screen.
 //!
-//! The thread that waits also reads the terminal, so no other thread delays the observation of a
-//! byte. The times of programs that print a lot include the time of the emulator.
+//! One thread reads the terminal, draws and checks, so times do not include a switch of threads.
+//! The times of programs that print a lot include the time of the emulator.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -20,9 +21,9 @@ use crate::process::{Memory, Watch};
 
 const ROWS: NonZeroU16 = NonZeroU16::new(40).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(120).unwrap();
-/// The only timeout: the slowest program that is waited for reads 1 GiB in 10 s.
+/// The timeout of all waits. The slowest program needs 10 s, to read 1 GiB.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-/// Bytes drawn between two tests of the screen.
+/// The number of drawn bytes after which the screen is checked, even if more output is ready.
 const LOOK_BYTES: usize = 1 << 16;
 
 /// A program in a terminal.
@@ -32,7 +33,7 @@ pub struct Terminal {
     watch: Watch,
     parser: Parser,
     buffer: Vec<u8>,
-    /// The time just before its start.
+    /// The time just before the program was started.
     pub begin: Instant,
 }
 
@@ -79,8 +80,8 @@ impl Terminal {
         Ok(self.pty.write_all(keys.as_bytes())?)
     }
 
-    /// Waits for a screen, and returns the time when it was first seen. `None` on a timeout, or if
-    /// the program ends before.
+    /// Waits until `wanted` accepts the screen, and returns the time when it does. Returns `None`
+    /// on a timeout, or if the program ends first.
     pub fn wait(
         &mut self,
         patience: Duration,
@@ -101,7 +102,7 @@ impl Terminal {
         self.wait(PATIENCE, |screen| screen.contents().contains(text))
     }
 
-    /// Draws the output of this period.
+    /// Draws output until `time` has passed or the program ends.
     pub fn rest(&mut self, time: Duration) -> Result<()> {
         self.wait(time, |_| false).map(|_| ())
     }
@@ -114,7 +115,8 @@ impl Terminal {
         Ok(peak)
     }
 
-    /// Draws the next output. Returns false if there was no output.
+    /// Waits for output, and draws it. Returns false if no output arrives within `patience`, or if
+    /// the program has ended.
     fn draw(&mut self, patience: Duration) -> Result<bool> {
         let mut drawn = 0;
         while drawn < LOOK_BYTES

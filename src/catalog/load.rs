@@ -23,8 +23,8 @@ pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Opt
     reader.run(id)?.map_or(Ok(None), |rows| stored_node(root, reader, rows))
 }
 
-/// Loads runs of a database, as many as may be read at once, and returns them with the number of
-/// ids that were handled.
+/// Loads the runs of the first `ids`, as many as fit in memory at once. Returns them with the
+/// number of ids that were looked up. Runs that do not exist are left out.
 pub(super) fn stored_runs(
     root: &Path,
     reader: &Reader,
@@ -101,8 +101,8 @@ pub(super) fn listed_heads(
     Ok(Some(listed.into_iter().map(head).collect()))
 }
 
-/// Checks if the recorder of an unfinished run of ours still holds its lock. Tries a shared lock on
-/// the existing file, and writes nothing.
+/// Checks if our recorder still holds the lock of an unfinished run. Returns `Unknown` for runs of
+/// other recorders. Tries a shared lock on the existing file, and writes nothing.
 fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
     if !ours || run.finished_at.is_some() {
         return Recorder::Unknown;
@@ -202,7 +202,7 @@ fn load_job(
     let is_no_path = || dir.is_some_and(|dir| path::job_dir(dir.path(), &job.id).is_none());
     let left_out = if shs.is_empty() && is_no_path() { LeftOut::default() } else { found.left_out };
     load_findings.left_out(&place, left_out);
-    // The times of logs are read only if the pairing depends on them.
+    // Read the times of logs only if the pairing of commands with logs depends on them.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
     // Our recorder writes a command's row before it creates the log. A log without a row is
     // therefore newer than the rows that were read.
@@ -257,11 +257,12 @@ impl FileFindings {
     }
 }
 
-/// The maximum number of bytes of `events.jsonl` that are read: hundreds of thousands of commands.
+/// The maximum number of bytes of `events.jsonl` that are read: enough for hundreds of thousands of
+/// commands.
 const MAX_EVENTS_BYTES: u64 = 64 << 20;
 
-/// Reads the events line by line, and returns them with the size of the file at the start. With
-/// [`Tail::Hold`], a last line without LF is left out.
+/// Reads the events up to [`MAX_EVENTS_BYTES`], and returns them with the size of the file when it
+/// was opened. With [`Tail::Hold`], a last line without LF is left out.
 fn read_events(path: &FilePath, tail: Tail) -> Result<(Events, u64)> {
     let file = LogFile::open(path)?;
     let mut lines = file.lines(0)?;
@@ -307,7 +308,7 @@ pub(super) fn path_run_id() -> RunId {
     RunId(String::new())
 }
 
-/// Loads the logs under a path as a run without a row.
+/// Loads the logs at a path, a file or a directory, as a run that is in no database.
 pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;

@@ -1,11 +1,11 @@
-//! The only loader: builds runs with their jobs and commands from databases and directories, for
-//! every view.
+//! The loader that all views use. It builds runs with their jobs and commands from databases and
+//! directories.
 //!
 //! A catalog is opened on a store (a root directory with or without a database) or on a path (a
-//! single log, a directory of logs). The results have the same form. A catalog never writes.
+//! single log, a directory of logs). Both return runs in the same form. A catalog never writes.
 //!
-//! `select` parses the choice of runs, `load` builds a run from its database and directories, and
-//! `wait` describes errors to a user who waits.
+//! `select` parses the arguments that select runs, `load` builds a run from its database and
+//! directories, and `wait` describes the state of a store that cannot be read.
 
 mod load;
 mod select;

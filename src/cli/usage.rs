@@ -1,7 +1,8 @@
 //! The output of clap: help, the version, and errors in the arguments.
 //!
-//! clap repeats arguments as they are, including escape sequences (`rundown *` in a directory of
-//! hostile names). So clap's text passes the sanitizer, which keeps the styles.
+//! clap repeats arguments unchanged. An argument may contain escape sequences, for example a file
+//! name that the shell inserted for `*`. So clap's text passes through the sanitizer, which keeps
+//! the styles.
 
 use std::io::{self, Write};
 

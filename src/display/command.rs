@@ -37,23 +37,24 @@ pub fn cpu(sh: &Sh) -> Option<String> {
     Some(format!("{} of CPU{share}", duration(cpu_ms)))
 }
 
-/// Returns the peak memory usage of a command or its largest child process: `512.0 MiB of memory`.
+/// Returns the peak memory usage of one process, the largest among a command and its child
+/// processes: `512.0 MiB of memory`.
 #[must_use]
 pub fn memory(sh: &Sh) -> Option<String> {
     let bytes = sh.max_rss_bytes.and_then(|bytes| u64::try_from(bytes).ok())?;
     Some(format!("{} of memory", size(bytes)))
 }
 
-/// Returns a command on one line, as one would type it: an argv quoted for a shell, or the first
-/// line of a script. Sanitized.
+/// Returns a command as one line: its argv quoted for a shell, or the first line of its script that
+/// does more than set up the shell. Sanitized.
 #[must_use]
 pub fn command(sh: &Sh) -> String {
     let typed = sh.argv().map(|argv| typed(argv.iter().map(String::as_str)));
     first_line(typed.as_deref().unwrap_or(without_preamble(&sh.cmd)))
 }
 
-/// Returns a script without its first lines that only set up the shell. Returns the whole script if
-/// it contains no other lines.
+/// Returns a script from the first line that does more than set up the shell. Returns the whole
+/// script if it has no such line.
 fn without_preamble(script: &str) -> &str {
     let sets_up = |line: &str| {
         let line = line.trim();
@@ -68,7 +69,7 @@ fn without_preamble(script: &str) -> &str {
     rest.unwrap_or(script)
 }
 
-/// Returns an argument vector as one would type it.
+/// Returns an argument vector as a command line, quoted for a shell.
 #[must_use]
 pub fn typed<'a>(argv: impl IntoIterator<Item = &'a str> + Clone) -> String {
     // If an argument contains a NUL, it cannot be quoted for a shell: no argument is quoted then.

@@ -3,8 +3,8 @@
 use crate::join::{JobNode, RunHead, ShNode, ShState};
 use crate::model::{Outcome, Phase};
 
-/// The normalized state of a run, job or command, independent of the store's words. Determines
-/// glyph and color.
+/// The normalized status of a run, job or command. Stores use different words for the same status.
+/// The status determines glyph and color.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Status {
     /// `✓`

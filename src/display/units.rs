@@ -18,7 +18,7 @@ pub fn duration(ms: i64) -> String {
     }
 }
 
-/// Formats the time between two points, if both are known.
+/// Formats the duration between two times. Returns `None` if one of them is unknown.
 #[must_use]
 pub fn lasted(from: Option<Time>, to: Option<Time>) -> Option<String> {
     Some(duration(to?.millis_since(from?)))
@@ -71,7 +71,7 @@ pub fn size(bytes: u64) -> String {
     format!("{value}.{} PiB", rest * 10 / 1024)
 }
 
-/// Returns the notice that a log's old file was written to after another file had replaced it.
+/// Returns the notice about bytes that were written to a log file after another file replaced it.
 #[must_use]
 pub fn late(bytes: u64) -> String {
     format!("{} more were written to the replaced file and are not shown", size(bytes))

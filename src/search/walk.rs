@@ -1,4 +1,4 @@
-//! Iteration over the rows of a part of a log that match a query, in order.
+//! Iteration over the matches of a query in a part of a log, in order.
 //!
 //! While no entry is open, each full record is a row of its own, so only the raw lines that pass
 //! the prefilter are examined. From a partial record on, rows are read one by one until no entry is
@@ -32,7 +32,7 @@ pub(super) struct Match<'a> {
 
 /// Calls `found` with each matching row that begins before `end`, in order, until `found` breaks.
 /// Returns the point before the first row that was not examined or that may still change. If
-/// `found` breaks, this point may be before the row at which it did.
+/// `found` breaks, this point may be before the row that `found` was called with.
 pub(super) fn walk(
     log: &LogFile,
     query: &Query,
@@ -73,9 +73,9 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Reads the whole lines that begin at or after `offset` and before the end, as many as fit in
-    /// the buffer. Empty if the offset is within a line that was cut, because its rest is not a
-    /// record.
+    /// Reads the whole lines that begin at or after `offset` and before `end`, as many as fit in
+    /// the buffer. Returns no lines if `offset` is inside a line, after a cut at the maximum
+    /// length: the rest of this line is not a record.
     fn whole_lines<'b>(&self, offset: u64, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
         let filled = self.log.read_at(offset.saturating_sub(1), buffer)?;
         let bytes = buffer.get(..filled).unwrap_or_default();
@@ -127,8 +127,8 @@ impl Walk<'_> {
         Ok(ControlFlow::Continue(Checkpoint::settled_at(offset + bytes.len() as u64)))
     }
 
-    /// Examines rows one by one. Breaks at the end or if `found` does; continues as soon as no
-    /// entry is open.
+    /// Examines rows one by one. Returns `Continue` as soon as no entry is open, and `Break` at the
+    /// end or if `found` breaks.
     fn rows(&mut self, from: Checkpoint) -> Result<Went> {
         let mut rows = self.log.rows_from(from, MAX_LINE_BYTES, self.tail)?;
         while rows.after().offset < self.end {

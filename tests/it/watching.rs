@@ -18,7 +18,7 @@ fn open_run(sim: &Sim) -> Option<&str> {
     sim.model.run.as_ref().map(|run| run.head.run.id.short())
 }
 
-/// Changes a column of the newest run.
+/// Changes columns of the newest run: `changes` is the `SET` list of the SQL statement.
 fn update(store: &Built, changes: &str) {
     let connection = rusqlite::Connection::open(store.root().join("rundown.db")).unwrap();
     let sql = format!("UPDATE runs SET {changes} WHERE id = (SELECT max(id) FROM runs)");
@@ -72,7 +72,7 @@ fn the_option_reaches_the_screen() {
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.shown.wait_for_text("passed 00000002");
-    // A run that matches may begin later.
+    // No run matches at first. Then the ref of a run changes to one that matches.
     let session = Session::start_with(&store, &["--watch", "--ref", "dev"], &[]);
     session.shown.wait_for_text("no run matches --repo and --ref yet");
     update(&store, "ref_name = 'refs/heads/dev'");

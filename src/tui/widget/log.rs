@@ -6,9 +6,9 @@
 //! !      14          2026-01-01 what is this  (neither stdout nor stderr)
 //! ```
 //!
-//! The `▌` marks the current row, which may also be drawn as the cursor. All text of the rows passes
-//! the sanitizer. A row wider than the pane ends in `›`, or continues on the next line if rows are
-//! wrapped. Invariant: a row takes as many lines as [`lines_of`] returns.
+//! The `▌` marks the current row, which may also be drawn as the cursor. All text of the rows
+//! passes the sanitizer. A row wider than the pane ends in `›`, or continues on the next line if
+//! rows are wrapped. Invariant: a row takes as many lines as [`lines_of`] returns.
 
 mod columns;
 mod heading;
