@@ -343,7 +343,11 @@ fn a_step_to_another_run_keeps_the_job_and_the_command() {
     assert_eq!(place(&sim), (1, "test/2".into()));
     assert!(sim.model.log.card.is_some(), "it opens at its likely cause");
     sim.keys("Tab Tab r End Up Up Up Enter");
-    assert_eq!(place(&sim), (4, "build/1".into()), "a run that is chosen in the list opens anew");
+    assert_eq!(
+        place(&sim),
+        (4, "build/1".into()),
+        "a run that is chosen in the list opens at its default place"
+    );
 }
 
 #[test]
@@ -417,7 +421,7 @@ fn f_moves_from_an_ended_run_to_a_newer_one_in_progress() {
     passed_run(&mut store, &run_id(1), -3_600_000);
     let mut sim = open(&store, SMALL);
     sim.keys("f");
-    assert_eq!(open_run(&sim), Some(run_id(1)), "there is none");
+    assert_eq!(open_run(&sim), Some(run_id(1)), "no such run");
     running_run(&mut store, &run_id(2));
     sim.disk();
     assert_eq!(open_run(&sim), Some(run_id(1)), "the screen does not switch by itself");

@@ -1,7 +1,7 @@
-//! Moving over the log on screen, by lines: a wrapped row is several of them.
+//! Moves in the log on screen: of the cursor by rows, and of the view by lines. A wrapped row takes
+//! several lines.
 //!
-//! A place on screen is a row of the window and a line of that row. What the rows at hand do not
-//! allow is left as a rest for [`super::log`] to fetch.
+//! What the rows at hand do not allow is left as a rest for [`super::log`] to fetch.
 
 use std::ops::Range;
 
