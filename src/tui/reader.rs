@@ -10,10 +10,11 @@ mod gather;
 mod job;
 mod log;
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::document::{Document, RowAddress};
+use super::document::{Document, RowAddress, Section};
 use super::msg::{Answer, Goal, Head, Known, PageRequest, RowsRequest, Ticket};
 use crate::error::Result;
 use crate::join::Place;
@@ -146,10 +147,10 @@ impl DocumentReader {
             return;
         }
         let old = std::mem::replace(&mut self.document, document.clone());
-        let moved = |section: usize| {
-            let log = old.sections.get(section)?.log.as_ref()?;
-            document.sections.iter().position(|section| section.log.as_ref() == Some(log))
-        };
+        let sections = document.sections.iter().enumerate();
+        let places: HashMap<_, usize> =
+            sections.filter_map(|(at, section)| Some((section.log.as_ref()?, at))).collect();
+        let moved = |section: usize| places.get(old.sections.get(section)?.log.as_ref()?).copied();
         let logs = self.logs.drain(..).filter_map(|(at, log)| Some((moved(at)?, log)));
         self.logs = logs.collect();
         self.counts.renumber(moved);
@@ -173,8 +174,7 @@ impl DocumentReader {
         if last.has_fault || !last.request.is_same_page(request) {
             return Ok(false);
         }
-        let sections: Vec<_> = last.pieces.iter().filter_map(Piece::section).collect();
-        for section in sections {
+        for section in self.on_page().collect::<Vec<_>>() {
             let is_unchanged = self.with(section, LogReader::is_unchanged);
             self.note_replaced(section);
             if !is_unchanged?.unwrap_or(false) {
@@ -192,8 +192,12 @@ impl DocumentReader {
 
     /// Returns a log on the page about which something is still to be found out.
     fn next_on_page(&self) -> Option<usize> {
-        let on_page = self.last.iter().flat_map(|last| &last.pieces).filter_map(Piece::section);
-        on_page.into_iter().find(|section| self.log(*section).is_some_and(LogReader::has_work))
+        self.on_page().find(|section| self.log(*section).is_some_and(LogReader::has_work))
+    }
+
+    /// Returns the sections of the rows on the page.
+    fn on_page(&self) -> impl Iterator<Item = usize> + '_ {
+        self.last.iter().flat_map(|last| &last.pieces).filter_map(Piece::section)
     }
 
     /// Returns a section that has not been counted.
@@ -241,6 +245,12 @@ impl DocumentReader {
             self.work_on(section);
         }
         self.note_count(section);
+        // A log that may grow stays open: its next count reads only what was appended.
+        let may_grow = self.document.sections.get(section).is_none_or(Section::may_grow);
+        let is_on_page = self.on_page().any(|on_page| on_page == section);
+        if self.counts.of(section).is_some() && !may_grow && !is_on_page {
+            self.close(section);
+        }
     }
 
     /// Has a log do a slice of its own work; one that fails is left alone until it is asked again.

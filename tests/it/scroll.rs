@@ -584,3 +584,20 @@ fn a_rotated_log_is_reported_in_a_run_and_then_followed() {
     sim.disk();
     assert!(sim.screen().contains("fresh"), "{}", sim.screen());
 }
+
+/// A process may open only some files. A log that is only counted is closed after that.
+#[cfg(target_os = "linux")]
+#[test]
+fn counting_the_logs_of_a_long_run_keeps_few_of_them_open() {
+    let commands: Vec<_> = (1..=300).map(|n| ("a", n, 2, 0)).collect();
+    let (store, _) = run_of(&commands);
+    let open_logs = || {
+        let links = fs::read_dir("/proc/self/fd")
+            .unwrap()
+            .filter_map(|fd| fs::read_link(fd.unwrap().path()).ok());
+        links.filter(|path| path.starts_with(store.root())).count()
+    };
+    let sim = whole(&store, SMALL);
+    assert_eq!(sim.model.log.known.total_rows, Some(600));
+    assert!(open_logs() < 30, "{} are open", open_logs());
+}

@@ -73,8 +73,8 @@ impl DocumentReader {
             total_rows: has_rows.then_some(all.rows),
             stderr_rows: has_rows.then_some(all.stderr_rows),
             hits: self.search.as_ref().map(|_| count(all.hits)),
-            // An inverse filter passes the rows that do not match: their number is
-            // unknown until all are counted.
+            // An inverse filter passes the rows that do not match: their number is unknown until
+            // all are counted.
             passed: self
                 .filter
                 .as_ref()
