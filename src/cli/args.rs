@@ -31,9 +31,6 @@ const FIRST: usize = 0;
     name = "rundown",
     version,
     about = help::VIEW.about,
-    long_about = help::VIEW.start(),
-    after_help = help::VIEW.short_end(),
-    after_long_help = help::VIEW.end(),
     next_display_order = FIRST + 1,
     max_term_width = 100,
     disable_help_flag = true,
@@ -300,18 +297,12 @@ pub(super) struct Root {
 pub(super) enum Command {
     #[command(
         about = help::LIST.about,
-        long_about = help::LIST.start(),
-        after_help = help::LIST.short_end(),
-        after_long_help = help::LIST.end(),
         mut_args = shown_in_short
     )]
     List(List),
     #[command(
         about = help::RECORD.about,
         next_display_order = FIRST + 1,
-        long_about = help::RECORD.start(),
-        after_help = help::RECORD.short_end(),
-        after_long_help = help::RECORD.end(),
         override_usage = help::RECORD_USAGE,
         mut_args = shown_in_short
     )]
@@ -319,34 +310,22 @@ pub(super) enum Command {
     #[command(
         about = help::EXEC.about,
         next_display_order = FIRST + 1,
-        long_about = help::EXEC.start(),
-        after_help = help::EXEC.short_end(),
-        after_long_help = help::EXEC.end(),
         mut_args = shown_in_short
     )]
     Exec(Exec),
     #[command(
         about = help::DOCTOR.about,
         next_display_order = FIRST + 1,
-        long_about = help::DOCTOR.start(),
-        after_help = help::DOCTOR.short_end(),
-        after_long_help = help::DOCTOR.end(),
         mut_args = shown_in_short
     )]
     Doctor(Doctor),
     #[command(
         about = help::DEMO.about,
-        long_about = help::DEMO.start(),
-        after_help = help::DEMO.short_end(),
-        after_long_help = help::DEMO.end(),
         mut_args = shown_in_short
     )]
     Demo(Demo),
     #[command(
         about = help::CONFIG.about,
-        long_about = help::CONFIG.start(),
-        after_help = help::CONFIG.short_end(),
-        after_long_help = help::CONFIG.end(),
         mut_args = shown_in_short
     )]
     Config(PrintConfig),

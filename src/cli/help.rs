@@ -4,6 +4,7 @@
 //! The long help of a command starts with a sentence and examples, and ends with its exit codes and
 //! variables. Each example is a command line that parses, which a test checks.
 
+use clap::Command;
 use clap::builder::StyledStr;
 use textwrap::Options;
 
@@ -43,19 +44,23 @@ pub(super) struct Page {
 }
 
 impl Page {
+    fn add_to(&self, command: Command) -> Command {
+        command.long_about(self.start()).after_help(self.short_end()).after_long_help(self.end())
+    }
+
     /// Returns the start of the long help: the sentence and the examples.
-    pub(super) fn start(&self) -> StyledStr {
+    fn start(&self) -> StyledStr {
         StyledStr::from(format!("{}\n\n{}", self.about, table("Examples", [self.examples])))
     }
 
     /// Returns the end of the short help.
-    pub(super) fn short_end(&self) -> String {
+    fn short_end(&self) -> String {
         let more = if self.name == VIEW.name { "options, examples" } else { "examples" };
         format!("`{} --help` adds {more}, exit codes, and environment variables.", self.name)
     }
 
     /// Returns the end of the long help: notes, exit codes and environment variables.
-    pub(super) fn end(&self) -> StyledStr {
+    fn end(&self) -> StyledStr {
         let tables = [
             table("Exit codes", [self.exit_codes]),
             table("Environment variables", self.environment.iter().copied()),
@@ -64,6 +69,18 @@ impl Page {
         let parts: Vec<String> = notes.into_iter().chain(tables).collect();
         StyledStr::from(parts.join("\n\n"))
     }
+}
+
+/// Adds its page to each command. Wrapping the texts takes longer than parsing a command line, so a
+/// page is added only once its command is used.
+pub(super) fn with_pages(root: Command) -> Command {
+    root.defer(|command| VIEW.add_to(command))
+        .mut_subcommand("list", |list| list.defer(|command| LIST.add_to(command)))
+        .mut_subcommand("record", |record| record.defer(|command| RECORD.add_to(command)))
+        .mut_subcommand("exec", |exec| exec.defer(|command| EXEC.add_to(command)))
+        .mut_subcommand("doctor", |doctor| doctor.defer(|command| DOCTOR.add_to(command)))
+        .mut_subcommand("demo", |demo| demo.defer(|command| DEMO.add_to(command)))
+        .mut_subcommand("config", |config| config.defer(|command| CONFIG.add_to(command)))
 }
 
 fn wrapped(notes: &str) -> String {
@@ -319,11 +336,12 @@ const FACTS: Table = &[(
 mod tests {
     use clap::{ColorChoice, CommandFactory};
 
+    use super::with_pages;
     use crate::cli::{Arguments, parse};
 
     /// Returns `rundown` and its subcommands, except `help`.
     fn commands(width: usize) -> Vec<clap::Command> {
-        let mut root = Arguments::command().term_width(width).color(ColorChoice::Never);
+        let mut root = with_pages(Arguments::command()).term_width(width).color(ColorChoice::Never);
         root.build();
         let subcommands = root.get_subcommands().filter(|command| command.get_name() != "help");
         let subcommands: Vec<_> = subcommands.cloned().collect();
@@ -439,7 +457,7 @@ mod tests {
 
     #[test]
     fn the_clap_definition_is_consistent() {
-        Arguments::command().debug_assert();
+        with_pages(Arguments::command()).debug_assert();
     }
 
     #[test]

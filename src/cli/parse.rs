@@ -3,21 +3,25 @@
 use std::ffi::OsString;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory, Parser};
+use clap::{ArgAction, CommandFactory, FromArgMatches};
 
-use super::{Arguments, hints};
+use super::{Arguments, help, hints};
 
 /// Parses the arguments of the process, the name of the program first.
 ///
 /// # Errors
 /// If the arguments are invalid, or request the help or the version: see [`super::print_usage`].
 pub fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
-    let args = command_first(args);
-    let parsed =
-        Arguments::try_parse_from(&args).map_err(|error| hints::for_arguments(error, &args))?;
-    let mut root = Arguments::command();
-    match first_word(&root, &args).and_then(|at| args.get(at)) {
-        Some(run) if parsed.command.is_some() && root.find_subcommand(run).is_none() => {
+    let mut root = help::with_pages(Arguments::command());
+    let args = command_first(&root, args);
+    let run = first_word(&root, &args).and_then(|at| args.get(at));
+    let is_after_run = run.is_some_and(|run| root.find_subcommand(run).is_none());
+    let parsed = root
+        .try_get_matches_from_mut(&args)
+        .and_then(|matches| Arguments::from_arg_matches(&matches))
+        .map_err(|error| hints::for_arguments(error.format(&mut root), &args))?;
+    match run {
+        Some(run) if parsed.command.is_some() && is_after_run => {
             let why = format!("a command cannot follow the RUN '{}'", run.to_string_lossy());
             Err(root.error(ErrorKind::ArgumentConflict, why))
         }
@@ -27,11 +31,10 @@ pub fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
 
 /// Moves a command in front of the options that precede it, as they are options of the command:
 /// `rundown --root DIR list` is `rundown list --root DIR`. Other arguments stay as they are.
-fn command_first(mut args: Vec<OsString>) -> Vec<OsString> {
-    let root = Arguments::command();
+fn command_first(root: &clap::Command, mut args: Vec<OsString>) -> Vec<OsString> {
     let is_command =
         |at: &usize| args.get(*at).is_some_and(|word| root.find_subcommand(word).is_some());
-    if let Some(at) = first_word(&root, &args).filter(is_command)
+    if let Some(at) = first_word(root, &args).filter(is_command)
         && let Some(before) = args.get_mut(1..=at)
     {
         before.rotate_right(1);
