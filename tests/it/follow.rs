@@ -232,7 +232,7 @@ fn follow(path: PathBuf, catalog: Catalog, tail: Tail, acts: &[Act]) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 64,
+        cases: 32,
         rng_seed: RngSeed::Fixed(1),
         ..ProptestConfig::default()
     })]

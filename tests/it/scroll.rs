@@ -398,7 +398,7 @@ const KEYS: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     /// After any folds and moves, the loaded rows are consecutive rows of the scroll.
     #[test]
