@@ -73,13 +73,13 @@ impl Running {
         store.begin(&run, &["build"], 0);
         store.start(&run, "build", 1, "make all", 100);
         let log = store.log_path(&run, "build", 1);
-        append(&log, b"2026-05-06T12:00:00.000000000Z stdout F begun\n");
+        append(&log, b"2026-05-06T12:00:00.000000000Z stdout F started\n");
         Self { store, log }
     }
 
     fn watch(&self) -> Session {
         let session = Session::start(&self.store, &[]);
-        session.shown.wait_for_text("begun");
+        session.shown.wait_for_text("started");
         session
     }
 }
@@ -90,7 +90,7 @@ fn append(path: &Path, bytes: &[u8]) {
 
 fn tail(log: &Path) -> Session {
     let session = Session::of_program("tail".as_ref(), &[OsStr::new("-f"), log.as_os_str()], &[]);
-    session.shown.wait_for_text("begun");
+    session.shown.wait_for_text("started");
     session
 }
 
@@ -158,10 +158,10 @@ fn latency() {
             thread::sleep(Duration::from_millis(40 + n * 7 % 41));
             let mut line = String::new();
             push_line(&mut line, n, 0);
-            let begun = Instant::now();
+            let started = Instant::now();
             file.write_all(line.as_bytes()).unwrap();
             session.shown.wait_for_text(&format!("#{n:09}"));
-            times.push(begun.elapsed());
+            times.push(started.elapsed());
         }
         println!("append -> screen, idle before, {name}: {}", spread(&mut times));
         session.kill(Signal::TERM);
@@ -193,10 +193,10 @@ struct Pour<'t> {
 impl Pour<'_> {
     fn run(&self, log: &Path) {
         let mut file = File::options().append(true).open(log).unwrap();
-        let (begun, mut next, mut lines) = (Instant::now(), 0, String::new());
-        while begun.elapsed() < POURING {
-            let due =
-                u64::try_from(begun.elapsed().as_micros()).unwrap() * self.lines_per_s / 1_000_000;
+        let (started, mut next, mut lines) = (Instant::now(), 0, String::new());
+        while started.elapsed() < POURING {
+            let due = u64::try_from(started.elapsed().as_micros()).unwrap() * self.lines_per_s
+                / 1_000_000;
             lines.clear();
             (next..due).for_each(|n| push_line(&mut lines, n, self.pad));
             let chunk = if self.singly {
@@ -212,7 +212,7 @@ impl Pour<'_> {
             thread::sleep(BEAT);
         }
         self.is_over.store(true, Ordering::Release);
-        let seconds = begun.elapsed().as_secs_f64();
+        let seconds = started.elapsed().as_secs_f64();
         let bytes = fs::metadata(log).unwrap().len();
         #[expect(clippy::cast_precision_loss, reason = "for people")]
         let (lines, mbytes) = (next as f64 / seconds / 1e6, bytes as f64 / seconds / 1e6);
@@ -294,12 +294,12 @@ fn keys(session: &Session, is_over: &AtomicBool) -> Vec<Duration> {
     let mut times = Vec::new();
     while !is_over.load(Ordering::Acquire) {
         for is_open in [true, false] {
-            let begun = Instant::now();
+            let started = Instant::now();
             session.press("?");
             session
                 .shown
                 .wait_for("the help", |screen| screen.contents().contains("Everywhere") == is_open);
-            times.push(begun.elapsed());
+            times.push(started.elapsed());
             thread::sleep(Duration::from_millis(30));
         }
     }

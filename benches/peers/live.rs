@@ -12,7 +12,7 @@ use crate::log::{Lines, Log, warm};
 use crate::process::{cpu, cpu_share};
 use crate::rounds::{Mebibytes, ms, report_latencies};
 use crate::screens::shows;
-use crate::terminal::{PATIENCE, Terminal};
+use crate::terminal::{TIMEOUT, Terminal};
 use crate::{Bench, gap, rows_text};
 
 /// MiB of a log before it grows.
@@ -65,7 +65,7 @@ pub fn append(bench: &mut Bench) -> Result<()> {
             let written = Instant::now();
             file.write_all(&line)?;
             let seen = terminal.wait_for(&text)?;
-            latencies.push(seen.map_or(PATIENCE, |seen| seen - written));
+            latencies.push(seen.map_or(TIMEOUT, |seen| seen - written));
             terminal.rest(gap(n))?;
         }
         let goal = if label == "rundown" { ", goal: p50 2, p99 20" } else { "" };
@@ -164,8 +164,8 @@ pub fn burst(bench: &mut Bench) -> Result<()> {
         for (key, is_open) in [("?", true), ("\x1b", false)] {
             let pressed = Instant::now();
             terminal.press(key)?;
-            let seen = terminal.wait(PATIENCE, |screen| shows(screen, "Everywhere") == is_open)?;
-            latencies.push(seen.map_or(PATIENCE, |seen| seen - pressed));
+            let seen = terminal.wait(TIMEOUT, |screen| shows(screen, "Everywhere") == is_open)?;
+            latencies.push(seen.map_or(TIMEOUT, |seen| seen - pressed));
             terminal.rest(gap(latencies.len() as u64))?;
         }
     }

@@ -11,7 +11,7 @@ use vt100::Screen;
 use crate::log::{FIRST, LAST, Log, Manner, NEEDLE, warm};
 use crate::pipes::{command, once, piped, wc};
 use crate::rounds::{Contender, Mebibytes, Sample, compare, report_latencies};
-use crate::terminal::{PATIENCE, Terminal};
+use crate::terminal::{TIMEOUT, Terminal};
 use crate::{BIG, Bench, gap, rows_text};
 
 /// Measures the time from the start to the last row on the screen.
@@ -87,7 +87,7 @@ pub fn search(bench: &mut Bench) -> Result<()> {
         }
         let begin = Instant::now();
         terminal.press(&format!("/{NEEDLE}\r"))?;
-        let seen = terminal.wait(PATIENCE, |screen| shows_all_hits(screen, log.needles))?;
+        let seen = terminal.wait(TIMEOUT, |screen| shows_all_hits(screen, log.needles))?;
         let Some(seen) = seen else { return Ok(None) };
         Ok(Some(Sample { took: seen - begin, memory: terminal.end()? }))
     });
@@ -113,17 +113,17 @@ pub fn keys(bench: &mut Bench) -> Result<()> {
     warm(&log.path)?;
     println!("\nj and k while the rows of {} MiB are counted", log.mebibytes);
     let mut terminal = bench.rundown(&log.path)?;
-    terminal.wait(PATIENCE, is_open)?;
+    terminal.wait(TIMEOUT, is_open)?;
     // The row in the middle of the screen. No two rows of the log are the same.
     let row = |screen: &Screen| screen.rows(0, screen.size().1.get()).nth(20);
     let keys = if shows(terminal.screen(), FIRST) { ["j", "k"] } else { ["k", "j"] };
     let (counted, mut latencies) = (rows_text(log.rows), Vec::new());
-    while !shows(terminal.screen(), &counted) && terminal.begin.elapsed() < PATIENCE {
+    while !shows(terminal.screen(), &counted) && terminal.begin.elapsed() < TIMEOUT {
         let (before, n) = (row(terminal.screen()), latencies.len());
         let pressed = Instant::now();
         terminal.press(keys[n % 2])?;
-        let moved = terminal.wait(PATIENCE, |screen| row(screen) != before)?;
-        latencies.push(moved.map_or(PATIENCE, |moved| moved - pressed));
+        let moved = terminal.wait(TIMEOUT, |screen| row(screen) != before)?;
+        latencies.push(moved.map_or(TIMEOUT, |moved| moved - pressed));
         terminal.rest(gap(n as u64))?;
     }
     report_latencies("rundown", &latencies, ", goal: max 16");

@@ -22,7 +22,7 @@ use crate::process::{Memory, Watch};
 const ROWS: NonZeroU16 = NonZeroU16::new(40).unwrap();
 const COLUMNS: NonZeroU16 = NonZeroU16::new(120).unwrap();
 /// The timeout of all waits. The slowest program needs 10 s, to read 1 GiB.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 /// The number of drawn bytes after which the screen is checked, even if more output is ready.
 const LOOK_BYTES: usize = 1 << 16;
 
@@ -84,10 +84,10 @@ impl Terminal {
     /// on a timeout, or if the program ends first.
     pub fn wait(
         &mut self,
-        patience: Duration,
+        timeout: Duration,
         mut wanted: impl FnMut(&Screen) -> bool,
     ) -> Result<Option<Instant>> {
-        let end = Instant::now() + patience;
+        let end = Instant::now() + timeout;
         loop {
             if wanted(self.parser.screen()) {
                 return Ok(Some(Instant::now()));
@@ -99,7 +99,7 @@ impl Terminal {
     }
 
     pub fn wait_for(&mut self, text: &str) -> Result<Option<Instant>> {
-        self.wait(PATIENCE, |screen| screen.contents().contains(text))
+        self.wait(TIMEOUT, |screen| screen.contents().contains(text))
     }
 
     /// Draws output until `time` has passed or the program ends.
@@ -115,12 +115,12 @@ impl Terminal {
         Ok(peak)
     }
 
-    /// Waits for output, and draws it. Returns false if no output arrives within `patience`, or if
+    /// Waits for output, and draws it. Returns false if no output arrives within `timeout`, or if
     /// the program has ended.
-    fn draw(&mut self, patience: Duration) -> Result<bool> {
+    fn draw(&mut self, timeout: Duration) -> Result<bool> {
         let mut drawn = 0;
         while drawn < LOOK_BYTES
-            && self.is_ready(if drawn == 0 { patience } else { Duration::ZERO })?
+            && self.is_ready(if drawn == 0 { timeout } else { Duration::ZERO })?
         {
             // A read fails if the program has ended.
             let Ok(bytes @ 1..) = self.pty.read(&mut self.buffer) else { break };
@@ -130,9 +130,9 @@ impl Terminal {
         Ok(drawn > 0)
     }
 
-    fn is_ready(&self, patience: Duration) -> Result<bool> {
-        let patience = Timespec::try_from(patience)?;
+    fn is_ready(&self, timeout: Duration) -> Result<bool> {
+        let timeout = Timespec::try_from(timeout)?;
         let mut fds = [PollFd::new(&self.pty, PollFlags::IN)];
-        Ok(poll(&mut fds, Some(&patience))? > 0)
+        Ok(poll(&mut fds, Some(&timeout))? > 0)
     }
 }

@@ -206,9 +206,9 @@ fn load_job(
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
     // Our recorder writes a command's row before it creates the log. A log without a row is
     // therefore newer than the rows that were read.
-    let ours_goes_on = ours && head.phase != Phase::Finished;
+    let is_running_here = ours && head.phase != Phase::Finished;
     let known: Option<HashSet<u32>> =
-        ours_goes_on.then(|| shs.iter().filter_map(|sh| sh.n).collect());
+        is_running_here.then(|| shs.iter().filter_map(|sh| sh.n).collect());
     let is_known = |log: &FoundLog| known.as_ref().is_none_or(|known| known.contains(&log.n));
     let logs = found.logs.into_iter().filter(is_known).map(|found| dated(found, guessed)).collect();
     join::job_node(head, job, shs, logs)

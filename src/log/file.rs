@@ -151,8 +151,8 @@ impl LogFile {
     /// Returns true if the next [`Self::extend`] opens another file once this one has been read to
     /// its end.
     #[must_use]
-    pub const fn goes_over(&self) -> bool {
-        self.follower.goes_over()
+    pub const fn awaits_switch(&self) -> bool {
+        self.follower.awaits_switch()
     }
 
     /// Checks the file and its path for changes.
@@ -186,7 +186,7 @@ impl LogFile {
         }
         match name? {
             Name::Missing => Ok(Change::Gone),
-            Name::Taken if self.goes_over() => self.go_over(),
+            Name::Taken if self.awaits_switch() => self.go_over(),
             Name::Same | Name::Awaited | Name::Taken => Ok(Change::Same),
         }
     }
@@ -542,7 +542,7 @@ mod tests {
         fs::rename(&path, &old).unwrap();
         append(&path, TWO);
         assert_eq!(
-            (log.extend().unwrap(), log.file_state().name, log.goes_over()),
+            (log.extend().unwrap(), log.file_state().name, log.awaits_switch()),
             (Change::Same, Name::Taken, false)
         );
         append(&old, TWO);
@@ -559,10 +559,10 @@ mod tests {
         let mut log = open(&path).unwrap();
         fs::rename(&path, &old).unwrap();
         append(&path, TWO);
-        let begun = std::time::Instant::now();
+        let started = std::time::Instant::now();
         let mut appended = 0;
         while log.generation() == 0 {
-            assert!(begun.elapsed().as_secs() < 20, "never left");
+            assert!(started.elapsed().as_secs() < 20, "never left");
             append(&old, ONE);
             appended += 1;
             log.extend().unwrap();

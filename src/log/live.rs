@@ -21,7 +21,7 @@ pub struct LiveRows {
     file: LogFile,
     /// The offset after the last line that was read.
     at: u64,
-    /// The rows that have begun but not ended, by stream.
+    /// The rows that have started but not ended, by stream.
     open: PerStream<Option<Row>>,
     cap: Cap,
 }
@@ -90,9 +90,9 @@ impl LiveRows {
     }
 
     fn read_lines(&mut self, tail: Tail) -> Result<Batch> {
-        let (mut rows, begun) = (Vec::new(), self.at);
+        let (mut rows, started) = (Vec::new(), self.at);
         let mut lines = self.file.lines(self.at)?;
-        while self.at.saturating_sub(begun) < BATCH_BYTES {
+        while self.at.saturating_sub(started) < BATCH_BYTES {
             match lines.next().map_err(Error::io("read", self.file.path()))? {
                 Some(line) if !tail.holds(&line) => {
                     self.at = line.end;
@@ -111,7 +111,7 @@ impl LiveRows {
         Ok(line.and_then(|line| take(&mut self.open.clone(), self.file.format(), &line, self.cap)))
     }
 
-    /// Returns the rows that have begun and will not end, in the order in which they began. Omits
+    /// Returns the rows that have started and will not end, in the order in which they began. Omits
     /// entries without bytes.
     fn open_rows(&mut self) -> Vec<Row> {
         let open = std::mem::take(&mut self.open);

@@ -149,13 +149,13 @@ impl Follower {
     }
 
     /// Returns true if another file is to be opened once this one has been read to its end.
-    pub(super) const fn goes_over(&self) -> bool {
+    pub(super) const fn awaits_switch(&self) -> bool {
         matches!(self.name, Name::Taken) && !self.stays
     }
 
     /// Returns true if another file is to be opened even if this one keeps growing.
     pub(super) fn is_over(&self) -> bool {
-        self.goes_over() && self.taken_at.is_some_and(|at| at.elapsed() >= GRACE)
+        self.awaits_switch() && self.taken_at.is_some_and(|at| at.elapsed() >= GRACE)
     }
 
     /// Takes over from the follower of the previous file: keeps the files that `before` kept, and

@@ -1,4 +1,4 @@
-//! Execution of a run that has begun: its jobs and their commands, one after the other, each with
+//! Execution of a run that has started: its jobs and their commands, one after the other, each with
 //! its rows.
 //!
 //! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
@@ -89,7 +89,7 @@ impl Record {
 }
 
 impl Executor {
-    /// Creates an executor for a run that has begun.
+    /// Creates an executor for a run that has started.
     #[must_use]
     pub fn new(
         kind: RunKind,
@@ -166,21 +166,21 @@ impl Executor {
     }
 
     fn job(&mut self, job: &PipelineJob, passed: &[&JobId], stop: &Stop) -> JobEnd {
-        let begun = Time::now();
+        let started = Time::now();
         let missing = job.needs.iter().find(|need| !passed.contains(need));
         let end = match missing {
             _ if self.is_stopped(stop) => JobEnd::Aborted,
             Some(_) => JobEnd::Skipped,
             None => {
                 let id = job.id.clone();
-                self.note(move |writer, run| writer.start_job(run, &id, begun));
+                self.note(move |writer, run| writer.start_job(run, &id, started));
                 self.commands(job, stop)
             }
         };
         let ended = Time::now();
         let id = job.id.clone();
         self.note(move |writer, run| writer.finish_job(run, &id, end, ended));
-        self.print_progress(|| job_line(&job.id, end, missing, ended.millis_since(begun)));
+        self.print_progress(|| job_line(&job.id, end, missing, ended.millis_since(started)));
         end
     }
 
@@ -257,8 +257,8 @@ fn recorded(
     stop: &Stop,
 ) -> Ended {
     let (key, path) = (start.key.clone(), logs::path(&record.dir, &start.key));
-    let begun = start.clone();
-    record.rows.write(move |writer| writer.begin_sh(&begun));
+    let started = start.clone();
+    record.rows.write(move |writer| writer.begin_sh(&started));
     record.rows.settle();
     let sink = Arc::new(Mutex::new(logs::create(path.as_deref(), start.started_at)));
     let mut ended = run(spawn, Some(&sink), quiet, stop, |pid| {

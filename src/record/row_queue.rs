@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! run, execute ── write ──► queue ──► thread: run directory, recorder.lock
-//!              ◄─ begun, settle, close        ─► open database ─► row by row
+//!              ◄─ started, settle, close        ─► open database ─► row by row
 //! ```
 //!
 //! If the database is locked or the disk is full, the row stays at the head of the queue and is
@@ -67,7 +67,7 @@ pub(super) fn remove_run_dir(dir: &Path) {
 }
 
 /// The result of waiting for the beginning of a run.
-pub(super) enum Begun {
+pub(super) enum RunStart {
     /// Its files and its first row exist.
     Yes(RunFiles),
     /// Its files exist; the database is locked or slow.
@@ -99,7 +99,7 @@ struct Shared {
 struct State {
     files: Option<RunFiles>,
     /// True once the first row is written.
-    is_begun: bool,
+    has_started: bool,
     /// The reason why the run cannot begin.
     refusal: Option<Error>,
     pending: VecDeque<Write>,
@@ -147,20 +147,20 @@ impl RowQueue {
         Ok(Self(shared))
     }
 
-    /// Waits until the run has begun or cannot begin, at most for `patience`.
-    pub fn begun(&self, patience: Duration) -> Begun {
-        let mut state = self.0.wait(patience, |state| state.is_begun || state.is_over);
+    /// Waits until the run has started or cannot begin, at most for `timeout`.
+    pub fn started(&self, timeout: Duration) -> RunStart {
+        let mut state = self.0.wait(timeout, |state| state.has_started || state.is_over);
         let (refusal, files) = (state.refusal.take(), state.files.take());
-        let (is_begun, is_locked) = (state.is_begun, state.obstacle.is_some());
+        let (has_started, is_locked) = (state.has_started, state.obstacle.is_some());
         drop(state);
         match (refusal, files) {
             (Some(error), files) => {
                 files.inspect(RunFiles::remove);
-                Begun::Failed(error)
+                RunStart::Failed(error)
             }
-            (None, Some(files)) if is_begun => Begun::Yes(files),
-            (None, Some(files)) => Begun::FilesOnly { files, is_locked },
-            (None, None) => Begun::Nothing,
+            (None, Some(files)) if has_started => RunStart::Yes(files),
+            (None, Some(files)) => RunStart::FilesOnly { files, is_locked },
+            (None, None) => RunStart::Nothing,
         }
     }
 
@@ -204,7 +204,7 @@ impl RowQueue {
         let Some(why) = state.failure.clone().or_else(|| (!is_done).then(obstacle)) else {
             return warnings;
         };
-        warnings.push(if state.is_begun {
+        warnings.push(if state.has_started {
             format!("the recording is incomplete: {why}")
         } else {
             format!(
@@ -260,9 +260,9 @@ impl Shared {
         changed
     }
 
-    fn wait(&self, patience: Duration, is_done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+    fn wait(&self, timeout: Duration, is_done: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
         let waited =
-            self.changed.wait_timeout_while(self.state(), patience, |state| !is_done(state));
+            self.changed.wait_timeout_while(self.state(), timeout, |state| !is_done(state));
         waited.unwrap_or_else(PoisonError::into_inner).0
     }
 
@@ -328,7 +328,7 @@ fn work(
     let database = (database.to_owned(), identity(database));
     shared.until_unlocked(|| first(&mut writer))?;
     shared.update(|state| {
-        state.is_begun = true;
+        state.has_started = true;
         if !writer.is_alone() {
             state.warnings.push(directory_locked(&database.0));
         }

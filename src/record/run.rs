@@ -26,7 +26,7 @@ use super::child::{self, Spare};
 use super::execute::{Executor, Record, RunKind};
 use super::facts::Facts;
 use super::pipeline::Pipeline;
-use super::row_queue::{Begun, RowQueue, RunFiles, remove_run_dir};
+use super::row_queue::{RowQueue, RunFiles, RunStart, remove_run_dir};
 use super::stop::{Stop, Watch, prepare_signals};
 use crate::error::{Error, Result, chain};
 use crate::model::{JobId, RunId};
@@ -104,7 +104,7 @@ pub fn run_pipeline(options: &Options, pipeline: &Pipeline, stop: &Stop) -> Resu
     Ok(Recording::pipeline(options, pipeline)?.execute(stop))
 }
 
-/// A run that is ready to be executed. Its record has begun, unless the store cannot be used. If
+/// A run that is ready to be executed. Its record has started, unless the store cannot be used. If
 /// the run is dropped before it is executed, its record counts as interrupted.
 pub struct Recording {
     pipeline: Pipeline,
@@ -179,8 +179,8 @@ impl Recording {
         let mut warnings: Vec<String> =
             prepare_signals().err().map(|error| error.to_string()).into_iter().collect();
         let spare = Spare::take();
-        let begun = begin_record(options, &run, &dir, &cwd, &pipeline);
-        let (lock, record) = match begun {
+        let started = begin_record(options, &run, &dir, &cwd, &pipeline);
+        let (lock, record) = match started {
             Ok((files, record)) => {
                 warnings.extend(files.warnings);
                 (Some(files.lock), Some(record))
@@ -223,17 +223,17 @@ fn begin_record(
     };
     let rows = RowQueue::start(database, prepare, first)
         .map_err(Error::io("start a thread for the database of", &root))?;
-    let patience = if options.must_record { MUST_BEGIN_TIMEOUT } else { BEGIN_TIMEOUT };
-    let files = match rows.begun(patience) {
-        Begun::Yes(files) => files,
-        Begun::FilesOnly { files, .. } if !options.must_record => files,
-        Begun::FilesOnly { files, is_locked } => {
+    let timeout = if options.must_record { MUST_BEGIN_TIMEOUT } else { BEGIN_TIMEOUT };
+    let files = match rows.started(timeout) {
+        RunStart::Yes(files) => files,
+        RunStart::FilesOnly { files, .. } if !options.must_record => files,
+        RunStart::FilesOnly { files, is_locked } => {
             files.remove();
             let path = root.join(store::OUR_DATABASE);
             return Err(if is_locked { Error::Locked { path } } else { silent(root) });
         }
-        Begun::Nothing => return Err(silent(root)),
-        Begun::Failed(error) => return Err(error),
+        RunStart::Nothing => return Err(silent(root)),
+        RunStart::Failed(error) => return Err(error),
     };
     Ok((files, Record::new(rows, dir, options.sync)))
 }

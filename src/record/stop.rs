@@ -42,7 +42,7 @@ use signal_hook::low_level::siginfo::{Cause, Origin};
 
 /// The time that a pipeline's command has to react to a signal before the next one kills it. One
 /// stop may come as several signals at once: to us, to our group, from the terminal.
-const PATIENCE: Duration = Duration::from_secs(1);
+const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A handle that stops a recording from elsewhere; its clones are the same handle.
 #[derive(Clone, Default, Debug)]
@@ -102,7 +102,7 @@ impl Stop {
     fn request(&self, signal: Signal, was_delivered: bool, now: Instant) {
         let mut state = self.state();
         let first = *state.requested_at.get_or_insert(now);
-        let is_overdue = now.saturating_duration_since(first) >= PATIENCE;
+        let is_overdue = now.saturating_duration_since(first) >= TIMEOUT;
         match state.running {
             Some(target) if is_overdue && target.may_be_killed => target.send(Signal::KILL),
             Some(target) if target.leads_group || !was_delivered => target.send(signal),
@@ -339,9 +339,9 @@ mod tests {
         let now = Instant::now();
         stop.started(target);
         stop.request(Signal::INT, true, now);
-        stop.request(Signal::INT, true, now + PATIENCE / 2);
+        stop.request(Signal::INT, true, now + TIMEOUT / 2);
         assert_eq!(child.try_wait().unwrap(), None);
-        stop.request(Signal::INT, true, now + PATIENCE);
+        stop.request(Signal::INT, true, now + TIMEOUT);
         assert_eq!(ending_signal(&mut child), Some(9));
     }
 
@@ -351,9 +351,9 @@ mod tests {
         let now = Instant::now();
         stop.started(Target { may_be_killed: false, ..target });
         stop.request(Signal::INT, true, now);
-        stop.request(Signal::INT, true, now + 10 * PATIENCE);
+        stop.request(Signal::INT, true, now + 10 * TIMEOUT);
         assert_eq!(child.try_wait().unwrap(), None);
-        stop.request(Signal::TERM, false, now + 20 * PATIENCE);
+        stop.request(Signal::TERM, false, now + 20 * TIMEOUT);
         assert_eq!(ending_signal(&mut child), Some(SIGTERM));
     }
 

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::sync::LazyLock;
 
 use Weight::{
-    Aftermath, Again, Aside, Begun, Fault, Heading, Logged, Message, Name, Passed, Place,
+    Aftermath, Again, Aside, Fault, Heading, Logged, Message, Name, Passed, Place, Started,
 };
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
@@ -59,7 +59,7 @@ pub(super) enum Weight {
     /// Not an error: the failure before it is retried.
     Again,
     /// The start of a test.
-    Begun,
+    Started,
     /// A passed test.
     Passed,
     /// The source location of the message above.
@@ -360,7 +360,7 @@ static CLUES: &[Rule] = &[
      "thread 'deep' has overflowed its stack"),
     (Heading, "node", r"^✖ failing tests:", "✖ failing tests:"),
     (Message, "apt", r"^E: \S", "E: Package 'frobnicate' has no installation candidate"),
-    (Begun, "go test", r"^=== (?:RUN|CONT|NAME)\s", "=== RUN   TestDiscount/999_33"),
+    (Started, "go test", r"^=== (?:RUN|CONT|NAME)\s", "=== RUN   TestDiscount/999_33"),
     (Passed, "go test", r"^--- (?:PASS|SKIP): ", "--- PASS: TestDiscount (0.00s)"),
     (Passed, "jest", r"^PASS\s", "PASS ./cart.test.js"),
     (Fault, "ld", r"^= note: (?:[^\s:]+: )+error: \S",

@@ -53,7 +53,7 @@ use crate::error::{Error, Result};
 use crate::file::open_regular;
 
 /// The time that a reading waits for a writer's lock.
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The pause before another attempt to get a lock.
 const LOCK_PAUSE: Duration = Duration::from_millis(3);
@@ -106,16 +106,18 @@ impl Access {
     }
 }
 
-/// Opens a database for one reading, in a transaction that has begun. Waits up to `patience` while
+/// Opens a database and starts a transaction for one reading. Waits up to `lock_timeout` while
 /// another process has it locked. If `with_locks` is true, a database that keeps changing is read
 /// under SQLite's locks, although these may keep a writer from removing its files.
-pub(super) fn open(path: &Path, patience: Duration, with_locks: bool) -> Result<Access> {
-    let begun = Instant::now();
+pub(super) fn open(path: &Path, lock_timeout: Duration, with_locks: bool) -> Result<Access> {
+    let started = Instant::now();
     loop {
         match open_as(path, SMALL_BYTES, with_locks) {
             // SQLite itself retries only ten times a second, and a busy writer releases its lock
             // only for a moment.
-            Err(Error::Locked { .. }) if begun.elapsed() < patience => thread::sleep(LOCK_PAUSE),
+            Err(Error::Locked { .. }) if started.elapsed() < lock_timeout => {
+                thread::sleep(LOCK_PAUSE);
+            }
             opened => return opened,
         }
     }
@@ -217,8 +219,8 @@ pub(super) fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Con
 /// Limits a connection and begins a transaction. The transaction begins with its first read, so
 /// that read reports a lock or other obstacle.
 pub(super) fn begin(path: &Path, connection: Connection, way: Way) -> Result<Access> {
-    let begun = guard(&connection).and_then(|()| connection.execute_batch("BEGIN"));
-    let read = begun.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
+    let started = guard(&connection).and_then(|()| connection.execute_batch("BEGIN"));
+    let read = started.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
     read.map(|()| Access { connection, way, left: None }).map_err(Error::database("open", path))
 }
 
@@ -401,10 +403,10 @@ mod tests {
         for (content, why) in [(&b""[..], "the file is empty"), (b"hello", "not an SQLite file")] {
             let path = dir.path().join("x.db");
             fs::write(&path, content).unwrap();
-            let error = open(&path, PATIENCE, false).err().unwrap().to_string();
+            let error = open(&path, LOCK_TIMEOUT, false).err().unwrap().to_string();
             assert!(error.contains(why), "{error}");
         }
-        let error = open(dir.path(), PATIENCE, false).err().unwrap();
+        let error = open(dir.path(), LOCK_TIMEOUT, false).err().unwrap();
         assert!(crate::error::chain(&error).contains("it is a directory"), "{error}");
     }
 
@@ -527,7 +529,7 @@ mod tests {
         fs::remove_file(beside(&path, "-journal")).unwrap();
         assert_ne!(Stamp::taken(&path).unwrap(), stamp);
         assert!(
-            sum(&open(&path, PATIENCE, false).unwrap()) > 5000,
+            sum(&open(&path, LOCK_TIMEOUT, false).unwrap()) > 5000,
             "the file alone holds half of the change"
         );
     }
@@ -564,7 +566,7 @@ mod tests {
         let mut journal =
             File::options().append(true).open(dir.path().join("hot.db-journal")).unwrap();
         journal.write_all(&end).unwrap();
-        assert_eq!(sum(&open(&dir.path().join("hot.db"), PATIENCE, false).unwrap()), 5000);
+        assert_eq!(sum(&open(&dir.path().join("hot.db"), LOCK_TIMEOUT, false).unwrap()), 5000);
         assert!(victim.path().exists());
     }
 
@@ -597,7 +599,7 @@ mod tests {
                 0,
             )
             .unwrap();
-            let error = || open(&path, PATIENCE, false).err().unwrap().to_string();
+            let error = || open(&path, LOCK_TIMEOUT, false).err().unwrap().to_string();
             assert!(
                 error().contains(&format!("x.db{suffix} is not a regular file")),
                 "{}",
@@ -614,7 +616,7 @@ mod tests {
         let dir = hot_journal();
         let path = dir.path().join("hot.db");
         File::options().write(true).open(&path).unwrap().set_len(8 << 40).unwrap();
-        let error = open(&path, PATIENCE, false).err().unwrap();
+        let error = open(&path, LOCK_TIMEOUT, false).err().unwrap();
         let message = crate::error::chain(&error);
         assert!(
             message.contains("TMPDIR") && message.contains("it needs 8388608 MiB"),

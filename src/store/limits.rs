@@ -110,8 +110,8 @@ fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Interrupts statements once `budget` has passed from now: a view may have no end.
 pub(super) fn limit_time(connection: &Connection, budget: Duration) -> rusqlite::Result<()> {
-    let begun = Instant::now();
-    connection.progress_handler(STEPS, Some(move || begun.elapsed() > budget))
+    let started = Instant::now();
+    connection.progress_handler(STEPS, Some(move || started.elapsed() > budget))
 }
 
 /// Returns the time limit for reading all of a database of this size.
@@ -152,9 +152,9 @@ mod tests {
             }
             Ok(bytes)
         };
-        let begun = Instant::now();
+        let started = Instant::now();
         let error = read(&connection).unwrap_err();
-        assert!(begun.elapsed() < Duration::from_secs(5), "{query}: {:?}", begun.elapsed());
+        assert!(started.elapsed() < Duration::from_secs(5), "{query}: {:?}", started.elapsed());
         (error.sqlite_error_code(), error.to_string())
     }
 

@@ -32,7 +32,7 @@ const LOCKLESS_ATTEMPTS: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The time to wait for a lock if the last reading already failed on one.
-const SHORT_PATIENCE: Duration = Duration::from_millis(100);
+const SHORT_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// The maximum number of bytes for the rows of one reading, each counted as its text plus
 /// [`ROW_BYTES`]: at most about 32,000 rows. The values built from them take up to eight times as
@@ -243,8 +243,8 @@ impl Reader {
                 work(opened).map_err(Error::database("read", &self.path))
             })
         };
-        let patience = self.patience();
-        let begun = Instant::now();
+        let lock_timeout = self.lock_timeout();
+        let started = Instant::now();
         let mut pause = PAUSE;
         let mut attempts = 0_u32;
         loop {
@@ -257,13 +257,13 @@ impl Reader {
                     return read;
                 }
             }
-            let left = patience.saturating_sub(begun.elapsed());
+            let left = lock_timeout.saturating_sub(started.elapsed());
             attempts = attempts.saturating_add(1);
             let read = self
                 .begin(left, attempts > LOCKLESS_ATTEMPTS)
                 .and_then(|opened| Ok((work(&opened)?, opened)));
             self.was_locked.set(matches!(read, Err(Error::Locked { .. })));
-            let is_last = begun.elapsed() >= patience;
+            let is_last = started.elapsed() >= lock_timeout;
             match read {
                 Ok((value, opened))
                     if opened.access.is_consistent() || self.is_unchanged(&before) =>
@@ -286,17 +286,17 @@ impl Reader {
 
     /// Runs `work` within the time left, and subtracts the time that it took.
     fn timed<T>(&self, connection: &Connection, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        let begun = Instant::now();
+        let started = Instant::now();
         limits::limit_time(connection, self.time_left.get())
             .map_err(Error::database("read", &self.path))?;
         let done = work();
-        self.time_left.set(self.time_left.get().saturating_sub(begun.elapsed()));
+        self.time_left.set(self.time_left.get().saturating_sub(started.elapsed()));
         done
     }
 
     /// Returns the time to wait for a lock.
-    fn patience(&self) -> Duration {
-        if self.was_locked.get() { SHORT_PATIENCE } else { access::PATIENCE }
+    fn lock_timeout(&self) -> Duration {
+        if self.was_locked.get() { SHORT_LOCK_TIMEOUT } else { access::LOCK_TIMEOUT }
     }
 
     fn notices_of(&self, opened: &Opened) -> Vec<String> {
@@ -315,8 +315,8 @@ impl Reader {
     }
 
     /// Opens a connection in a read transaction, and defines the views and functions on it.
-    fn begin(&self, patience: Duration, with_locks: bool) -> Result<Opened> {
-        let access = access::open(&self.path, patience, with_locks)?;
+    fn begin(&self, lock_timeout: Duration, with_locks: bool) -> Result<Opened> {
+        let access = access::open(&self.path, lock_timeout, with_locks)?;
         let define = || dialect::define_views(&access.connection, &self.path);
         let dialect = self.timed(&access.connection, define)?;
         define_functions(&access.connection).map_err(Error::database("read", &self.path))?;
@@ -632,12 +632,12 @@ mod tests {
         let writer = Connection::open(&path).unwrap();
         writer.execute_batch("CREATE TABLE runs(id); BEGIN EXCLUSIVE").unwrap();
         let reader = Reader::new(&path);
-        assert_eq!(reader.patience(), access::PATIENCE);
+        assert_eq!(reader.lock_timeout(), access::LOCK_TIMEOUT);
         assert!(matches!(reader.runs(&RunPage::default()), Err(Error::Locked { .. })));
-        assert_eq!(reader.patience(), SHORT_PATIENCE);
+        assert_eq!(reader.lock_timeout(), SHORT_LOCK_TIMEOUT);
         drop(writer);
         assert!(ids(&reader).is_empty());
-        assert_eq!(reader.patience(), access::PATIENCE);
+        assert_eq!(reader.lock_timeout(), access::LOCK_TIMEOUT);
     }
 
     #[test]

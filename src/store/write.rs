@@ -317,8 +317,8 @@ impl Writer {
     }
 
     fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
-        let begun = limits::limit_time(&self.connection, TIME_LIMIT);
-        let done = begun
+        let started = limits::limit_time(&self.connection, TIME_LIMIT);
+        let done = started
             .and_then(|()| self.connection.prepare_cached(sql))
             .and_then(|mut statement| statement.execute(params));
         done.map(drop).map_err(Error::database("write", &self.path))
@@ -328,8 +328,8 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
-        let begun = limits::limit_time(&self.connection, TIME_LIMIT);
-        let done = begun
+        let started = limits::limit_time(&self.connection, TIME_LIMIT);
+        let done = started
             .and_then(|()| self.connection.transaction())
             .and_then(|tx| work(&tx).and_then(|()| tx.commit()));
         done.map_err(Error::database("write", &self.path))
@@ -376,11 +376,11 @@ fn create_private(path: &Path) -> Result<()> {
 /// under `flock DIR rundown record …`; SQLite's own locks still let only one of them succeed.
 fn lock_directory(database: &Path) -> Option<File> {
     let dir = File::open(file::dir_of(database)).ok()?;
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         match dir.try_lock() {
             Ok(()) => return Some(dir),
-            Err(TryLockError::WouldBlock) if begun.elapsed() < SETUP_TIMEOUT => {
+            Err(TryLockError::WouldBlock) if started.elapsed() < SETUP_TIMEOUT => {
                 thread::sleep(LOCK_PAUSE);
             }
             Err(_) => return None,

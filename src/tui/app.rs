@@ -20,7 +20,7 @@ fn handle(model: &mut Model, event: AppEvent) -> Effects {
     match event {
         AppEvent::Effect(effect) => effect.into(),
         AppEvent::Back => focus(model, model.behind),
-        AppEvent::Say(text) => {
+        AppEvent::Status(text) => {
             model.message = Some(text);
             Effects::none()
         }

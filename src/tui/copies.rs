@@ -17,7 +17,7 @@ use std::thread;
 use std::time::Duration;
 
 /// The longest wait for the deletion of the copies, whose file system may hang.
-const PATIENCE: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// The list of all copies. No file operation is done while it is locked.
 #[derive(Default)]
@@ -65,7 +65,7 @@ impl Copies {
         file
     }
 
-    /// Deletes all copies, and prevents new ones. Waits for at most [`PATIENCE`].
+    /// Deletes all copies, and prevents new ones. Waits for at most [`TIMEOUT`].
     pub(super) fn remove_all(&self) {
         let paths = {
             let mut list = self.list();
@@ -85,7 +85,7 @@ impl Copies {
             let _ = done.send(());
         };
         if thread::Builder::new().name("copies".into()).spawn(remove).is_ok() {
-            let _ = is_done.recv_timeout(PATIENCE);
+            let _ = is_done.recv_timeout(TIMEOUT);
         }
     }
 

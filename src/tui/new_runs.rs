@@ -1,24 +1,24 @@
-//! Detection of runs that have just begun, for `--watch`.
+//! Detection of runs that have just started, for `--watch`.
 
 use std::collections::HashSet;
 
 use crate::join::RunHead;
 use crate::model::{Phase, RunId};
 
-/// The runs on the last first page of the list that had begun.
+/// The runs on the last first page of the list that had started.
 #[derive(Clone, Default, Debug)]
 pub struct NewRuns {
     /// `None` before the first page.
-    begun: Option<HashSet<RunId>>,
+    started: Option<HashSet<RunId>>,
 }
 
 impl NewRuns {
-    /// Takes the first page of the list, newest first. Returns the newest run that has begun since
-    /// the last page; `None` for the first page. A run that waits in a queue has not begun.
+    /// Takes the first page of the list, newest first. Returns the newest run that has started
+    /// since the last page; `None` for the first page. A run in a queue has not started.
     pub fn take_in<'h>(&mut self, heads: &'h [RunHead]) -> Option<&'h RunHead> {
         let has_begun = |head: &&RunHead| head.phase != Phase::Queued;
         let ids = heads.iter().filter(has_begun).map(|head| head.run.id.clone()).collect();
-        let known = self.begun.replace(ids)?;
+        let known = self.started.replace(ids)?;
         let is_known = |head: &RunHead| known.contains(&head.run.id);
         // A run behind all known ones is an old run, which the deletion of a run has moved up.
         let end = heads.iter().rposition(is_known).unwrap_or(heads.len());

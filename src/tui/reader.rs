@@ -91,8 +91,8 @@ impl DocumentReader {
     }
 
     /// Returns true if another file has replaced one that was read, and has to be read next.
-    pub(super) fn goes_over(&self) -> bool {
-        self.logs.iter().any(|(_, log)| log.file().goes_over())
+    pub(super) fn awaits_switch(&self) -> bool {
+        self.logs.iter().any(|(_, log)| log.file().awaits_switch())
     }
 
     /// Takes a request in, in place of one that is not answered yet, and begins with it.

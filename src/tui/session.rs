@@ -63,7 +63,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         screen,
         threads,
         is_dirty: true,
-        begun: Instant::now(),
+        started: Instant::now(),
         drawn_at: None,
         other: Other::None,
         owed: Effects::none(),
@@ -79,7 +79,7 @@ struct Session {
     screen: Screen,
     threads: Threads,
     is_dirty: bool,
-    begun: Instant,
+    started: Instant,
     drawn_at: Option<Instant>,
     other: Other,
     /// The effects to perform once the external program has ended.
@@ -103,7 +103,7 @@ impl Session {
         let effects = start(&self.model);
         self.perform(effects)?;
         while !self.is_over {
-            match self.threads.messages.recv_timeout(self.patience()) {
+            match self.threads.messages.recv_timeout(self.timeout()) {
                 Ok(message) => self.take_in(message)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
@@ -134,10 +134,10 @@ impl Session {
 
     /// Returns the time since the last frame, or since the loop began.
     fn since_frame(&self) -> Duration {
-        self.drawn_at.unwrap_or(self.begun).elapsed()
+        self.drawn_at.unwrap_or(self.started).elapsed()
     }
 
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         if self.is_away() {
             return TICK_IDLE;
         }
@@ -369,8 +369,8 @@ impl Drop for Threads {
         // The external thread may wait for an editor, which need not end.
         self.copies.remove_all();
         // A worker that hangs on a file system is not waited for.
-        let begun = Instant::now();
-        while !self.worker.is_finished() && begun.elapsed() < PARTING {
+        let started = Instant::now();
+        while !self.worker.is_finished() && started.elapsed() < PARTING {
             thread::sleep(Duration::from_millis(1));
         }
     }

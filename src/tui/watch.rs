@@ -56,8 +56,8 @@ fn keep_watch(mut watcher: DiskWatcher, orders: &Receiver<Order>, messages: &Sen
                 return;
             }
         }
-        let patience = if watcher.watching() == Watching::Told { watcher.slow } else { FAST };
-        match orders.recv_timeout(patience) {
+        let timeout = if watcher.watching() == Watching::Told { watcher.slow } else { FAST };
+        match orders.recv_timeout(timeout) {
             Ok(Order::Watch(dirs)) => watcher.point(dirs),
             order @ (Ok(Order::Event) | Err(RecvTimeoutError::Timeout)) => {
                 if order.is_err() {
@@ -252,7 +252,7 @@ mod tests {
     use std::fs;
     use std::sync::mpsc::channel;
 
-    const PATIENCE: Duration = Duration::from_secs(10);
+    const TIMEOUT: Duration = Duration::from_secs(10);
 
     #[test]
     fn reading_is_no_change_and_writing_is() {
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_system_cannot_tell_we_look_often_and_say_so_until_it_can() {
+    fn without_notifications_files_are_polled_and_polling_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let (order, orders) = channel();
         let (message, messages) = channel();
@@ -273,9 +273,9 @@ mod tests {
         let watcher = DiskWatcher { watcher: None, asked_at, ..DiskWatcher::open(order.clone()) };
         let thread = std::thread::spawn(move || keep_watch(watcher, &orders, &message));
         order.send(Order::Watch(vec![dir.path().to_owned()])).unwrap();
-        assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Watching(Watching::Polling));
-        assert_eq!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Disk, "though nothing was told");
-        while messages.recv_timeout(PATIENCE).unwrap() != Msg::Watching(Watching::Told) {}
+        assert_eq!(messages.recv_timeout(TIMEOUT).unwrap(), Msg::Watching(Watching::Polling));
+        assert_eq!(messages.recv_timeout(TIMEOUT).unwrap(), Msg::Disk, "without a notification");
+        while messages.recv_timeout(TIMEOUT).unwrap() != Msg::Watching(Watching::Told) {}
         drop(messages);
         let _ = order.send(Order::Event);
         thread.join().unwrap();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_write_into_a_directory_that_appears_later_is_told() {
+    fn a_write_into_a_directory_that_appears_later_is_reported() {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("jobs");
         let (order, orders) = channel();
@@ -304,15 +304,15 @@ mod tests {
         let watcher = DiskWatcher { slow: Duration::MAX, ..DiskWatcher::open(order.clone()) };
         let thread = std::thread::spawn(move || keep_watch(watcher, &orders, &message));
         order.send(Order::Watch(vec![root.path().to_owned(), dir.clone()])).unwrap();
-        assert!(matches!(messages.recv_timeout(PATIENCE).unwrap(), Msg::Watching(_)));
-        // Each change is repeated until a hint comes: the watch may not have begun at the first
+        assert!(matches!(messages.recv_timeout(TIMEOUT).unwrap(), Msg::Watching(_)));
+        // Each change is repeated until a hint comes: the watch may not have started at the first
         // one.
         let told_of = |what: &dyn Fn()| {
-            let begun = Instant::now();
+            let started = Instant::now();
             while messages.try_recv().is_ok() {}
             what();
             while messages.recv_timeout(Duration::from_millis(50)).is_err() {
-                assert!(begun.elapsed() < PATIENCE, "never told");
+                assert!(started.elapsed() < TIMEOUT, "no notification");
                 what();
             }
         };

@@ -133,7 +133,7 @@ impl Worker {
     /// to be read, and there may be no further event. A file that cannot be read waits for one.
     fn look_again(&self, answers: &[Msg]) -> Option<Msg> {
         let has_failed = answers.iter().any(|answer| matches!(answer, Msg::Failed(..)));
-        self.open.as_ref().filter(|open| open.goes_over() && !has_failed).map(|_| Msg::Disk)
+        self.open.as_ref().filter(|open| open.awaits_switch() && !has_failed).map(|_| Msg::Disk)
     }
 
     /// Returns the directories to watch if the log adds new ones. If a log is a symbolic link, its

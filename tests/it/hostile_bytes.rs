@@ -19,7 +19,7 @@ use rustix::io::retry_on_intr;
 use tempfile::TempDir;
 use vt100::{Parser, Screen};
 
-use crate::support::{PATIENCE, stdout};
+use crate::support::{TIMEOUT, stdout};
 
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 120;
@@ -262,7 +262,7 @@ impl Terminal {
     }
 
     fn wait(&mut self, what: &str, wanted: impl Fn(&Screen) -> bool) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         // Half a frame shows an invalid state.
         while !(self.sent.ends_with(b"\x1b[?2026l") && wanted(self.parser.screen())) {
             let left = end.saturating_duration_since(Instant::now());
@@ -275,12 +275,12 @@ impl Terminal {
     }
 
     /// Reads once. Returns false if nothing came.
-    fn read(&mut self, patience: Duration) -> bool {
+    fn read(&mut self, timeout: Duration) -> bool {
         let mut fds = [PollFd::new(&self.pty, PollFlags::IN)];
         let mut buffer = [0; 1 << 14];
         // The handlers of the recorder's tests, in this process, may interrupt it.
-        let patience = Timespec::try_from(patience).unwrap();
-        if retry_on_intr(|| poll(&mut fds, Some(&patience))).unwrap() == 0 {
+        let timeout = Timespec::try_from(timeout).unwrap();
+        if retry_on_intr(|| poll(&mut fds, Some(&timeout))).unwrap() == 0 {
             return false;
         }
         // Reading fails once the program has ended.
@@ -312,7 +312,7 @@ impl Terminal {
     /// Quits, and returns all bytes that were sent.
     fn leave(mut self) -> Vec<u8> {
         self.press("q");
-        while self.read(PATIENCE) {}
+        while self.read(TIMEOUT) {}
         assert!(self.child.wait().unwrap().success());
         self.sent
     }

@@ -40,9 +40,11 @@ fn cpu(pid: Pid) -> Duration {
 
 #[track_caller]
 fn assert_ends_when_closed(session: Session) {
-    let begun = Instant::now();
+    let started = Instant::now();
     let exits = session.close();
-    exits.recv_timeout(SOON).unwrap_or_else(|_| panic!("still there after {:?}", begun.elapsed()));
+    exits
+        .recv_timeout(SOON)
+        .unwrap_or_else(|_| panic!("still there after {:?}", started.elapsed()));
 }
 
 #[test]
@@ -66,14 +68,14 @@ fn a_closed_terminal_ends_rundown_behind_an_editor_that_stays() {
     let (dir, store) = (TempDir::new().unwrap(), running());
     // The editor ignores the hangup and ends when its directory is removed.
     let text = format!(
-        "trap '' HUP; echo begun; while [ -e {} ]; do sleep 0.05; done",
+        "trap '' HUP; echo started; while [ -e {} ]; do sleep 0.05; done",
         dir.path().display()
     );
     let editor = script(dir.path(), "nano", &text);
     let session = Session::start(&store, &[("EDITOR", &editor), ("PATH", "/usr/bin:/bin")]);
     session.shown.wait_for_text("the first row");
     session.press("v");
-    session.shown.wait_for_text("begun");
+    session.shown.wait_for_text("started");
     assert_ends_when_closed(session);
 }
 

@@ -78,7 +78,7 @@ fn concurrent_commands_are_distinguished() {
             &mut || print("build", 20, Stream::Stdout, "one\n"),
             &mut || {
                 store.borrow().start(&run, "test", 1, "make test", 30);
-                print("test", 40, Stream::Stderr, "begun, \x1b[2Jand harmless\n");
+                print("test", 40, Stream::Stderr, "started, \x1b[2Jand harmless\n");
             },
             &mut || print("build", 50, Stream::Stdout, "two\n"),
             &mut || print("build", 60, Stream::Stdout, "three\n"),

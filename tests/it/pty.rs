@@ -8,7 +8,7 @@ use vt100::Screen;
 
 use crate::support::built::{Built, passed_run, run_id, running};
 use crate::support::session::Session;
-use crate::support::{PATIENCE, script};
+use crate::support::{TIMEOUT, script};
 
 #[test]
 fn quitting_restores_the_terminal() {
@@ -41,7 +41,7 @@ fn a_closed_terminal_ends_the_program() {
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
     let exits = session.close();
-    exits.recv_timeout(PATIENCE).unwrap();
+    exits.recv_timeout(TIMEOUT).unwrap();
 }
 
 #[test]

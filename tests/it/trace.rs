@@ -210,10 +210,10 @@ fn reading_a_journal_left_by_a_crash_leaves_no_trace() {
 /// first row is in the log, and the process ID in the database.
 fn recorder(root: &Path) -> Child {
     let mut command = rundown(root);
-    command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo begun; read line"]);
+    command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo started; read line"]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut message = BufReader::new(child.stdout.as_mut().unwrap()).lines().map_while(Result::ok);
-    assert!(message.any(|line| line == "begun"));
+    assert!(message.any(|line| line == "started"));
     let is_logged = |path: &Path, seen: &Seen| path.ends_with("sh-1.log") && !seen.bytes.is_empty();
     let has_pid = || {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;

@@ -41,7 +41,7 @@ fn each_new_run_is_opened_as_soon_as_it_begins() {
     assert_eq!(open_run(sim.disk()), Some("00000001"));
     running_run(&mut store, &run_id(3));
     update(&store, "state = 'pending', started_at_ms = NULL");
-    assert_eq!(open_run(sim.disk()), Some("00000001"), "it has not begun");
+    assert_eq!(open_run(sim.disk()), Some("00000001"), "it has not started");
     update(&store, "state = 'active', started_at_ms = queued_at_ms");
     assert_eq!(open_run(sim.disk()), Some("00000003"));
     assert!(sim.screen().contains("the first row"), "{}", sim.screen());

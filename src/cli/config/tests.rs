@@ -46,7 +46,7 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
     );
     let meaning = |context, name| settings.keymap.meaning(context, &[Key::parse(name).unwrap()]);
     assert_eq!(meaning(Context::Log, "x"), Meaning::Action(Action::NextError));
-    assert_eq!(meaning(Context::Log, "g"), Meaning::Begun);
+    assert_eq!(meaning(Context::Log, "g"), Meaning::Prefix);
     assert_eq!(meaning(Context::Log, "f"), Meaning::Nothing);
     assert_eq!(meaning(Context::Tree, "o"), Meaning::Action(Action::Open));
     assert_eq!(meaning(Context::Runs, "Enter"), Meaning::Action(Action::Open));

@@ -89,8 +89,8 @@ pub fn follow(
     let (mut was_seen_running, mut unreadable) = (false, false);
     let mut next_read = Instant::now();
     loop {
-        let begun = Instant::now();
-        let read = read_if_due(catalog, &id, begun >= next_read);
+        let started = Instant::now();
+        let read = read_if_due(catalog, &id, started >= next_read);
         let was_read = !matches!(read, Ok(None));
         let head_at_end = match read {
             Ok(Some(run)) => {
@@ -110,7 +110,7 @@ pub fn follow(
             }
         };
         if was_read {
-            next_read = Instant::now() + READ_INTERVAL.max(begun.elapsed() * READ_PAUSE_FACTOR);
+            next_read = Instant::now() + READ_INTERVAL.max(started.elapsed() * READ_PAUSE_FACTOR);
         }
         unreadable |= show_report(&printer.take_report(), hooks);
         let ended = head_at_end.map_err(Error::Output)?;

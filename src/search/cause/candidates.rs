@@ -134,7 +134,7 @@ impl Candidates {
         match (candidate.weight, candidate.rule) {
             (Weight::Again, _) => self.try_again(candidate.offset),
             (Weight::Place, _) => self.place(candidate.offset),
-            (Weight::Begun, _) => self.go.begin(text),
+            (Weight::Started, _) => self.go.begin(text),
             (Weight::Passed, GO_TEST) => drop(self.go.decided(text)),
             (Weight::Passed, _) => self.end_heading(),
             (Weight::Fault, GO_TEST) if !self.go.has_failed => {
@@ -219,7 +219,7 @@ impl Candidates {
             Weight::Name => keep(&mut self.names, candidate),
             Weight::Logged => self.logged = Some(candidate),
             Weight::Aftermath => keep(&mut self.aftermath, candidate),
-            Weight::Again | Weight::Begun | Weight::Passed | Weight::Place => {}
+            Weight::Again | Weight::Started | Weight::Passed | Weight::Place => {}
         }
     }
 

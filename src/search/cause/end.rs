@@ -75,11 +75,11 @@ pub(super) fn ended_by(
     let rows: Vec<End> = rows.iter().map(End::of).collect();
     let is_over = |row: &&End| !row.is_blank() && row.weight() != Some(Weight::Aftermath);
     let Some(last) = rows.iter().rposition(|row| is_over(&row)) else { return Ok(None) };
-    let Some((begun, cause)) = rows.get(..=last).and_then(|rows| failure(rows, candidate.weight))
+    let Some((started, cause)) = rows.get(..=last).and_then(|rows| failure(rows, candidate.weight))
     else {
         return Ok(None);
     };
-    let above = rows.get(..begun).unwrap_or_default();
+    let above = rows.get(..started).unwrap_or_default();
     let quiet =
         above.iter().rev().take_while(|row| !row.may_be_cause() && row.offset > candidate.offset);
     Ok((quiet.filter(|row| row.is_ordinary()).count() >= ORDINARY_ROWS).then_some(cause))
@@ -93,10 +93,10 @@ fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> 
     if is_raised(last) && !last.text.starts_with([' ', '\t']) {
         let lines =
             rows.iter().rev().skip(1).take_while(|row| row.text.starts_with([' ', '\t'])).count();
-        let begun = rows.len().checked_sub(lines + 2)?;
-        let first = rows.get(begun).filter(|row| row.rule() == Some(TRACE))?;
+        let started = rows.len().checked_sub(lines + 2)?;
+        let first = rows.get(started).filter(|row| row.rule() == Some(TRACE))?;
         return Some((
-            begun,
+            started,
             Candidate { offset: first.offset, weight: Weight::Fault, rule: TRACE },
         ));
     }
@@ -108,10 +108,10 @@ fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> 
         .rev()
         .take_while(|row| matches!(row.weight(), Some(Weight::Aside | Weight::Message)))
         .count();
-    let begun = rows.len().checked_sub(trailing)?;
-    let first = rows.get(begun)?;
+    let started = rows.len().checked_sub(trailing)?;
+    let first = rows.get(started)?;
     let (weight, rule) = first.weighed?;
-    Some((begun, Candidate { offset: first.offset, weight, rule }))
+    Some((started, Candidate { offset: first.offset, weight, rule }))
 }
 
 /// Returns the last message before a row that only reports that something failed. Its rule is

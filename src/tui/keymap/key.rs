@@ -105,11 +105,11 @@ impl Keys {
         if let [key] = *self.0 { Some(key) } else { None }
     }
 
-    /// Returns the keys that complete the sequence after `begun`; `None` if it does not begin with
-    /// them or is already complete.
+    /// Returns the keys that complete the sequence after `started`. `None` if the sequence does not
+    /// begin with them or is already complete.
     #[must_use]
-    pub fn after(&self, begun: &[Key]) -> Option<Self> {
-        self.0.strip_prefix(begun).filter(|rest| !rest.is_empty()).map(|rest| Self(rest.to_vec()))
+    pub fn after(&self, started: &[Key]) -> Option<Self> {
+        self.0.strip_prefix(started).filter(|rest| !rest.is_empty()).map(|rest| Self(rest.to_vec()))
     }
 
     /// Returns true if one of the two sequences is a prefix of the other, or both are equal.

@@ -23,7 +23,7 @@ pub enum Meaning {
     /// A complete binding of this action.
     Action(Action),
     /// The beginning of a longer binding.
-    Begun,
+    Prefix,
     /// No binding.
     Nothing,
 }
@@ -72,7 +72,7 @@ impl Keymap {
                 .flat_map(|bound| bound.keys.iter().map(|keys| (bound.binding.action, keys)));
             all.find_map(|(action, keys)| match keys.as_slice().strip_prefix(pressed) {
                 Some([]) => Some(Meaning::Action(action)),
-                Some(_) => Some(Meaning::Begun),
+                Some(_) => Some(Meaning::Prefix),
                 None => None,
             })
         };
@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn keys_one_after_the_other_mean_something_at_their_end() {
-        assert_eq!(meaning(Context::Log, "z"), Meaning::Begun);
+        assert_eq!(meaning(Context::Log, "z"), Meaning::Prefix);
         assert_eq!(meaning(Context::Log, "z z"), Meaning::Action(Action::Zoom));
         assert_eq!(meaning(Context::Log, "z j"), Meaning::Nothing);
         let after = Keymap::new().hints_after(Context::Log, &[Key::parse("z").unwrap()]);

@@ -245,7 +245,7 @@ mod tests {
         let keymap = keymap.unwrap();
         let log = |names| meaning(&keymap, Context::Log, names);
         assert_eq!(log("x"), Meaning::Action(Action::NextError));
-        assert_eq!(log("g"), Meaning::Begun);
+        assert_eq!(log("g"), Meaning::Prefix);
         assert_eq!(log("g e"), Meaning::Action(Action::NextError));
         assert_eq!(log("g g"), Meaning::Action(Action::Top));
         assert_eq!((log("e"), log("f")), (Meaning::Nothing, Meaning::Nothing));

@@ -110,16 +110,16 @@ impl Model {
         width: usize,
     ) -> Option<String> {
         let (start, from) = (start?, self.moment(start?)?);
-        let begun = from.strftime(if width < WITH_DAY { TIME } else { DAY_TIME });
+        let started = from.strftime(if width < WITH_DAY { TIME } else { DAY_TIME });
         let Some((end, to)) = end.and_then(|end| Some((end, self.moment(end)?))) else {
             return Some(if is_running {
-                format!("since {begun}")
+                format!("since {started}")
             } else {
-                format!("from {begun}")
+                format!("from {started}")
             });
         };
         let ended = to.strftime(if to.date() == from.date() { TIME } else { DAY_TIME });
-        Some(format!("{begun} - {ended}, {}", display::duration(end.millis_since(start))))
+        Some(format!("{started} - {ended}, {}", display::duration(end.millis_since(start))))
     }
 
     fn moment(&self, at: Time) -> Option<ZonedDateTime> {

@@ -12,7 +12,7 @@ pub enum AppEvent {
     /// The return of the focus to the pane that had it before the list of runs.
     Back,
     /// A message about the result of the last key.
-    Say(String),
+    Status(String),
     /// The choice of a run in the list: it is opened, and its jobs get the focus.
     OpenRun(RunId),
     /// A step to another run: it is opened at the same command, and the focus stays.

@@ -28,8 +28,8 @@ enum Progress {
 impl DocumentReader {
     /// Works on a request for a while.
     pub(super) fn work(&mut self, mut job: DocumentJob) -> Result<Option<Answer>> {
-        let begun = Instant::now();
-        while begun.elapsed() < SLICE {
+        let started = Instant::now();
+        while started.elapsed() < SLICE {
             let progress =
                 if job.seek.is_some() { self.seek(&mut job) } else { self.gather(&mut job) };
             match progress? {

@@ -77,7 +77,7 @@ impl Runs {
         }
         let Some(head) = head else {
             self.steps.waiting.clear();
-            return AppEvent::Say(no_run(step)).into();
+            return AppEvent::Status(no_run(step)).into();
         };
         let id = head.run.id.clone();
         self.go_to(head, height);

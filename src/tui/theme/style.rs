@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_none_is_told_with_the_nearest() {
+    fn an_unknown_word_is_reported_with_the_nearest() {
         let fault = |text| parse_style(text).unwrap_err();
         assert_eq!(fault("bold rde"), "unknown color or attribute `rde`; did you mean `red`?");
         assert_eq!(fault("blod"), "unknown color or attribute `blod`; did you mean `bold`?");

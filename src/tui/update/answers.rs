@@ -252,8 +252,8 @@ fn looking(model: &mut Model, percent: u8) -> Effects {
 fn take_known(log: &mut Log, known: Known) {
     let total_rows = known.total_rows.or(log.known.total_rows);
     let stderr_rows = known.stderr_rows.or(log.known.stderr_rows);
-    // Keep the row numbers if the answer has none for the rows on screen, or if counting has begun
-    // again and has not reached them.
+    // Keep the row numbers if the answer has none for the rows on screen, or if counting has
+    // restarted and has not reached them.
     let before = std::mem::take(&mut log.known.numbers);
     let is_of_window = known.numbers.len() == log.window.rows.len();
     let numbers = if !is_of_window || known.numbers.iter().all(Option::is_none) {

@@ -23,7 +23,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
     let action = match model.keymap.meaning(model.context(), &pressed) {
         Meaning::Action(action) => Some(action),
         // As long as one likes: what may follow is on screen.
-        Meaning::Begun => {
+        Meaning::Prefix => {
             (model.pressed, model.message) = (pressed, None);
             return Effects::none();
         }

@@ -76,7 +76,7 @@ fn is_going_on(before: &Document, now: &Document) -> bool {
 }
 
 /// The same document as it stands now: a command may have ended, so that an unfinished last line
-/// counts, or have begun.
+/// counts, or have started.
 fn go_on_with(model: &mut Model, before: &Document, mut now: Document) -> Effects {
     now.keep_logs(before);
     if *before == now {
@@ -178,7 +178,7 @@ pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Effects {
 }
 
 /// Other rows are shown from now on: asks for those at the place that is being read.
-pub(super) fn look_anew(model: &mut Model) -> Effects {
+pub(super) fn reload_rows(model: &mut Model) -> Effects {
     if !model.log.has_rows() {
         return Effects::none();
     }

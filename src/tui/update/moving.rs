@@ -1,7 +1,7 @@
 //! Moves in the log on screen: of the cursor by rows, and of the view by lines. A wrapped row takes
 //! several lines.
 //!
-//! What the rows at hand do not allow is left as a rest for [`super::log`] to fetch.
+//! A move beyond the loaded rows leaves a rest, for which [`super::log`] requests rows.
 
 use std::ops::Range;
 

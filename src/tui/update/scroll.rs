@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::keys::focus;
-use super::log::{look_anew, seek, show};
+use super::log::{reload_rows, seek, show};
 use super::moving::leave;
 use super::seek::show_message;
 use crate::join::{Place, RunNode, ShState};
@@ -149,7 +149,7 @@ pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Effects {
     let section = here.map(|here| document.row(here).section());
     match section.filter(|_| !is_open && document.has_headings) {
         Some(section) => seek(model, Goal::Place(document.heading_of(section)), ""),
-        None => look_anew(model),
+        None => reload_rows(model),
     }
 }
 

@@ -4,7 +4,7 @@
 //! for a row that is not found.
 
 use super::keys::focus;
-use super::log::{look_anew, open_from, refresh, seek, show};
+use super::log::{open_from, refresh, reload_rows, seek, show};
 use super::tree;
 use crate::cri::Stream;
 use crate::display;
@@ -164,7 +164,7 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Ef
     if model.log.has_headings() {
         let _ = show(model);
     }
-    look_anew(model)
+    reload_rows(model)
 }
 
 /// Shows more or fewer rows around those that the filter lets through.
@@ -175,7 +175,7 @@ pub(super) fn widen(model: &mut Model, by: isize) -> Effects {
     }
     let row_filter = &mut model.view_options.row_filter;
     row_filter.context = row_filter.context.saturating_add_signed(by).min(MAX_CONTEXT);
-    look_anew(model)
+    reload_rows(model)
 }
 
 /// Shows rows of one stream only, or of both.
@@ -184,7 +184,7 @@ pub(super) fn only(model: &mut Model, stream: Option<Stream>) -> Effects {
         return Effects::none();
     }
     model.view_options.row_filter.stream = stream;
-    look_anew(model)
+    reload_rows(model)
 }
 
 /// Shows all that was overwritten, or its last state.
@@ -203,7 +203,7 @@ pub(super) fn unfold(model: &mut Model) -> Effects {
         model.view_options.search.take().map(|query| query.showing(progress));
     (model.log.known.hits, model.log.known.passed) = (None, None);
     model.message = Some(message.into());
-    look_anew(model)
+    reload_rows(model)
 }
 
 /// Goes to the next row with an error, or to the one before.

@@ -52,7 +52,7 @@ impl Inbox {
     }
 
     /// Returns the time until a pending refresh is due; `None` if there is no pending refresh.
-    pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
+    pub(super) fn timeout(&self, now: Instant) -> Option<Duration> {
         self.refresh.as_ref()?;
         Some(self.pause.map_or(Duration::ZERO, |until| until.saturating_duration_since(now)))
     }

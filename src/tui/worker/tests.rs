@@ -73,13 +73,13 @@ fn a_refresh_waits_for_the_pause_and_nothing_else_does() {
     inbox.take_in(WorkerRequest::Refresh(None));
     assert_eq!(inbox.next(now), Some(WorkerRequest::Load(None)));
     assert_eq!(inbox.next(now), None);
-    assert_eq!(inbox.patience(now), Some(Duration::from_secs(1)));
+    assert_eq!(inbox.timeout(now), Some(Duration::from_secs(1)));
     assert_eq!(inbox.next(now + Duration::from_secs(1)), Some(WorkerRequest::Refresh(None)));
-    assert_eq!(inbox.patience(now), None, "nothing is left to be done");
+    assert_eq!(inbox.timeout(now), None, "nothing is left to be done");
 }
 
 #[test]
-fn a_refreshed_log_that_has_not_changed_needs_no_answer_and_a_missing_one_is_told() {
+fn an_unchanged_log_needs_no_answer_and_a_missing_one_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let (path, missing) = (dir.path().join("a.log"), dir.path().join("b.log"));
     fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
@@ -123,7 +123,7 @@ fn what_is_read_is_said_before_it_is_and_that_it_has_been_after() {
 }
 
 #[test]
-fn a_panic_is_told_and_the_next_request_is_served() {
+fn a_panic_is_reported_and_the_next_request_is_served() {
     let dir = tempfile::tempdir().unwrap();
     let mut worker = worker(dir.path());
     let failure = guarded(&mut worker, Work::Store, |_| panic!("of no use"));

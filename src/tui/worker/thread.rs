@@ -30,12 +30,12 @@ pub(in crate::tui) fn work(
     let (mut inbox, mut reads) = (Inbox::default(), Reads::default());
     loop {
         let now = Instant::now();
-        let patience = if worker.has_work() { Some(Duration::ZERO) } else { inbox.patience(now) };
-        if patience != Some(Duration::ZERO) && !reads.report(None, messages) {
+        let timeout = if worker.has_work() { Some(Duration::ZERO) } else { inbox.timeout(now) };
+        if timeout != Some(Duration::ZERO) && !reads.report(None, messages) {
             return;
         }
-        let request = match patience {
-            Some(patience) => requests.recv_timeout(patience),
+        let request = match timeout {
+            Some(timeout) => requests.recv_timeout(timeout),
             None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         match request {

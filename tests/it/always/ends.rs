@@ -48,12 +48,12 @@ fn a_lock_delays_no_command_and_loses_no_row_once_released() {
 fn a_permanent_lock_loses_the_rows_and_is_reported_once() {
     let dir = recorded();
     let lock = locked(&dir);
-    let begun = SystemTime::now();
+    let before = SystemTime::now();
     let output = run(dir.path(), &[], &COMMAND);
     let notices = assert_ran(dir.path(), &output, "a lock");
     // It starts within two seconds and ends within five more. The rest is for a busy machine.
     let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
-    assert!(started.duration_since(begun).unwrap() < Duration::from_secs(6));
+    assert!(started.duration_since(before).unwrap() < Duration::from_secs(6));
     assert!(started.elapsed().unwrap() < Duration::from_secs(12));
     assert!(
         notices.starts_with(
@@ -94,13 +94,13 @@ fn a_signal_ends_the_wait_for_a_locked_database() {
         stdout.read_line(&mut line).unwrap();
         assert_eq!(line, "done\n");
         let pid = Pid::from_child(&recorder);
-        let begun = Instant::now();
+        let started = Instant::now();
         wait_until("the end", || {
             // The command may still exist for the first signals.
             let _ = kill_process(pid, signal);
             recorder.try_wait().unwrap().is_some()
         });
-        assert!(begun.elapsed() < Duration::from_secs(4), "the whole wait takes five seconds");
+        assert!(started.elapsed() < Duration::from_secs(4), "the whole wait takes five seconds");
         let output = recorder.wait_with_output().unwrap();
         let notices = text(&output.stderr);
         assert!(notices.contains("is not in the database"), "{notices}");

@@ -353,7 +353,7 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_respond() {
     let dir = TempDir::new().unwrap();
     let mut command = rundown(dir.path());
     command.env("LD_PRELOAD", shim(dir.path())).env("HANG", "1");
-    let begun = SystemTime::now();
+    let before = SystemTime::now();
     // Only the recorder hangs.
     let script = format!("unset LD_PRELOAD; {}", COMMAND[2]);
     let output =
@@ -365,7 +365,7 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_respond() {
     );
     // The command starts within two seconds. The rest is for a busy machine.
     let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
-    assert!(started.duration_since(begun).unwrap() < Duration::from_secs(6));
+    assert!(started.duration_since(before).unwrap() < Duration::from_secs(6));
 }
 
 /// `flock DIR rundown record …` holds such a lock.

@@ -166,9 +166,9 @@ fn a_command_that_cannot_run_has_the_exit_code_of_a_shell_and_an_empty_log() {
 #[test]
 fn a_background_process_that_holds_the_pipe_open_is_not_awaited() {
     let store = Store::new();
-    let begun = Instant::now();
+    let started = Instant::now();
     let ended = store.shell("sleep 60 & echo $!");
-    assert!(begun.elapsed() < Duration::from_secs(20), "waited for the process left behind");
+    assert!(started.elapsed() < Duration::from_secs(20), "waited for the process left behind");
     assert_eq!(ended.exit_code, 0);
     assert_eq!(ended.warnings.len(), 2, "one per stream: {:?}", ended.warnings);
     assert!(ended.warnings[0].contains("holds its stdout open"), "{:?}", ended.warnings);
@@ -180,9 +180,9 @@ fn a_background_process_that_holds_the_pipe_open_is_not_awaited() {
 #[test]
 fn a_background_process_that_never_stops_writing_is_abandoned() {
     let store = Store::new();
-    let begun = Instant::now();
+    let started = Instant::now();
     let ended = store.shell("while sleep 0.02; do echo more; done & exit 3");
-    assert!(begun.elapsed() < Duration::from_secs(20), "followed the process left behind");
+    assert!(started.elapsed() < Duration::from_secs(20), "followed the process left behind");
     assert_eq!(ended.exit_code, 3);
     assert!(
         ended.warnings.iter().any(|warning| warning.contains("holds its stdout open")),

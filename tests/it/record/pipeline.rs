@@ -109,7 +109,7 @@ fn a_stop_aborts_the_running_job_and_the_waiting_ones() {
         [jobs.done]\ncommands = ['true']
         [jobs.slow]\ncommands = ['echo ready >&2; exec sleep 60', 'echo never']
         [jobs.later]\ncommands = ['echo never']";
-    let begun = Instant::now();
+    let started = Instant::now();
     let recording = Recording::pipeline(&store.options, &pipeline(text)).unwrap();
     let log = store.log_path(recording.run(), "slow", 1);
     let ended = Store::execute_while(recording, |stop| {
@@ -118,7 +118,7 @@ fn a_stop_aborts_the_running_job_and_the_waiting_ones() {
         });
         stop.stop();
     });
-    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert!(started.elapsed() < Duration::from_secs(30));
     assert_eq!(ended.exit_code, 1);
     assert_eq!(states(&store), ["done complete", "slow aborted", "later aborted"]);
     assert_eq!(
@@ -161,14 +161,14 @@ fn a_pipeline_stopped_before_its_start_runs_nothing() {
 #[test]
 fn the_demonstration_fails_in_its_tests_and_skips_dependent_jobs() {
     let store = Store::new();
-    let begun = Instant::now();
+    let started = Instant::now();
     let ended = run_pipeline(
         &store.options,
         &parse_pipeline(DEMO, Path::new("demo.toml")).unwrap(),
         &Stop::new(),
     )
     .unwrap();
-    assert!(begun.elapsed() < Duration::from_mins(1));
+    assert!(started.elapsed() < Duration::from_mins(1));
     assert_eq!((ended.exit_code, ended.warnings.as_slice()), (1, &[][..]));
     let expected = [
         "build complete",

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// The longest wait for a state. Only a failing test takes that long.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Waits until a condition holds. Panics with its description if it never does.
 #[track_caller]
@@ -28,11 +28,13 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// Waits until there is a value, and returns it. Panics with the last error if there never is one.
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut value: impl FnMut() -> Result<T, String>) -> T {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         match value() {
             Ok(value) => return value,
-            Err(error) => assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}: {error}"),
+            Err(error) => {
+                assert!(started.elapsed() < TIMEOUT, "waited in vain for {what}: {error}");
+            }
         }
         std::thread::sleep(Duration::from_millis(2));
     }

@@ -74,8 +74,8 @@ pub fn cost(dir: &Path, args: &[&str]) -> Cost {
     let mut command = rundown(dir);
     command.args(["--root", "."]).args(args).stdout(Stdio::null());
     command.stderr(fs::File::create(&path).unwrap());
-    let begun = Instant::now();
+    let started = Instant::now();
     let used = command.spawn().unwrap().wait4().unwrap();
-    let (time, bytes) = (begun.elapsed(), used.rusage.maxrss);
+    let (time, bytes) = (started.elapsed(), used.rusage.maxrss);
     Cost { time, bytes, code: used.status.code(), stderr: fs::read_to_string(path).unwrap() }
 }

@@ -18,7 +18,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use rustix::termios::{Termios, tcgetattr};
 use vt100::{Callbacks, MouseProtocolMode, Parser, Screen};
 
-use super::PATIENCE;
+use super::TIMEOUT;
 use super::built::{Built, run_id};
 
 /// The screen of the terminal, with a signal for each change.
@@ -71,7 +71,7 @@ impl Shown {
     }
 
     fn wait_until(&self, what: &str, wanted: impl Fn(&Parser<Effects>) -> bool) {
-        let end = Instant::now() + PATIENCE;
+        let end = Instant::now() + TIMEOUT;
         let mut parser = self.parser.lock().unwrap();
         while !wanted(&parser) {
             let left = end.saturating_duration_since(Instant::now());
@@ -196,11 +196,11 @@ impl Session {
         let (stopped, stops) = channel();
         let pid = WaitId::Pid(self.pid);
         thread::spawn(move || stopped.send(waitid(pid, WaitIdOptions::STOPPED).is_ok()));
-        assert!(stops.recv_timeout(PATIENCE).unwrap(), "it stops");
+        assert!(stops.recv_timeout(TIMEOUT).unwrap(), "it stops");
     }
 
     pub fn exit(&self) -> ExitStatus {
-        self.exits.recv_timeout(PATIENCE).unwrap()
+        self.exits.recv_timeout(TIMEOUT).unwrap()
     }
 
     /// Asserts that the main screen, the mouse, the cursor and the line settings are restored.

@@ -13,7 +13,7 @@ pub(super) struct ReadJob {
     /// The groups that were folded or opened for it.
     pub(super) changes: Vec<(u64, bool)>,
     pub(super) cause: Option<Box<Cause>>,
-    pub(super) is_begun: bool,
+    pub(super) has_started: bool,
     /// The number of bytes that were looked through for it.
     pub(super) looked_bytes: u64,
     /// The answered request of before, which counts again if this one has no answer.
@@ -45,7 +45,7 @@ impl ReadJob {
             target: None,
             changes,
             cause: None,
-            is_begun: false,
+            has_started: false,
             looked_bytes: 0,
             before,
         }

@@ -22,7 +22,7 @@ const NOTHING: Around = Around { place: 0, above: 0, below: 0, checks_ends: true
 impl LogReader {
     /// Goes over to what the request asks for, the groups being known that it needs.
     fn begin(&self, job: &mut ReadJob) {
-        job.is_begun = true;
+        job.has_started = true;
         let from = if let Goal::Next { from, .. } = job.request.goal { from } else { 0 };
         job.step = Step::Seek { from, has_wrapped: false };
         let rows = job.request.max_rows;
@@ -90,15 +90,15 @@ impl LogReader {
 
     /// Works on a request for a while.
     pub(super) fn work(&mut self, mut job: ReadJob) -> Result<Poll<Option<LogPage>>> {
-        let begun = Instant::now();
-        while begun.elapsed() < SLICE {
+        let started = Instant::now();
+        while started.elapsed() < SLICE {
             match &mut job.step {
                 Step::Group if self.is_grouped => self.begin(&mut job),
                 Step::Group => {
                     self.regroup()?;
                     job.looked_bytes = self.groups.bytes();
                 }
-                Step::Seek { .. } if !job.is_begun => self.begin(&mut job),
+                Step::Seek { .. } if !job.has_started => self.begin(&mut job),
                 Step::Seek { .. } => match self.seek(&mut job)? {
                     Sight::Row(offset) => self.gather_around(&mut job, offset),
                     Sight::NotYet => {}
