@@ -1,9 +1,9 @@
 //! The document on the worker's thread: rows of its logs with their headings, as one page.
 //!
-//! Each log is read by a [`LogReader`] of its own, which looks for rows, filters, counts and
-//! numbers them. Here their pages are put together, and their counts are added up. A request is
-//! worked on in slices: newer requests are taken in between two of them. The answer comes when all
-//! of it is there; a newer request replaces one that is not answered yet.
+//! Each log has a [`LogReader`], which finds, filters, counts and numbers its rows. This module
+//! joins their pages and adds up their counts. It works on a request in slices, and accepts newer
+//! requests between two slices. A request is answered when its page is complete; a newer request
+//! replaces an unanswered one.
 
 mod counts;
 mod gather;
@@ -24,11 +24,11 @@ use counts::{Counted, Counts};
 use job::{DocumentJob, Piece};
 use log::LogReader;
 
-/// The time to work on a request before newer ones are taken in.
+/// The length of a slice: the time to work on a request before newer ones are accepted.
 const SLICE: Duration = Duration::from_millis(5);
 /// The most bytes to count before the request for the rows on screen is answered.
 const COUNTED_BYTES: u64 = 1 << 20;
-/// The least time between two reports of how far the work in the background has come.
+/// The shortest time between two reports on the progress of background work.
 const REPORT_PAUSE: Duration = Duration::from_millis(100);
 /// The most logs to keep open: more than any page contains, and fewer than a process may open.
 const MAX_OPEN: usize = 256;
@@ -36,7 +36,7 @@ const MAX_OPEN: usize = 256;
 /// A document, and its logs as far as they are open.
 pub(super) struct DocumentReader {
     document: Document,
-    /// By section; the one that was used last comes last.
+    /// The open logs by section, from the least to the most recently used.
     logs: Vec<(usize, LogReader)>,
     ticket: Ticket,
     job: Option<DocumentJob>,
@@ -90,12 +90,12 @@ impl DocumentReader {
         self.logs.iter().flat_map(|(_, log)| log.dirs()).cloned().collect()
     }
 
-    /// Returns true if another file has replaced one that was read, and has to be read next.
+    /// Returns true if the file of a log was replaced, and the new file must be read next.
     pub(super) fn awaits_switch(&self) -> bool {
         self.logs.iter().any(|(_, log)| log.file().awaits_switch())
     }
 
-    /// Takes a request in, in place of one that is not answered yet, and begins with it.
+    /// Accepts a request in place of an unanswered one, and works on it for one slice.
     pub(super) fn ask(&mut self, ticket: Ticket, request: PageRequest) -> Result<Option<Answer>> {
         self.ticket = ticket;
         self.job = None;
@@ -141,7 +141,7 @@ impl DocumentReader {
         })
     }
 
-    /// Logs that are open stay open, by their paths.
+    /// Replaces the document. Open logs stay open if the new document contains their paths.
     fn take_document(&mut self, document: &Document) {
         if self.document == *document {
             return;
@@ -157,7 +157,7 @@ impl DocumentReader {
         self.last = None;
     }
 
-    /// Sets what is counted in all sections.
+    /// Sets the search and the filter whose matches are counted in all sections.
     fn count_for(&mut self, search: Option<&Query>, filter: Option<&PatternFilter>) {
         if self.search.as_ref() != search || self.filter.as_ref() != filter {
             self.counts = Counts::default();
@@ -168,7 +168,7 @@ impl DocumentReader {
         }
     }
 
-    /// Returns true if the last page is the answer to this request, too.
+    /// Returns true if the last page also answers this request.
     fn is_unchanged(&mut self, request: &PageRequest) -> Result<bool> {
         let Some(last) = &self.last else { return Ok(false) };
         if last.has_fault || !last.request.is_same_page(request) {
@@ -190,7 +190,7 @@ impl DocumentReader {
                 && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
     }
 
-    /// Returns a log on the page about which something is still to be found out.
+    /// Returns a section on the page whose log has background work.
     fn next_on_page(&self) -> Option<usize> {
         self.on_page().find(|section| self.log(*section).is_some_and(LogReader::has_work))
     }
@@ -212,7 +212,7 @@ impl DocumentReader {
         self.logs.iter().find(|(at, _)| *at == section).map(|(_, log)| log)
     }
 
-    /// Does a slice of what is to be done, the request first.
+    /// Works for one slice: on the request, or else in the background.
     pub(super) fn go_on(&mut self) -> Result<Option<Answer>> {
         if let Some(job) = self.job.take() {
             return self.work(job);
@@ -229,12 +229,12 @@ impl DocumentReader {
         Ok(self.report())
     }
 
-    /// Does nothing more until the next request.
+    /// Drops the request and all background work until the next request.
     pub(super) fn give_up(&mut self) {
         (self.job, self.last) = (None, None);
     }
 
-    /// Counts in a log that is not on the page.
+    /// Counts the rows and matches of a section's log for one slice.
     fn count(&mut self, section: usize) {
         let is_open = self.open(section).and_then(|_| self.with(section, LogReader::grow));
         if !matches!(is_open, Ok(Some(()))) {
@@ -253,7 +253,7 @@ impl DocumentReader {
         }
     }
 
-    /// Has a log do a slice of its own work; one that fails is left alone until it is asked again.
+    /// Does one slice of a log's background work. Closes the log if that fails.
     fn work_on(&mut self, section: usize) {
         if self.with(section, LogReader::go_on).is_err() {
             self.close(section);
@@ -261,7 +261,7 @@ impl DocumentReader {
         }
     }
 
-    /// Counts a log that was replaced since it was read last.
+    /// Starts a new generation if a log was replaced since its last read.
     fn note_replaced(&mut self, section: usize) {
         let found = self.logs.iter_mut().find(|(at, _)| *at == section);
         if found.is_some_and(|(_, log)| log.take_replaced()) {
@@ -300,7 +300,7 @@ impl DocumentReader {
         Ok(true)
     }
 
-    /// Asks the log of a section. Returns false if the section has no log.
+    /// Passes a request to the log of a section. Returns false if the section has no log.
     fn ask_section(&mut self, section: usize, request: RowsRequest) -> Result<bool> {
         if !self.open(section)? {
             return Ok(false);
@@ -333,7 +333,7 @@ impl DocumentReader {
         is_new.then_some(Answer::Known(known))
     }
 
-    /// Returns what is known of the last page, and the counts of all sections.
+    /// Returns the known facts about the last page, and the counts of all sections.
     fn known(&self) -> Known {
         let Some(last) = &self.last else { return Known::default() };
         let mut known = self.totals();

@@ -26,12 +26,12 @@ impl Counts {
         self.0.get(&section)
     }
 
-    /// Forgets the counts of all other sections.
+    /// Forgets the counts of the sections for which `is_kept` returns false.
     pub(super) fn keep(&mut self, mut is_kept: impl FnMut(usize) -> bool) {
         self.0.retain(|section, _| is_kept(*section));
     }
 
-    /// Gives the sections other numbers; those without one are forgotten.
+    /// Renumbers the sections. The counts of sections without a new number are forgotten.
     pub(super) fn renumber(&mut self, moved: impl Fn(usize) -> Option<usize>) {
         let counts = self.0.drain().filter_map(|(at, counted)| Some((moved(at)?, counted)));
         self.0 = counts.collect();

@@ -1,8 +1,8 @@
 //! The assembly of a page of a document: rows are requested from one log after the other until
 //! there are enough.
 //!
-//! A page is gathered from its anchor in both directions. An [`Edge`] is what comes next in one: a
-//! heading, rows of a log, or nothing more.
+//! A page is gathered from its anchor in both directions. An [`Edge`] is the next part in one
+//! direction: a heading, rows of a log, or nothing more.
 
 use std::task::Poll;
 use std::time::Instant;
@@ -21,12 +21,12 @@ use crate::tui::msg::{Answer, Goal, Page, RowsRequest};
 enum Progress {
     GoesOn,
     Done,
-    /// There is no such row.
+    /// The requested row does not exist.
     Missed,
 }
 
 impl DocumentReader {
-    /// Works on a request for a while.
+    /// Works on a request for one slice. Returns the answer, or a progress report if one is due.
     pub(super) fn work(&mut self, mut job: DocumentJob) -> Result<Option<Answer>> {
         let started = Instant::now();
         while started.elapsed() < SLICE {
@@ -54,7 +54,7 @@ impl DocumentReader {
     }
 
     /// Reads rows of a log, which may take several slices. The result is `None` if there are no
-    /// such rows. Among others, a log that cannot be read is a fault of the page.
+    /// such rows. With headings, a log that cannot be read is a fault of the page, not an error.
     fn read(
         &mut self,
         job: &mut DocumentJob,
@@ -66,7 +66,7 @@ impl DocumentReader {
         match self.try_read(job, section, goal, max_rows) {
             Err(error) if job.document().has_headings => {
                 job.fault = Some(error::line(&error));
-                // It is opened again for the next request.
+                // The next request opens the log again.
                 self.close(section);
                 Ok(Poll::Ready(None))
             }
@@ -99,7 +99,7 @@ impl DocumentReader {
         Ok(self.with(section, LogReader::poll)?.unwrap_or(Poll::Ready(None)))
     }
 
-    /// Searches a section.
+    /// Searches a section for the requested row.
     fn seek(&mut self, job: &mut DocumentJob) -> Result<Progress> {
         let Some(seek) = &job.seek else { return Ok(Progress::Done) };
         let (section, goal) = (seek.section, seek.goal.clone());
@@ -113,7 +113,7 @@ impl DocumentReader {
         Ok(match read {
             Poll::Pending => Progress::GoesOn,
             Poll::Ready(Some(page)) => {
-                // The section of the row is open, and the page is gathered around it.
+                // Open the section of the row if it is folded, and gather the page around the row.
                 let is_folded =
                     self.document.sections.get(section).is_some_and(|section| !section.is_open);
                 job.opened = is_folded.then_some(section);
@@ -128,7 +128,7 @@ impl DocumentReader {
         })
     }
 
-    /// Gathers the next part of the page: first what is below, then what is above.
+    /// Gathers the next part of the page: first downward, then upward.
     fn gather(&mut self, job: &mut DocumentJob) -> Result<Progress> {
         let towards = [Towards::Down, Towards::Up].into_iter().find(|towards| {
             let side = *job.side(*towards);
@@ -157,7 +157,7 @@ impl DocumentReader {
     }
 
     fn answer(&mut self, job: DocumentJob) -> Answer {
-        // The row that was found stays the target on the pages after that.
+        // The row that was found remains the target on later pages.
         let keep = job.request.rows.row_filter.keep;
         let target = job.target.map(|target| target.offset).or(keep);
         let pieces: Vec<_> = job.pieces.into();
@@ -187,7 +187,7 @@ impl DocumentReader {
         }))
     }
 
-    /// Returns the state of a log that does not belong to its name, or has late bytes.
+    /// Returns the state of a log whose name no longer refers to its file, or that has late bytes.
     fn file_state(&self, section: usize) -> Option<(Place, FileState)> {
         let state = self.log(section)?.file().file_state();
         let place = self.document.sections.get(section)?.place.clone();

@@ -1,5 +1,5 @@
-//! A page of a document while it is gathered: the request, the rows so far, and what comes next in
-//! both directions.
+//! A page of a document while it is gathered: the request, the rows so far, and the next part in
+//! each direction.
 //!
 //! No log is read here. Invariant: pieces and rows describe the same page, and each row has its
 //! address in place of its offset.
@@ -38,7 +38,7 @@ pub(super) struct DocumentJob {
     pub(super) target: Option<Target>,
     /// The section that is opened for the row that was found.
     pub(super) opened: Option<usize>,
-    /// The groups that were folded or opened for it.
+    /// The groups that were folded or opened for that row.
     pub(super) folded: Vec<(u64, bool)>,
     pub(super) cause: Option<Box<Cause>>,
     pub(super) fault: Option<String>,
@@ -58,8 +58,9 @@ pub(super) struct Side {
 pub(super) struct Seek {
     pub(super) section: usize,
     pub(super) goal: Goal,
-    /// The number of sections to search, and of those still to search, including this one.
+    /// The number of sections to search.
     pub(super) all: usize,
+    /// The number of sections still to search, including this one.
     pub(super) left: usize,
     pub(super) has_wrapped: bool,
 }
@@ -68,10 +69,10 @@ pub(super) struct Seek {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Edge {
     Heading(usize),
-    /// Rows of a section's log, from this offset on or before it; without an offset, those before
-    /// its end.
+    /// Rows of a section's log: downward from this offset, or upward from the row before it.
+    /// Without an offset, upward from the last row.
     Rows(usize, Option<u64>),
-    /// Something that was not requested.
+    /// A part that was not requested.
     More,
     Over,
 }
@@ -86,7 +87,7 @@ impl Piece {
 }
 
 impl Seek {
-    /// Goes over to the next section. Returns false if all were searched.
+    /// Moves to the next section. Returns false if all were searched.
     pub(super) fn next(&mut self, sections: usize) -> bool {
         self.left = self.left.saturating_sub(1);
         if let Goal::Next { from, towards, .. } = &mut self.goal {
@@ -113,8 +114,8 @@ impl Seek {
 }
 
 impl Goal {
-    /// Returns true if this section is searched for the goal: errors, gaps and times are looked for
-    /// only in open sections, all else also in folded ones.
+    /// Returns true if this section is searched for the goal. Errors, gaps and times are searched
+    /// only in open sections; all other goals also in folded ones.
     pub(super) const fn is_for(&self, section: &Section) -> bool {
         match self {
             Self::Next { what: Sought::Error | Sought::Gap { .. }, .. } | Self::Time(_) => {
@@ -159,14 +160,14 @@ impl DocumentJob {
                 RowAddress::Row(..) => self.seek_in_section(address, |at| Goal::Fold(at, how)),
                 RowAddress::Heading(_) => self.begin_at(address),
             },
-            // The reader has replaced it with a place.
+            // The reader has already replaced the percentage with a place.
             Goal::Percent(_) => self.begin_at(0),
             Goal::Time(time) => self.seek_in(0, Goal::Time(time), sections),
             Goal::Next { what, from, towards, round } => {
                 let (section, from) = next_from(self.document().row(from), towards);
                 let is_single = sections == 1;
                 let goal = Goal::Next { what, from, towards, round: round && is_single };
-                // The section where it begins is searched again at last, from its other end.
+                // The section where the search begins comes last again, from its other end.
                 let count = if is_single { 1 } else { sections + usize::from(round) };
                 self.seek_in(section, goal, count);
             }
@@ -201,12 +202,12 @@ impl DocumentJob {
         };
     }
 
-    /// Shows the rows around an address. The log of a row finds those first.
+    /// Shows the rows around an address. In an open section, the log is searched for the row first.
     fn begin_at(&mut self, address: u64) {
         let has_target = !matches!(self.request.rows.goal, Goal::Around(_));
         let document = self.document();
         let row = document.row(address);
-        // A row that is no longer in sight is represented by its heading, unless it is the target.
+        // A row of a folded section is represented by the heading, unless it is the target.
         let opened = has_target.then_some(row.section());
         if let RowAddress::Row(section, _) = row
             && is_open(document, section, opened)
@@ -339,7 +340,7 @@ impl DocumentJob {
         (side.rows, side.next) = (side.rows.saturating_sub(1), next);
     }
 
-    /// Returns the edge beyond rows of a section; `is_end` if they reach to the end of its log.
+    /// Returns the edge beyond rows of a section. `is_end` is true if its log ends there.
     fn beyond_rows(&self, section: usize, towards: Towards, is_end: bool) -> Edge {
         let document = self.document();
         let is_last = section + 1 >= document.sections.len();
@@ -371,8 +372,8 @@ const fn next_from(row: RowAddress, towards: Towards) -> (usize, u64) {
     match (row, towards) {
         (RowAddress::Row(section, offset), _) => (section, offset),
         (RowAddress::Heading(section), Towards::Down) => (section, 0),
-        // Before a heading the section above ends; before the first there is the last, found by
-        // wrapping.
+        // Above a heading is the end of the previous section. Above the first heading there are no
+        // rows: the search can only wrap to the last section.
         (RowAddress::Heading(0), Towards::Up) => (0, 0),
         (RowAddress::Heading(section), Towards::Up) => (section - 1, u64::MAX),
     }

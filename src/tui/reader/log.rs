@@ -1,9 +1,8 @@
-//! One log on the worker's thread: what was requested of it, as far as it has been done.
+//! One log on the worker's thread: the pending request, and the facts known so far.
 //!
-//! Nothing here takes long at once: what may (looking for a row, rows that a filter lets through,
-//! counting, scanning for a search) is done in slices. [`LogReader::poll`] does a slice of the
-//! request; a newer request replaces one that is not answered yet. [`LogReader::go_on`] does a
-//! slice of the work in the background.
+//! Long work (searching for a row, filtering, counting, scanning for matches) is done in slices.
+//! [`LogReader::poll`] does one slice of the request; a newer request replaces an unanswered one.
+//! [`LogReader::go_on`] does one slice of background work.
 
 mod job;
 mod page;
@@ -31,7 +30,7 @@ const SLICE_BYTES: u64 = 8 << 20;
 /// The number of bytes to count in one slice, which also takes some milliseconds.
 const COUNT_BYTES: u64 = 16 << 20;
 
-/// An open log and what is known of it.
+/// An open log and the known facts about it.
 pub(super) struct LogReader {
     file: LogFile,
     index: Index,
@@ -43,7 +42,7 @@ pub(super) struct LogReader {
     search: Option<Scan>,
     filter: Option<Scan>,
     groups: Groups,
-    /// All of the log was scanned for groups.
+    /// True if the whole log was scanned for groups.
     is_grouped: bool,
     /// The treatment of a last line without a newline.
     tail: Tail,
@@ -51,7 +50,7 @@ pub(super) struct LogReader {
     is_replaced: bool,
     /// The request being worked on; its answer is pending.
     job: Option<ReadJob>,
-    /// The last answered request; `None` if nothing can be read until something changes.
+    /// The last answered request; `None` before the first, during a request and after a failure.
     last: Option<Answered>,
 }
 
@@ -100,16 +99,16 @@ impl LogReader {
         self.tail = tail;
     }
 
-    /// Takes a request in, in place of one that is not answered yet.
+    /// Accepts a request in place of an unanswered one.
     pub(super) fn ask(&mut self, request: RowsRequest) -> Result<()> {
         self.job = None;
-        // Until the rows have been read, what a failure leaves behind is no answer to anything.
+        // Forget the last answer until the rows are read: it must not remain after a failure.
         let before = self.last.take();
         let change = self.extend(&request.goal)?;
         let before = before.filter(|_| !change.is_replaced());
         self.scan_for(request.search.as_ref(), request.row_filter.filter.as_ref());
         self.job = Some(ReadJob::new(request, before));
-        // Of what is soon scanned all groups are known on the first page.
+        // If little is left to scan for groups, scan it now, so that the first page has all groups.
         if self.file.bytes().saturating_sub(self.groups.bytes()) <= COUNTED_BYTES {
             self.regroup()?;
         }
@@ -124,14 +123,14 @@ impl LogReader {
         Ok(change.is_same() && self.file.file_state() == state)
     }
 
-    /// Takes in what was appended to the log since it was read last.
+    /// Checks for appended bytes, or for a file that has replaced the log.
     pub(super) fn grow(&mut self) -> Result<()> {
         self.extend(&Goal::Around(0)).map(drop)
     }
 
-    /// Takes in what was appended to the log, or the file that has replaced it.
+    /// Checks for appended bytes, or for a file that has replaced the log, and updates the state.
     fn extend(&mut self, goal: &Goal) -> Result<Change> {
-        // A file being read stays open when it is rotated; the end is that of the file written now.
+        // Keep a rotated file open, unless the end is requested: that is the end of the new file.
         self.file.stay(*goal != Goal::Rows(Anchor::End));
         let change = self.file.extend()?;
         if change.is_replaced() {
@@ -148,18 +147,18 @@ impl LogReader {
         std::mem::replace(&mut self.is_replaced, false)
     }
 
-    /// Sets what is counted in the background: the matches of a search and of a filter.
+    /// Sets the search and the filter whose matches are counted in the background.
     pub(super) fn scan_for(&mut self, search: Option<&Query>, filter: Option<&PatternFilter>) {
         Scan::set(&mut self.search, search);
         Scan::set(&mut self.filter, filter.map(|filter| &filter.query));
     }
 
-    /// A request is still to be answered.
+    /// Returns true if a request is pending.
     pub(super) const fn is_asked(&self) -> bool {
         self.job.is_some()
     }
 
-    /// Does a slice of the request. The answer is `None` if there is no such row.
+    /// Does one slice of the request. The page is `None` if the requested row does not exist.
     pub(super) fn poll(&mut self) -> Result<Poll<Option<LogPage>>> {
         match self.job.take() {
             Some(job) => self.work(job),
@@ -167,12 +166,12 @@ impl LogReader {
         }
     }
 
-    /// Returns the progress of a search for a row, in percent; `None` if the rows are known.
+    /// Returns the progress of a search for a row, in percent; `None` if no search is in progress.
     pub(super) fn progress(&self) -> Option<u8> {
         self.job.as_ref()?.progress(self.file.bytes())
     }
 
-    /// Returns true if there is something to find out in the background about the log of a page.
+    /// Returns true if a request was answered and background work remains.
     pub(super) fn has_work(&self) -> bool {
         self.last.is_some() && (!self.is_grouped || self.has_uncounted())
     }
@@ -183,7 +182,7 @@ impl LogReader {
             || [&self.search, &self.filter].into_iter().flatten().any(|scan| !scan.is_done)
     }
 
-    /// Does a slice of the work in the background.
+    /// Does one slice of background work.
     pub(super) fn go_on(&mut self) -> Result<()> {
         let tail = self.tail;
         // The user is waiting for the count of a search; row numbers come after.
@@ -199,14 +198,14 @@ impl LogReader {
         Ok(())
     }
 
-    /// Gives up the request that is not answered yet, if there is one.
+    /// Drops the pending request, if there is one, and restores the last answered one.
     pub(super) fn give_up(&mut self) {
         if let Some(job) = self.job.take() {
             self.last = job.before;
         }
     }
 
-    /// Bytes were appended.
+    /// Marks all counts and scans as incomplete, because bytes were appended.
     fn look_again(&mut self) {
         (self.is_counted, self.is_grouped) = (false, false);
         for scan in [&mut self.search, &mut self.filter].into_iter().flatten() {
@@ -214,7 +213,7 @@ impl LogReader {
         }
     }
 
-    /// It is another file now.
+    /// Discards all counts and scans, because the log is another file now.
     fn forget(&mut self) {
         self.dirs = dirs_of(self.file.path());
         self.index = Index::new(self.file.format());
@@ -228,7 +227,7 @@ impl LogReader {
         Ok(())
     }
 
-    /// Scans on for groups.
+    /// Scans for groups for one slice.
     fn regroup(&mut self) -> Result<()> {
         self.is_grouped =
             self.is_grouped || group(&self.file, &mut self.groups, COUNT_BYTES)? < COUNT_BYTES;
@@ -260,8 +259,7 @@ impl LogReader {
     /// concern the whole log.
     pub(super) fn known(&self) -> Result<Known> {
         let Some(last) = &self.last else { return Ok(Known::default()) };
-        // The row that was found is shown in any case, also on the pages after the one that it was
-        // found for.
+        // The row that was found, which later pages also keep.
         let target = last.request.row_filter.keep;
         let heads =
             last.rows.iter().filter_map(|row| self.head(*row, &last.request.folds).transpose());
@@ -283,8 +281,8 @@ impl LogReader {
         Ok(Some(Head { at: row, is_folded: self.is_folded(group, folds), rows }))
     }
 
-    /// Returns true if a group is folded. A group that may still grow is not: new rows would be out
-    /// of sight.
+    /// Returns true if a group is folded. A group that may still grow is always open: otherwise,
+    /// its new rows would be hidden.
     fn is_folded(&self, group: &Group, folds: &Folds) -> bool {
         let may_grow = group.end == u64::MAX && self.tail == Tail::Hold;
         !may_grow && folds.is_folded(group.heading, group.is_collapsed)

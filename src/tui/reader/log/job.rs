@@ -1,5 +1,5 @@
-//! A request for rows of a log and its progress: the groups first where they count, then the row,
-//! then the rows around it.
+//! A request for rows of a log, and its progress: first the groups if folds need them, then the
+//! requested row, then the rows around it.
 
 use super::Answered;
 use crate::search::{Cause, FilteredRead};
@@ -10,20 +10,20 @@ pub(super) struct ReadJob {
     pub(super) request: RowsRequest,
     pub(super) step: Step,
     pub(super) target: Option<Target>,
-    /// The groups that were folded or opened for it.
+    /// The groups that were folded or opened for the request.
     pub(super) changes: Vec<(u64, bool)>,
     pub(super) cause: Option<Box<Cause>>,
     pub(super) has_started: bool,
-    /// The number of bytes that were looked through for it.
+    /// The number of bytes searched for the request.
     pub(super) looked_bytes: u64,
-    /// The answered request of before, which counts again if this one has no answer.
+    /// The last answered request, which is restored if this one is not answered.
     pub(super) before: Option<Answered>,
 }
 
 pub(super) enum Step {
-    /// The groups are to be known first.
+    /// The scan for groups, which must be known first.
     Group,
-    /// A row is looked for; from here on.
+    /// The search for the row, from this offset.
     Seek {
         from: u64,
         has_wrapped: bool,
@@ -58,7 +58,7 @@ impl ReadJob {
 
     /// Returns the searched part of a log of this size, in percent; `None` if nothing is searched.
     pub(super) fn progress(&self, bytes: u64) -> Option<u8> {
-        // Rows that are passed over in folds are not searched.
+        // Skipping rows in folds is not a search.
         let is_search = self.request.row_filter.narrows() || !matches!(self.step, Step::Gather(_));
         let share = u128::from(self.looked_bytes.min(bytes)) * 100 / u128::from(bytes.max(1));
         is_search.then(|| u8::try_from(share).unwrap_or(100))

@@ -1,4 +1,4 @@
-//! The answer to a request: the rows that were gathered, and what is known of the log by then.
+//! The answer to a request: the gathered rows, and the facts about the log that are known by then.
 
 use std::task::Poll;
 
@@ -11,10 +11,10 @@ use crate::search::Cause;
 use crate::time::Time;
 use crate::tui::msg::{RowsRequest, Target};
 
-/// The number of bytes before a window to read for the colors switched on in it.
+/// The number of bytes to read before a window, to find the colors in effect at its start.
 const STYLED_BYTES: u64 = 64 << 10;
 
-/// The rows of one log that were requested. See [`crate::tui::msg::Page`] for its fields.
+/// The requested rows of one log. [`crate::tui::msg::Page`] describes the fields.
 pub(in crate::tui::reader) struct LogPage {
     pub(in crate::tui::reader) window: Window,
     pub(in crate::tui::reader) style: Style,

@@ -1,4 +1,4 @@
-//! A query that is counted in a log, in slices, while nothing else is to be done.
+//! Counting the matches of a query in a log: background work, done in slices.
 
 use super::SLICE_BYTES;
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::log::{Anchor, LogFile, Tail};
 use crate::search::{Hits, Query, rank, scan};
 use crate::tui::msg::HitCount;
 
-/// A query that is counted in the background.
+/// A query whose matches are counted in the background.
 pub(super) struct Scan {
     pub(super) query: Query,
     pub(super) hits: Hits,
@@ -14,7 +14,7 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Begins to count another query, or none.
+    /// Starts to count if the query is a new one. Without a query, stops counting.
     pub(super) fn set(scan: &mut Option<Self>, query: Option<&Query>) {
         if scan.as_ref().map(|scan| &scan.query) != query {
             *scan =
@@ -22,7 +22,7 @@ impl Scan {
         }
     }
 
-    /// Scans on by a slice: whether that was all.
+    /// Scans one slice. Returns true if the end of the log is reached.
     pub(super) fn go_on(&mut self, file: &LogFile, tail: Tail) -> Result<bool> {
         Ok(scan(file, &mut self.hits, &self.query, SLICE_BYTES, tail)? < SLICE_BYTES)
     }

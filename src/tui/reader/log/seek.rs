@@ -18,11 +18,11 @@ pub(super) enum Sight {
 }
 
 impl LogReader {
-    /// Looks for the row that the request is about, for a slice.
+    /// Searches for the requested row for one slice.
     pub(super) fn seek(&mut self, job: &mut ReadJob) -> Result<Sight> {
         let tail = self.tail;
         match job.request.goal.clone() {
-            // These are not looked for, or a place by now.
+            // The first two need no search; a percentage was replaced with a place.
             Goal::Rows(_) | Goal::Around(_) | Goal::Percent(_) => Ok(Sight::Nothing),
             Goal::Fold(row, how) => Ok(self.fold(job, row, how)),
             Goal::Cause(_, exit_code) => {
@@ -58,7 +58,7 @@ impl LogReader {
         }
     }
 
-    /// The first row at or behind a place, or the last of all.
+    /// Finds the first row at or after a place, or the last row of the log.
     fn row_at(&self, place: u64, tail: Tail) -> Result<Sight> {
         let mut rows = self.file.window(Anchor::From(place), 1, tail)?.rows;
         if rows.is_empty() {
@@ -67,7 +67,8 @@ impl LogReader {
         Ok(rows.first().map_or(Sight::Nothing, |row| Sight::Row(row.offset)))
     }
 
-    /// Goes on at the other end of the log, if it is to go round, up to where it began.
+    /// Searches for a match for one slice. If `round` is true, the search wraps once, and ends at
+    /// `origin`.
     fn seek_match(
         &self,
         job: &mut ReadJob,

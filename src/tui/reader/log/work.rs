@@ -1,5 +1,5 @@
-//! The work on a request, in slices: a row is looked for, and rows are gathered around it. The
-//! heading of a fold represents the rows in it.
+//! The work on a request, in slices: the search for a row, then the gathering of rows around it.
+//! The heading of a fold represents the rows in it.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::search::{Around, FilteredRead, Group, RowFilter};
 use crate::tui::msg::{Fold, Folds, Goal, Target};
 use crate::tui::reader::SLICE;
 
-/// No rows: the read only finds out if there are some.
+/// No rows: the read only checks if there are rows above and below.
 const NOTHING: Around = Around { place: 0, above: 0, below: 0, checks_ends: true };
 
 impl LogReader {
-    /// Goes over to what the request asks for, the groups being known that it needs.
+    /// Starts to search for the row or to gather rows, once all needed groups are known.
     fn begin(&self, job: &mut ReadJob) {
         job.has_started = true;
         let from = if let Goal::Next { from, .. } = job.request.goal { from } else { 0 };
@@ -28,7 +28,7 @@ impl LogReader {
         let rows = job.request.max_rows;
         let half = rows.div_ceil(2);
         match job.request.goal {
-            // Except on a refresh, find out if rows come before those at hand.
+            // Except on a refresh, check if there are rows before the requested ones.
             Goal::Rows(Anchor::From(place)) => {
                 let checks_ends = !job.request.is_refresh;
                 self.gather(job, Around { place, below: rows, checks_ends, ..NOTHING });
@@ -40,7 +40,7 @@ impl LogReader {
                 self.gather(job, Around { place: u64::MAX, above: rows, ..NOTHING });
             }
             Goal::Around(place) => {
-                // A row that is now out of sight is represented by the heading of its fold.
+                // A row hidden in a fold is represented by the heading of the fold.
                 let heading = self.fold_over(job, place).map(|group| group.heading);
                 job.target = heading.map(|offset| Target { offset, has_wrapped: false });
                 let place = heading.unwrap_or(place);
@@ -50,7 +50,7 @@ impl LogReader {
         }
     }
 
-    /// The outermost folded group in which a row is out of sight.
+    /// Returns the outermost folded group that hides a row.
     fn fold_over(&self, job: &ReadJob, row: u64) -> Option<Group> {
         let hidden = self.hidden(&job.request.folds);
         let fold = hidden.get(hidden.partition_point(|fold| fold.start <= row).checked_sub(1)?)?;
@@ -68,7 +68,7 @@ impl LogReader {
         job.step = Step::Gather(Box::new(FilteredRead::new(row_filter, around, self.tail)));
     }
 
-    /// Goes over to gathering the rows around the one that was found, which no fold hides any more.
+    /// Starts to gather the rows around the found row, after opening the folds that hide it.
     fn gather_around(&self, job: &mut ReadJob, place: u64) {
         let has_wrapped = matches!(job.step, Step::Seek { has_wrapped: true, .. });
         job.target = Some(Target { offset: place, has_wrapped });
@@ -88,7 +88,7 @@ impl LogReader {
         Sight::Row(group.heading)
     }
 
-    /// Works on a request for a while.
+    /// Works on a request for one slice. The page is `None` if the requested row does not exist.
     pub(super) fn work(&mut self, mut job: ReadJob) -> Result<Poll<Option<LogPage>>> {
         let started = Instant::now();
         while started.elapsed() < SLICE {
