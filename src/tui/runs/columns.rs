@@ -43,7 +43,7 @@ const LEAST_JOB: usize = 8;
 const LEAST_COMMAND: usize = 12;
 /// The most columns for a repository.
 const MOST_REPO: usize = 16;
-/// The width of the failure from which the commit has a column, too.
+/// The width of the failure's column from which the commit also has a column.
 const WIDE_WHAT: usize = 80;
 
 /// The widths of the widest texts.

@@ -17,7 +17,7 @@ impl Runs {
         self.finder.get_or_insert_default().is_typing = true;
     }
 
-    /// Takes in a key that is typed, or that edits the typed text.
+    /// Types a key, or edits the typed text. Ignores other keys.
     pub fn type_key(&mut self, key: Key, height: usize) -> Events {
         let (Some(request), Some(finder)) = (key.input_request(), &mut self.finder) else {
             return Events::none();
@@ -63,7 +63,7 @@ impl Runs {
     }
 
     /// Handles the loss of focus: the cursor returns to the open run. A list that covers other
-    /// panes opens without a search next time; in a pane of its own the matches stay.
+    /// panes drops its search; a list in a pane of its own keeps the matches.
     pub fn leave(&mut self, has_pane: bool, open: Option<&RunId>, height: usize) -> Events {
         let keeps = has_pane && self.active_finder().is_some();
         let had_finder = if keeps { false } else { self.finder.take().is_some() };
@@ -89,7 +89,7 @@ impl Runs {
         if opens { self.open(height) } else { Events::none() }
     }
 
-    /// Continues a search that has paused, up to the most runs that are kept.
+    /// Continues a paused search, unless the maximum number of matches is loaded.
     pub(super) fn search_on(&mut self) -> Events {
         let Some(finder) = self.finder.as_mut().filter(|finder| finder.heads.len() < MAX_RUNS)
         else {
@@ -101,9 +101,9 @@ impl Runs {
         WorkerRequest::FindRuns(Some(RunsRequest { ticket: self.ticket, text, after })).into()
     }
 
-    /// Takes in the newest runs: those that match replace the matches that they cover. If the
-    /// newest run of before is not among them, the runs in between are unknown, and the search
-    /// starts again.
+    /// Takes in the newest runs. Those that match replace the matches in the same part of the list.
+    /// If the previously newest run is not among them, the runs in between are unknown, and the
+    /// search starts again.
     pub(super) fn match_newest(&mut self, list: &RunList, height: usize) -> Events {
         let Some(finder) = self.active_finder() else { return Events::none() };
         let read: HashSet<&RunId> = list.heads.iter().map(|head| &head.run.id).collect();

@@ -33,7 +33,8 @@ impl Highlights {
         known?.highlight.as_ref()
     }
 
-    /// Returns a request for those of the runs on screen whose highlights are unknown or stale.
+    /// Returns a request for the runs on screen whose highlights are unknown or stale; `None` if
+    /// there are no such runs or a request is pending.
     pub(super) fn request<'a>(
         &mut self,
         shown: impl Iterator<Item = &'a RunHead>,

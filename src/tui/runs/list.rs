@@ -23,7 +23,7 @@ impl Runs {
         self.highlights.outdate();
         self.at = self.at.take().or_else(|| open.cloned());
         let mut first_page = 0;
-        // Runs far below the first page are not touched by it.
+        // If the loaded runs are far below the first page, they stay as they are.
         if !self.has_newer || !list.has_more || self.last_in_common(&list).is_some() {
             first_page = list.heads.len();
             self.take_in(0, list);
@@ -66,8 +66,8 @@ impl Runs {
         }
     }
 
-    /// Keeps the pane filled: requests more runs, or more matches, if the cursor is near an end of
-    /// those loaded, and the highlights of the runs on screen. Called after each message.
+    /// Keeps the pane filled. Requests more runs or matches if the cursor is near an end of the
+    /// loaded ones, and the highlights of the runs on screen. Called after each message.
     pub fn go_on(&mut self, height: usize) -> Events {
         self.settle(height);
         let mut events = self.read_more(height);
@@ -108,7 +108,7 @@ impl Runs {
         WorkerRequest::ReadRuns(beside).into()
     }
 
-    /// Inserts a page in place of the runs that it covers. The runs on screen stay there.
+    /// Inserts a page in place of the loaded runs that it covers. The first run on screen stays.
     fn take_in(&mut self, start: usize, page: RunList) {
         let reached = self.last_in_common(&page);
         let heads = self.heads.get_or_insert_default();
@@ -158,7 +158,7 @@ impl Runs {
         Events::none()
     }
 
-    /// Requests the newest runs, which are not loaded any more.
+    /// Drops the loaded runs, and requests the newest ones.
     fn begin_anew(&mut self, open: Option<&RunId>) -> Events {
         let newest = self.newest.take();
         *self = Self {
@@ -232,7 +232,7 @@ impl Runs {
         self.open(height)
     }
 
-    /// Keeps the pane filled after the list has become shorter or the pane higher.
+    /// Scrolls back if the list became shorter or the pane higher, so that no rows stay blank.
     fn settle(&mut self, height: usize) {
         let most = self.shown().0.len().saturating_sub(self.rows(height));
         let (_, top) = self.cursor_mut();

@@ -1,7 +1,7 @@
 //! The pane of runs: the loaded part of the list, the search in it, and steps from run to run.
 //!
-//! Its functions change [`Runs`] and nothing else. Requests and everything that concerns other
-//! panes leave as [`super::msg::Events`]. `search` runs on the worker's thread; the rest is pure.
+//! The functions change only [`Runs`]. They return requests, and events for other panes, as
+//! [`super::msg::Events`]. `search` runs on the worker's thread; the rest is pure.
 
 mod columns;
 mod finder;

@@ -1,7 +1,7 @@
 //! Steps from run to run, also to runs that are not loaded.
 //!
-//! A step starts where the last one leads. So it is requested only when the last one is answered;
-//! the keys pressed in between wait.
+//! A step starts at the run to which the last step led, so it is requested only after the last one
+//! is answered. Steps for keys pressed in between are queued.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::join::RunHead;
 use crate::model::{Outcome, Phase, RunId};
 use crate::tui::msg::{AppEvent, Events, Step, WorkerRequest};
 
-/// The most steps that wait. More are ignored.
+/// The most queued steps. More are ignored.
 const MOST_WAITING: usize = 100;
 
 /// A kind of step.
