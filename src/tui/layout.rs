@@ -12,8 +12,8 @@
 //! From 100 columns there are three panes, and the log takes about half. While the runs have the
 //! focus, they take 120 columns, or all if the others would become too narrow. Below 100 columns,
 //! the runs cover the other panes while they have the focus, and the tree takes a third. Below 60
-//! columns only the focused pane is shown. On a very low screen the hints, and then the title, make
-//! room for the log.
+//! columns only the focused pane is shown. A low screen has no hints, and a very low one also has
+//! no title.
 
 use ratatui::layout::Rect;
 
@@ -72,7 +72,7 @@ pub struct Slot {
     pub body: Rect,
 }
 
-/// The areas of the screen. All lie within the screen, and only the popup overlaps others.
+/// The areas of the screen. All are within the screen, and only the popup overlaps others.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Layout {
     /// The first row; empty if the screen is very low.
@@ -171,8 +171,8 @@ pub struct Above {
     pub has_no_rows: bool,
 }
 
-/// Divides the body of the log's pane. A body of fewer than four lines has rows only. In an 80x24
-/// terminal at least 12 lines stay for the rows of the log, in one of 40x10 four.
+/// Divides the body of the log's pane. A body of fewer than four lines has rows only. At least 10
+/// lines remain for the rows of the log in an 80x24 terminal, and 4 in a 40x10 terminal.
 #[must_use]
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
     let facts = u16::from(body.height >= 4);
@@ -212,7 +212,7 @@ fn widths(width: u16, front: Pane, zoom: bool) -> Vec<(Pane, u16)> {
         return beside(width);
     }
     if front == Pane::Runs {
-        // A user who chooses a run compares them, so the list shows all it can.
+        // A user who chooses a run compares several, so the list gets all the width it can use.
         let rest = width.saturating_sub(CHOOSING + 1);
         if rest < TWO_PANES {
             return vec![(Pane::Runs, width)];

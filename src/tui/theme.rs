@@ -81,7 +81,7 @@ roles! {
     selection_unfocused = "selection-unfocused",
     /// Headings.
     strong = "strong",
-    /// The heading of a command in a scroll.
+    /// The heading of a command in the log's pane.
     heading = "heading",
     /// The heading of a group of rows.
     group = "group",
@@ -291,8 +291,8 @@ impl Theme {
             && cell.add_modifier.contains(self.found.add_modifier)
     }
 
-    /// Returns the style of a marked cell in a selected row. Without color both are in reverse
-    /// video, so the mark is not.
+    /// Returns the style of a marked cell in a selected row. Without color, the row is already in
+    /// reverse video, so the mark is bold and underlined instead.
     #[must_use]
     pub fn mark_in(&self, mark: Style, selected: Style) -> Style {
         let reversed = Modifier::REVERSED;

@@ -23,7 +23,7 @@ impl Viewport {
         Self { height: height.max(1), lines: lines.into_iter().map(|lines| lines.max(1)).collect() }
     }
 
-    /// Returns the first line on screen if the last loaded rows fill the pane.
+    /// Returns the first line on screen at which the last loaded rows fill the pane.
     #[must_use]
     pub fn last_top(&self) -> Line {
         let mut room = self.height;
@@ -37,7 +37,7 @@ impl Viewport {
     }
 
     /// Scrolls by lines, positive down, as far as the loaded rows allow. Returns the new first line
-    /// and the number of lines that are left.
+    /// and the number of lines still to scroll.
     #[must_use]
     pub fn scroll(&self, top: Line, by: isize) -> (Line, isize) {
         let (last, mut top, mut rest) = (self.last_top(), top, by);
@@ -53,7 +53,7 @@ impl Viewport {
         (top, rest)
     }
 
-    /// Returns the first line on screen if this line is `lines` lines below it.
+    /// Returns the line that is `lines` lines above this one, or else the first line.
     #[must_use]
     pub fn above(&self, at: Line, lines: usize) -> Line {
         (0..lines).fold(at, |(row, line), _| match (row.checked_sub(1), line.checked_sub(1)) {
@@ -63,8 +63,8 @@ impl Viewport {
         })
     }
 
-    /// Returns the first line on screen after the least scrolling that shows a row: its first line,
-    /// and as much of it as fits.
+    /// Returns the first line on screen after the least scrolling that shows the first line of a
+    /// row, and as much of the row as fits.
     #[must_use]
     pub fn reveal(&self, top: Line, row: usize) -> Line {
         let shown = self.rows(top);

@@ -78,16 +78,16 @@ const fn fg(color: u32) -> Style {
 /// The background is unknown, so no color may depend on it. The contrasts below are those of the
 /// palettes of 18 terminals and themes on their own backgrounds, dark and light.
 ///
-/// The accent is light magenta. Besides red, which means failed, it is the color with the best
-/// worst contrast: 2.8, and below 3 in one palette. Blue has 1.6 and is below 3 on seven
+/// The accent is light magenta. Apart from red, which means failed, it has the highest minimum
+/// contrast: 2.8, and below 3 in only one palette. The minimum of blue is 1.6, and below 3 on seven
 /// backgrounds: it is too dark on most dark ones. Cyan and green are too bright for light ones.
 ///
 /// The selection is black on light cyan, the only pair of colors with at least 4 in all palettes.
-/// The weaker selection is white on the gray in the middle between black and white: it is a
-/// background on dark and on light terminals, with a contrast of 4.5 to the text. The sixteen
-/// colors have no such gray (dark gray is the background itself in some palettes), and several
-/// terminals (kitty, foot) dim the text rather than the background of dim reverse video. So it is
-/// one of the 256 colors, which no palette changes.
+/// The weaker selection is white on a gray halfway between black and white: the gray stands out on
+/// dark and on light terminals, with a contrast of 4.5 to the text. The sixteen colors have no such
+/// gray (dark gray is the background itself in some palettes), and several terminals (kitty, foot)
+/// dim the text rather than the background of dim reverse video. So the gray is one of the 256
+/// colors, which no palette changes.
 const fn default(signs: &'static Signs) -> Theme {
     let accent = BOLD.fg(Color::LightMagenta);
     Theme {

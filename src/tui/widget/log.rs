@@ -73,8 +73,8 @@ pub struct LogRows<'a> {
     pub at: Option<u64>,
     /// The offsets of the rows that belong to the likely cause.
     pub marked: &'a [u64],
-    /// True if the current row is drawn as the selection of a pane with the focus, false if as that
-    /// of a pane without; `None` if it only has a sign.
+    /// True if the current row is drawn as the selection of a pane with the focus, false if as the
+    /// selection of a pane without it; `None` if the row only has a sign.
     pub cursor: Option<bool>,
     /// The amount of overwritten text that is shown.
     pub progress: Progress,
@@ -112,8 +112,8 @@ impl LogRows<'_> {
         }
     }
 
-    /// Draws a row, and returns the line below it. `before` is the time of the row above, and then
-    /// that of this row.
+    /// Draws a row, and returns the line below it. `before` is the time of the row above, and is
+    /// replaced with the time of this row.
     fn draw_row(
         &self,
         buffer: &mut Buffer,

@@ -24,8 +24,8 @@ use ratatui::style::{Modifier, Style};
 
 use crate::tui::theme::Theme;
 
-/// Marks a row of a list as selected. In a pane without the focus, a sign at its left edge makes
-/// up for the weaker style.
+/// Marks a row of a list as selected. In a pane without the focus, the style is weaker, so the row
+/// also gets a sign at its left edge.
 pub fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     draw_selection(buffer, row, theme, has_focus);
     if !has_focus {
@@ -33,8 +33,8 @@ pub fn select(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     }
 }
 
-/// Draws the style of the selection over a whole row. A style with a color of its own for text, or
-/// with reverse video, replaces the colors of the row, which would make a patchwork.
+/// Draws the style of the selection over a whole row. If the style has a text color or reverse
+/// video, the colors of the row are reset first, because the mix would be hard to read.
 pub fn draw_selection(buffer: &mut Buffer, row: Rect, theme: &Theme, has_focus: bool) {
     let style = if has_focus { theme.selection } else { theme.selection_unfocused };
     if style.fg.is_some() || style.add_modifier.contains(Modifier::REVERSED) {

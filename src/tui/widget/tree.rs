@@ -11,8 +11,8 @@
 //!
 //! A column has the same meaning in all rows and at every width. The width decides how many columns
 //! there are: the bar, and a column for the state or the exit status. In a narrow pane, the state
-//! is shown only where the name leaves room for it, and for passed rows not at all: the sign shows
-//! it. Half of the row is reserved for the name.
+//! is shown only where the name leaves room for it, and never if it is `passed`: the sign is
+//! enough. Half of the row is reserved for the name.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,4 +1,4 @@
-//! The headings among the rows: commands of a scroll, and groups in a log.
+//! The headings among the rows: those of commands, and those of groups in a log.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -31,8 +31,8 @@ impl LogRows<'_> {
         number.map_or_else(|| "~".to_owned(), |number| (number + 1).to_string())
     }
 
-    /// Draws the mark, the number and the time of a row, or of a later state of it, which has no
-    /// number of its own.
+    /// Draws the mark, the number and the time of a row, or of one of its states. Only the first
+    /// state has a number.
     pub(super) fn draw_lead(
         &self,
         buffer: &mut Buffer,

@@ -11,9 +11,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 use super::lines::Flow;
 use crate::tui::theme::Theme;
 
-/// Returns true if terminals disagree on the width of a character: several code points of which
-/// more than the first take room (flags, skin tones, families, vowels of some scripts), or one that
-/// is marked as an emoji.
+/// Returns true if terminals disagree on the width of a character. These are characters in which
+/// several code points have a width (flags, skin tones, families, vowels of some scripts), and
+/// characters marked as emoji.
 pub(super) fn is_ambiguous(grapheme: &str) -> bool {
     let is_joined =
         |found: char| matches!(found, '\u{200d}' | '\u{fe0f}') || found.width() != Some(0);
@@ -35,8 +35,8 @@ fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
             format!("{:width$}\x1b[{line};{here}H{}\x1b[{line};{behind}H", "", cell.symbol());
         cell.set_symbol(&symbol).set_diff_option(CellDiffOption::ForcedWidth(columns));
     }
-    // Also mark the following columns: those of the character are not sent now, but must differ
-    // from any cell that replaces them.
+    // Also mark the following columns: those of the character are not sent with this frame, but
+    // anything that replaces them later must count as a change.
     for x in x + 1..next + 2 {
         buffer.cell_mut((x, y)).map(|cell| cell.set_diff_option(CellDiffOption::AlwaysUpdate));
     }
