@@ -106,14 +106,14 @@ impl Context {
 pub struct Binding {
     /// The context in which it applies.
     pub context: Context,
-    /// The keys by name; a sequence has blanks between its keys: `z a`. Hints show the first.
+    /// The names of the keys; a sequence has blanks: `z a`. Hints show the first single key.
     pub keys: &'static [&'static str],
     /// The action of the keys.
     pub action: Action,
     /// The description in the help.
     pub label: &'static str,
-    /// The description in hints, one or two words; empty if the binding is not worth the space.
-    /// Adjacent bindings may share one.
+    /// The description in hints, one to three words; empty if the binding is not worth the space.
+    /// Adjacent bindings with the same description share a hint.
     pub hint: &'static str,
 }
 

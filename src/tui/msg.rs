@@ -57,7 +57,7 @@ pub enum Msg {
     Runs(RunList),
     /// The nearest runs on one side of a run; `None` if that run is not in the store.
     RunsBeside(Beside, Option<RunList>),
-    /// The highlights of these runs, as far as they have one.
+    /// The runs of a request, and the highlights of those that have one.
     Highlights(Vec<RunHead>, Vec<(RunId, Highlight)>),
     /// A slice of the search for runs, with the runs that match.
     RunsFound(Ticket, FoundRuns),
@@ -177,8 +177,8 @@ pub enum WorkerRequest {
 pub enum TerminalRequest {
     /// Capture or release the mouse.
     CaptureMouse(bool),
-    /// Put this on the clipboard. More than [`MAX_COPY_BYTES`] is left out, and a message reports
-    /// that.
+    /// Put this on the clipboard. A text longer than [`MAX_COPY_BYTES`] is cut, and a message
+    /// reports that.
     Copy(String),
     /// Notify the user with this text.
     Notify(String),

@@ -129,8 +129,8 @@ impl Worker {
         }
     }
 
-    /// Returns [`Msg::Disk`] if another file has replaced the one that was read: the new file has
-    /// to be read, and there may be no further event. A file that cannot be read waits for one.
+    /// Returns [`Msg::Disk`] if another file has replaced the one that was read: the new file must
+    /// be read, and there may be no further event. After a failure, the worker waits for an event.
     fn look_again(&self, answers: &[Msg]) -> Option<Msg> {
         let has_failed = answers.iter().any(|answer| matches!(answer, Msg::Failed(..)));
         self.open.as_ref().filter(|open| open.awaits_switch() && !has_failed).map(|_| Msg::Disk)
@@ -153,7 +153,7 @@ impl Worker {
         ))
     }
 
-    /// Returns the path to be read for a request; without one, for the background work.
+    /// Returns the path that a request reads; without a request, that of the background work.
     fn path_of(&self, request: Option<&WorkerRequest>) -> Option<PathBuf> {
         match request {
             Some(WorkerRequest::ReadLog(_, page)) => {

@@ -7,7 +7,7 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use tui_input::InputRequest;
 use tui_input::backend::crossterm::to_input_request;
 
-/// A key with its modifiers, normalized: the case of a letter includes its Shift.
+/// A key with its modifiers, normalized: Shift is part of the case of a letter.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Key(KeyCode, KeyModifiers);
 

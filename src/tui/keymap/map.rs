@@ -91,8 +91,8 @@ impl Keymap {
         all.filter(|bound| bound.binding.action == action).find_map(|bound| bound.keys.first())
     }
 
-    /// Returns the hints of a context: its own bindings first, in the log those of the situation,
-    /// then those that apply everywhere. Adjacent hints with the same text are merged.
+    /// Returns the hints of a context: its own bindings (in the log, those for the situation), then
+    /// the bindings that apply everywhere. Adjacent hints with the same text are merged.
     #[must_use]
     pub fn hints(&self, context: Context, situation: Situation) -> Vec<Hint> {
         let own: Vec<&Bound> = if context == Context::Log {
@@ -156,7 +156,7 @@ impl Default for Keymap {
     }
 }
 
-/// A hint: keys and one or two words for their effect: `}/{ failed`.
+/// A hint: keys and a short text for their effect, such as `}/{ failed`.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hint {
     /// The keys, one sequence for each action.

@@ -109,7 +109,7 @@ impl Draft {
         (!is_known).then(|| Fault::new(rebinding.at, not_there(rebinding)))
     }
 
-    /// Returns the clashes between bindings of which the user set at least one.
+    /// Returns the conflicts in which at least one binding was set by the user.
     fn clashes(&self) -> Vec<Fault> {
         let rows: Vec<(&Bound, Option<usize>)> =
             self.keymap.bound.iter().zip(self.set_at.iter().copied()).collect();
@@ -137,8 +137,7 @@ impl Draft {
     }
 }
 
-/// Returns true if keys cannot be distinguished from typed text. A line being typed takes no
-/// sequences.
+/// Returns true if keys cannot be distinguished from typed text. This includes every sequence.
 fn is_typed(keys: &Keys) -> bool {
     keys.single().is_none_or(Key::types)
 }

@@ -17,7 +17,7 @@ pub enum AppEvent {
     OpenRun(RunId),
     /// A step to another run: it is opened at the same command, and the focus stays.
     StepToRun(RunId),
-    /// The switch to a run in progress: it is opened where it is running, and the focus stays.
+    /// The switch to a run in progress: its running command is opened, and the focus stays.
     SwitchToRun(RunId),
 }
 

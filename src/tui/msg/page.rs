@@ -11,7 +11,7 @@ use crate::time::Time;
 pub enum Answer {
     /// The requested rows.
     Page(Box<Page>),
-    /// The facts about a document that has not changed since the same page was read before.
+    /// The facts about a document that has not changed since the same page was last read.
     Unchanged(Known),
     /// More facts.
     Known(Known),
@@ -35,14 +35,14 @@ pub struct Page {
     pub generation: u64,
     /// The place of the log that was replaced or truncated last.
     pub replaced: Option<Place>,
-    /// The logs on the page that do not belong to their names, or have late bytes.
+    /// The logs on the page whose names no longer refer to their files, or that have late bytes.
     pub file_states: Vec<(Place, FileState)>,
     /// The requested row; `None` if the request was not for a particular row.
     pub target: Option<Target>,
     /// The section that was opened to show the target.
     pub opened: Option<Place>,
-    /// The groups that were opened to show the target, or folded or opened on request, by the
-    /// addresses of their headings; true if folded.
+    /// The groups that were folded or opened, on request or to show the target: the addresses of
+    /// their headings, and true if the group is now folded.
     pub folded: Vec<(u64, bool)>,
     /// The likely cause of the command's failure, if it was requested.
     pub cause: Option<Box<Cause>>,
@@ -68,7 +68,7 @@ pub struct Known {
     pub stderr_rows: Option<u64>,
     /// The times of its first and last record.
     pub span: Option<(Time, Time)>,
-    /// The numbers of the rows on the last page in their logs, from 0, where they are known.
+    /// For each row on the last page, its number in its log, from 0, if known.
     pub numbers: Vec<Option<u64>>,
     /// The rows on the last page that are headings of groups.
     pub heads: Vec<Head>,

@@ -22,7 +22,7 @@ pub enum Goal {
     Around(u64),
     /// The rows around the first row that begins at or after this byte, which becomes the target.
     Place(u64),
-    /// The rows around the row with this number, from 0, in its section: an address that contains
+    /// The rows around the row with this number, from 0, in a section. The value is an address with
     /// the number in place of the offset.
     Row(u64),
     /// The rows around the first row of this time or later.
@@ -137,7 +137,7 @@ pub struct RowsRequest {
     pub folds: Folds,
     /// The search whose matches are counted.
     pub search: Option<Query>,
-    /// True if the answer to the same request is still on screen: the answer is then
+    /// True if the last answer to the same request is still on screen. The new answer is then
     /// [`super::Answer::Unchanged`] if nothing has changed.
     pub is_refresh: bool,
 }

@@ -16,7 +16,7 @@ pub struct RunsRequest {
     pub after: Option<RunId>,
 }
 
-/// The runs of a slice of the list that match.
+/// The matching runs of a slice of the list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FoundRuns {
     /// The matching runs, newest first.

@@ -41,7 +41,7 @@ impl Inbox {
     /// Returns the next request: the newest of each kind, the log first.
     pub(super) fn next(&mut self, now: Instant) -> Option<WorkerRequest> {
         let is_pausing = self.pause.is_some_and(|until| now < until);
-        // A run that a pending step leaves at once need not be loaded.
+        // A step comes before a load: a run that the step leaves at once need not be loaded.
         let next = self.log.take().or_else(|| self.copy.take()).or_else(|| self.step.take());
         let next = next
             .or_else(|| self.load.take())
