@@ -1,5 +1,4 @@
-//! A position that can be written down and opened again: a command, and a position in its log.
-//! Pure.
+//! The text form of a position: a command, and a position in its log. Pure.
 //!
 //! ```text
 //! 1200, 50%, 12:34:56, +90s, start, end    a position in the log

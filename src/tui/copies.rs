@@ -30,14 +30,14 @@ struct List {
     is_closed: bool,
 }
 
-/// A copy. It is deleted when this is dropped.
+/// A copy, which is deleted on drop.
 pub(super) struct PrivateCopy {
     path: PathBuf,
     copies: Arc<Copies>,
 }
 
 impl Copies {
-    /// Creates an empty file in a directory, with a name of its own. Only the user can read it.
+    /// Creates an empty file in a directory, with a unique name. Only the user can read it.
     ///
     /// # Errors
     /// If the file cannot be created, or after [`Copies::remove_all`].
@@ -53,8 +53,7 @@ impl Copies {
     fn create_listed(&self, path: &Path) -> io::Result<File> {
         self.list().paths.push(path.to_owned());
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        // A list that was closed in the meantime may have been gone through before the file
-        // existed.
+        // `remove_all` may have closed the list and tried to delete the file before it existed.
         if file.is_ok() && self.list().is_closed {
             self.remove(path);
             return Err(io::Error::other("rundown is about to end"));
@@ -70,8 +69,8 @@ impl Copies {
         let paths = {
             let mut list = self.list();
             list.is_closed = true;
-            // The paths stay listed: the program must not end before they are deleted, and may be
-            // about to end in another thread.
+            // Keep the paths listed: another thread that ends the program calls this function, too,
+            // and must also wait for the deletion.
             list.paths.clone()
         };
         if paths.is_empty() {
@@ -148,7 +147,7 @@ mod tests {
                 let (mut file, copy) = copies.create(&dir).unwrap();
                 made.send(copy.path().to_owned()).unwrap();
                 let _ = opens.recv();
-                // Writing goes on in a file without a name.
+                // The deleted file can still be written.
                 file.write_all(b"more").unwrap();
             }
         });

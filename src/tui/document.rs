@@ -96,14 +96,14 @@ impl Document {
         Self { run, of: place, has_headings: false, sections: [section].into() }
     }
 
-    /// Returns true if both are documents of the same part of the same run, at any time.
+    /// Returns true if both show the same part of the same run, even in different states.
     #[must_use]
     pub fn is_of_same(&self, other: &Self) -> bool {
         self.run == other.run && self.of == other.of && self.has_headings == other.has_headings
     }
 
-    /// Keeps the logs of an earlier state of this document: a log that is deleted while it is read
-    /// can still be read.
+    /// Takes logs that are now missing from an earlier state of this document: a log that was
+    /// deleted while it was open can still be read.
     pub fn keep_logs(&mut self, before: &Self) {
         let old_log = |place: &Place| {
             let mut sections = before.sections.iter();
@@ -195,7 +195,7 @@ impl Document {
         Some((log, tail, row.offset()))
     }
 
-    /// Returns the address of the row at this byte of the log of a place.
+    /// Returns the address of the row at this byte of a place's log; `None` without such a place.
     #[must_use]
     pub fn address_of(&self, place: &Place, offset: u64) -> Option<u64> {
         let section = self.sections.iter().position(|section| section.place == *place)?;
@@ -254,7 +254,7 @@ pub fn log_bytes(run: &RunNode, of: &Place) -> Vec<u64> {
         .collect()
 }
 
-/// Returns the jobs of a scroll.
+/// Returns the job of a place, or all jobs if the place is the run.
 pub fn jobs<'a>(run: &'a RunNode, of: &'a Place) -> impl Iterator<Item = &'a JobNode> {
     run.jobs.iter().filter(|job| of.job().is_none_or(|id| job.job.id == *id))
 }

@@ -88,8 +88,7 @@ impl Excerpt {
         Ok(())
     }
 
-    /// Returns the first line of an excerpt that is not the whole log; it reports the part that
-    /// follows.
+    /// Returns a first line that reports the part that follows; `None` for a whole log.
     fn message(&self) -> Option<String> {
         let end = self.to.min(self.file.bytes());
         let size = display::size(end.saturating_sub(self.from));

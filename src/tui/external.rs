@@ -1,4 +1,4 @@
-//! External programs on our terminal: the user's editor and pager.
+//! External programs that use the terminal: the user's editor and pager.
 //!
 //! Neither gets a file of the store: an editor gets a private read-only copy, a pager gets the rows
 //! as they are read. The user chooses the program as for any other tool: with `$VISUAL`, `$EDITOR`
@@ -176,8 +176,8 @@ fn named(words: &[String]) -> &str {
     Path::new(first).file_name().and_then(|name| name.to_str()).unwrap_or(first)
 }
 
-/// Returns true if an editor is Vim or Neovim: by its name, or by its `--version`, as `vi` may also
-/// be nvi or busybox. Those have neither modelines nor Vim's commands.
+/// Returns true if an editor is Vim or Neovim. For a name such as `vi`, its `--version` decides: it
+/// may also be nvi or busybox, which have neither modelines nor Vim's commands.
 fn is_vim(words: &[String]) -> bool {
     match named(words).split('.').next().unwrap_or_default() {
         "vim" | "nvim" | "gvim" | "rvim" | "vimdiff" | "rview" | "gview" => true,
@@ -233,7 +233,7 @@ fn command(words: &[String], arguments: &[String]) -> Command {
     command
 }
 
-/// Returns the terminal from which an editor reads its keys: our stdin may be something else.
+/// Returns the terminal as the stdin of an editor: rundown's own stdin may be something else.
 fn terminal() -> io::Result<Stdio> {
     if io::stdin().is_terminal() {
         Ok(Stdio::inherit())

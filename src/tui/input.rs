@@ -17,9 +17,9 @@ use signal_hook::low_level::raise;
 use super::keymap::Key;
 use super::msg::{Mouse, Msg};
 
-/// The poll timeout, and so the longest delay before the thread stops after the event loop; nothing
-/// waits for the thread then. The timeout is not shorter because crossterm spends the last
-/// millisecond of every poll in a busy loop.
+/// The poll timeout. The thread may end this long after the event loop, but nothing waits for it.
+/// The timeout is not shorter because crossterm spends the last millisecond of every poll in a busy
+/// loop.
 const POLL: Duration = Duration::from_secs(10);
 
 /// The longest wait for the thread to stop reading. A running thread stops at once; a thread that

@@ -12,7 +12,7 @@
 //! * [`msg`], [`model`], [`at`], [`document`], [`view_options`], [`prompt`], [`new_runs`],
 //!   [`wait`], [`update`], [`view`], [`viewport`], [`widget`], [`layout`], [`keymap`], [`theme`]
 //!   and `motion` are pure: no I/O, clock, environment or lock.
-//! * [`runs`] owns the pane of runs. `app` handles the events that it leaves to the other panes.
+//! * [`runs`] owns the pane of runs. `app` handles its events that concern other panes.
 //! * `worker` owns the catalog and the open document (`reader`). It also searches for runs.
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
 //! * `external` hands the terminal to an editor or a pager for a while; `excerpt` is the text that

@@ -5,7 +5,7 @@
 pub enum Move {
     /// Rows; positive is down.
     Rows(isize),
-    /// Shares of a page: 2 is a page, 1 half of one; positive is down.
+    /// Half pages: 2 is a whole page; positive is down.
     Halves(isize),
     /// To the first row.
     Top,
@@ -14,8 +14,8 @@ pub enum Move {
 }
 
 impl Move {
-    /// Returns the distance in rows, on a page of `height` rows. A page leaves one row of the page
-    /// before on screen.
+    /// Returns the distance in rows, on a page of `height` rows. After a move by a page, one row of
+    /// the previous page is still on screen.
     #[must_use]
     pub fn rows(self, height: usize) -> isize {
         let height = isize::try_from(height).unwrap_or(isize::MAX);

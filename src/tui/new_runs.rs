@@ -5,22 +5,22 @@ use std::collections::HashSet;
 use crate::join::RunHead;
 use crate::model::{Phase, RunId};
 
-/// The runs on the last first page of the list that had started.
+/// The runs that had started when the first page of the list was last read.
 #[derive(Clone, Default, Debug)]
 pub struct NewRuns {
-    /// `None` before the first page.
+    /// `None` before the first read.
     started: Option<HashSet<RunId>>,
 }
 
 impl NewRuns {
-    /// Takes the first page of the list, newest first. Returns the newest run that has started
-    /// since the last page; `None` for the first page. A run in a queue has not started.
+    /// Takes the first page of the list, newest first. Returns the newest run that has started since
+    /// the last call, if any; `None` on the first call. A queued run has not started.
     pub fn take_in<'h>(&mut self, heads: &'h [RunHead]) -> Option<&'h RunHead> {
         let has_begun = |head: &&RunHead| head.phase != Phase::Queued;
         let ids = heads.iter().filter(has_begun).map(|head| head.run.id.clone()).collect();
         let known = self.started.replace(ids)?;
         let is_known = |head: &RunHead| known.contains(&head.run.id);
-        // A run behind all known ones is an old run, which the deletion of a run has moved up.
+        // A run below all known ones is old: it moved up when another run was deleted.
         let end = heads.iter().rposition(is_known).unwrap_or(heads.len());
         heads.iter().take(end).filter(has_begun).find(|head| !is_known(head))
     }
@@ -51,7 +51,7 @@ mod tests {
             (&[("c", Queued), ("b", Active), ("a", Finished)], None),
             (&[("c", Active), ("b", Active), ("a", Finished)], Some("c")),
             (&[("c", Finished), ("b", Finished), ("a", Finished)], None),
-            // It was queued later than a run that began first.
+            // `e` was queued after `d`, but begins first.
             (&[("e", Active), ("d", Queued), ("c", Finished)], Some("e")),
             (&[("e", Active), ("d", Active), ("c", Finished)], Some("d")),
             // Several at once.

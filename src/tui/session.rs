@@ -49,7 +49,7 @@ const TICK_IDLE: Duration = Duration::from_secs(30);
 /// does not read its output blocks the loop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// The longest wait on leaving for the worker, which may be reading the database.
+/// The longest wait for the worker at the end; it may be reading the database.
 const PARTING: Duration = Duration::from_millis(300);
 
 /// See [`super::run`].
@@ -243,8 +243,8 @@ impl Session {
         Ok(())
     }
 
-    /// Starts to prepare the data for an external program, one at a time. The thread outlives the
-    /// loop unless it has panicked.
+    /// Starts to prepare the data for an external program, unless another one is in progress.
+    /// Sending fails only if the thread has panicked.
     fn begin(&mut self, external_command: ExternalCommand) {
         if self.other == Other::None {
             self.other = Other::Awaited;
@@ -279,7 +279,7 @@ impl Session {
         self.perform(owed)
     }
 
-    /// Takes the terminal again. It may have another size by now, and does not show our screen.
+    /// Takes the terminal again. Its size may have changed, and the screen must be redrawn.
     fn retake(&mut self, how: fn(&mut Screen) -> Result<()>) -> Result<()> {
         how(&mut self.screen)?;
         let (width, height) = self.screen.size()?;
@@ -293,10 +293,10 @@ impl Session {
 /// this value is dropped.
 struct Threads {
     messages: Receiver<Msg>,
-    /// The requests to the worker; `None` ends it.
+    /// The requests to the worker; `None` ends the worker.
     requests: Option<Sender<WorkerRequest>>,
     orders: Sender<Order>,
-    /// The requests to the thread of external programs; `None` ends it.
+    /// The requests to the thread of external programs; `None` ends the thread.
     external_commands: Option<Sender<ExternalCommand>>,
     gate: Arc<Gate>,
     stop: Arc<AtomicBool>,
@@ -366,9 +366,9 @@ impl Drop for Threads {
         self.stop.store(true, Ordering::Relaxed);
         self.signals.close();
         (self.requests, self.external_commands) = (None, None);
-        // The external thread may wait for an editor, which need not end.
+        // Delete the copies here: the external thread may still be waiting for an editor.
         self.copies.remove_all();
-        // A worker that hangs on a file system is not waited for.
+        // Wait only for a short time: the worker may hang on a file system.
         let started = Instant::now();
         while !self.worker.is_finished() && started.elapsed() < PARTING {
             thread::sleep(Duration::from_millis(1));

@@ -19,7 +19,7 @@ use super::worker::Worker;
 use crate::catalog::{Catalog, RunSpec};
 use crate::time::Time;
 
-/// The number of effects and slices of work after which one message counts as an endless loop.
+/// The most effects and slices of work that one message may cause. More mean an endless loop.
 const MAX_ROUNDS: usize = 20_000;
 
 /// A simulated user without a terminal.

@@ -37,7 +37,7 @@ static TAKEN: AtomicBool = AtomicBool::new(false);
 
 type Hook = Arc<dyn Fn(&PanicHookInfo<'_>) + Send + Sync>;
 
-/// The terminal while it is ours.
+/// The terminal while rundown draws on it.
 pub(super) struct Screen {
     /// Never dropped: a drop would show the cursor once more and, on failure, print to stderr,
     /// which may be gone too.
@@ -159,7 +159,7 @@ impl Drop for Screen {
     }
 }
 
-/// Stops this process until it is continued: the shell sees a stopped job.
+/// Stops this process, as a job of the shell, until it is continued.
 pub(super) fn stop() -> Result<()> {
     // Raises SIGSTOP; returns after SIGCONT.
     signal_hook::low_level::emulate_default_handler(SIGTSTP).map_err(Error::Terminal)

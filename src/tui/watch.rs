@@ -239,8 +239,8 @@ const REMOTE: [u64; 9] = [
     0x6a65_6a63,
 ];
 
-/// Returns true if an event is a change. A read is an event too, and our own reads would keep the
-/// thread busy forever.
+/// Returns true if an event is a change. A read is an event too, and rundown's own reads would keep
+/// the thread busy forever.
 const fn is_change(kind: EventKind) -> bool {
     !matches!(kind, EventKind::Access(_))
         || matches!(kind, EventKind::Access(AccessKind::Close(AccessMode::Write)))
