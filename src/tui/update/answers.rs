@@ -1,6 +1,6 @@
 //! Answers about the log on screen: rows, facts about the log, and rows that were not found.
 //!
-//! Only the answer to the newest request counts. Then the moves that were waiting for it are made.
+//! Only the answer to the newest request counts. The moves that waited for it are made then.
 
 use std::collections::HashSet;
 
@@ -12,10 +12,10 @@ use crate::tui::model::{Aim, Card, Log, Model, Pending, Request};
 use crate::tui::msg::{Answer, Effects, Goal, Known, Page, Ticket};
 use crate::tui::viewport::Viewport;
 
-/// The distance in rows at which a row is too far from the cause to be seen with it.
+/// The distance in rows from which a row is too far from the cause to be shown with it.
 const FAR_ROWS: usize = 20;
 
-/// Takes an answer in. Only the answer to the newest request counts.
+/// Handles an answer. Only the answer to the newest request counts.
 pub(super) fn take(model: &mut Model, ticket: Ticket, answer: Answer) -> Effects {
     if ticket != model.log.ticket {
         return Effects::none();
@@ -32,17 +32,17 @@ pub(super) fn take(model: &mut Model, ticket: Ticket, answer: Answer) -> Effects
     }
 }
 
-/// Rows have come.
+/// Handles the rows of an answer.
 fn arrived(model: &mut Model, mut page: Page) -> Effects {
     let Some(request) = take_request(model) else { return Effects::none() };
     let log = &mut model.log;
     log.fault = page.fault.take();
     let here = log.window.rows.get(log.top).map(|row| row.offset);
     let is_replaced = page.generation != log.generation && here.is_some();
-    // The other logs of a document with headings stay.
+    // In a document with headings, the other logs are still the same.
     let is_other_file = is_replaced && !log.has_headings();
     let first = page.window.rows.first().map(|row| row.offset);
-    // The rows from there on were requested: a first row that is missing was removed from the log.
+    // If the first row on screen was requested but is missing, it was removed from the log.
     let asked_from = match &log.asked {
         Some((Goal::Rows(Anchor::From(from)), _)) => Some(*from),
         _ => None,
@@ -50,7 +50,7 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
     let is_covered = asked_from.is_some() && asked_from <= here;
     let is_above = !page.window.at_start && first > here && !is_covered;
     if request.aim == Aim::Here && !is_other_file && is_above {
-        // Scrolled up while the end was being read: what is read now has to be read again.
+        // The user scrolled up while the end was being read: read the rows on screen instead.
         let effects = refresh(model);
         return add_pending(model, request.pending, effects);
     }
@@ -74,7 +74,7 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
         .unwrap_or(0);
     let is_heading =
         model.log.document.as_ref().is_some_and(|document| document.heading(aimed).is_some());
-    // A heading comes first on the screen, what it heads below it.
+    // A heading becomes the first row on screen, above its own rows.
     let line_before = line_on_screen(model, aimed).or_else(|| is_heading.then_some(0));
     let replaced = page.replaced.take().filter(|_| is_replaced);
     take_page(&mut model.log, page, request.aim, is_other_file);
@@ -88,7 +88,7 @@ fn arrived(model: &mut Model, mut page: Page) -> Effects {
     match request.aim {
         Aim::Start => {
             go_to_start(&mut model.log);
-            // All of a log that has just been opened is on screen: new rows are, too.
+            // If all of a newly opened log is on screen, follow it, so that new rows are, too.
             let window = &model.log.window;
             let is_whole =
                 window.at_start && window.at_end && model.viewport().last_top() == (0, 0);
@@ -140,12 +140,12 @@ fn note_far_rows(log: &mut Log, viewport: &Viewport) {
     card.far = card.cause.rows.iter().filter(is_far).cloned().collect();
 }
 
-/// The rows take the place of those at hand.
+/// Replaces the loaded rows.
 fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
     log.generation = page.generation;
     log.file_states = page.file_states;
     log.style = page.style;
-    // Nothing comes before the first row later on: a refresh does not ask for it again.
+    // A first row of the log stays the first: a refresh does not check for rows before it.
     let first = |window: &Window| window.rows.first().map(|row| row.offset);
     let was_at_start = log.window.at_start && first(&page.window) == first(&log.window);
     let at_start = page.window.at_start || (was_at_start && !is_other_file && aim != Aim::Target);
@@ -163,8 +163,8 @@ fn take_page(log: &mut Log, page: Page, aim: Aim, is_other_file: bool) {
     }
 }
 
-/// Follows the log if the rows received are from another file, or beyond or short of the end.
-/// Returns true if the end has to be requested in their place.
+/// Follows the log if the received rows are from another file, begin beyond the end, or were to
+/// reach the end but do not. Returns true if the end must be requested instead.
 fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
     let log = &mut model.log;
     let has_rows = log.has_headings()
@@ -183,7 +183,7 @@ fn is_to_be_at_end(model: &mut Model, aim: Aim, is_other_file: bool) -> bool {
     log.asked.as_ref().is_none_or(|(goal, _)| *goal != Goal::Rows(Anchor::End))
 }
 
-/// Adds the rest of a move to the next request: it waits for that answer.
+/// Adds the rest of a move to the next request, whose answer it waits for.
 pub(super) fn add_pending(model: &mut Model, pending: Pending, effects: Effects) -> Effects {
     if let Some(next) = &mut model.log.request {
         next.pending = next.pending.and(pending);
@@ -191,13 +191,13 @@ pub(super) fn add_pending(model: &mut Model, pending: Pending, effects: Effects)
     effects
 }
 
-/// Shows the first rows at hand, with the cursor on the first one.
+/// Shows the first loaded rows, with the cursor on the first one.
 fn go_to_start(log: &mut Log) {
     (log.top, log.line) = (0, 0);
     log.cursor = log.window.rows.first().map(|row| row.offset);
 }
 
-/// The row that was the first on screen stays it.
+/// Keeps the first row on screen, or the next one if that row is gone.
 fn stay(model: &mut Model, here: Option<u64>) {
     let rows = &model.log.window.rows;
     let place = rows.iter().enumerate().find(|(_, row)| Some(row.offset) >= here);
@@ -208,13 +208,13 @@ fn stay(model: &mut Model, here: Option<u64>) {
     };
 }
 
-/// In which line of the pane a row begins, if it is on screen.
+/// Returns the line of the pane in which a row begins; `None` if the row is not on screen.
 fn line_on_screen(model: &Model, offset: u64) -> Option<usize> {
     let row = model.log.window.rows.iter().position(|row| row.offset == offset)?;
     model.viewport().line_on_screen((model.log.top, model.log.line), row)
 }
 
-/// Nothing has changed: what was waiting for the answer goes on with the rows at hand.
+/// Handles the answer that nothing has changed: pending moves use the loaded rows.
 fn unchanged(model: &mut Model, known: Known) -> Effects {
     let Some(request) = take_request(model) else { return Effects::none() };
     model.log.fault = None;
@@ -227,7 +227,7 @@ fn unchanged(model: &mut Model, known: Known) -> Effects {
     apply_pending(model, request)
 }
 
-/// There is no such row as was looked for.
+/// Handles the answer that the requested row does not exist.
 fn missed(model: &mut Model) -> Effects {
     let Some(request) = take_request(model) else { return Effects::none() };
     let asked = model.log.asked.take();
@@ -239,7 +239,7 @@ fn missed(model: &mut Model) -> Effects {
     apply_pending(model, Request { aim: Aim::Here, ..request })
 }
 
-/// A row is being looked for, and that takes long.
+/// Notes the progress of a long search.
 fn looking(model: &mut Model, percent: u8) -> Effects {
     if model.log.request.is_some() {
         model.log.looking = Some(percent);
@@ -247,8 +247,8 @@ fn looking(model: &mut Model, percent: u8) -> Effects {
     Effects::none()
 }
 
-/// Takes in new facts. Row counts stay until there are new ones: counting begins again with every
-/// row that is appended.
+/// Takes in new facts. Row counts stay until there are new ones: each appended row restarts the
+/// counting.
 fn take_known(log: &mut Log, known: Known) {
     let total_rows = known.total_rows.or(log.known.total_rows);
     let stderr_rows = known.stderr_rows.or(log.known.stderr_rows);
@@ -265,7 +265,7 @@ fn take_known(log: &mut Log, known: Known) {
     note_seen(log);
 }
 
-/// The log could not be read; the next hint from the disk tries again.
+/// Handles a failed read of the log. The next hint from the disk retries it.
 pub(super) fn failed(model: &mut Model, ticket: Ticket, why: String) -> Effects {
     if ticket == model.log.ticket {
         let _ = take_request(model);
@@ -280,7 +280,7 @@ fn take_request(model: &mut Model) -> Option<Request> {
     model.log.request.take()
 }
 
-/// Makes the moves that were waiting, and asks again if the file has changed meanwhile.
+/// Makes the pending moves, and repeats the request if the file has changed meanwhile.
 fn apply_pending(model: &mut Model, request: Request) -> Effects {
     let Pending { lines, rows } = request.pending;
     let rest = shift(model, lines);

@@ -1,4 +1,4 @@
-//! Hand-over to other programs: rows and commands to the clipboard, the log to an editor or a
+//! Passing text to other programs: rows and commands to the clipboard, the log to an editor or a
 //! pager.
 
 use crate::file::FilePath;
@@ -7,19 +7,19 @@ use crate::sanitize::{name, plain};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effects, ExternalRequest, LogRow, TerminalRequest, WorkerRequest};
 
-/// Shown in place of what secure mode does not do.
+/// The message for actions that secure mode disables.
 pub(super) const SECURE: &str =
     "disabled in secure mode (RUNDOWN_SECURE, or `secure` in the config)";
 
-/// The log at the current row, for another program.
+/// Shows the log in another program, at the current row.
 pub(super) fn show(model: &mut Model, how: fn(LogRow) -> ExternalRequest) -> Effects {
     let row = current_log(model).map(|(log, tail, offset)| LogRow { log, offset, tail });
-    // It is on screen for a moment only, unless the file system does not answer.
+    // The message is on screen only for a moment, unless the file system does not respond.
     model.message = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
     row.map(how).into()
 }
 
-/// The log of the current row, what its last line is, and where the row begins.
+/// Returns the log of the current row, the treatment of its last line, and the row's offset.
 fn current_log(model: &Model) -> Option<(FilePath, Tail, u64)> {
     model.log.document.as_ref()?.log_at(model.current_row()?.offset)
 }

@@ -1,4 +1,4 @@
-//! Key input: the keymap names the action, the pane with the focus gives it its meaning.
+//! Key input: the keymap maps keys to an action, and the focused pane decides its effect.
 
 use super::log::{land, stop_looking};
 use super::{external, moving, scroll, seek, tree};
@@ -16,13 +16,13 @@ use crate::tui::msg::{Effect, Effects, ExternalRequest, Fold, TerminalRequest};
 use crate::tui::prompt::PromptKind;
 use crate::tui::runs::{Runs, StepKind};
 
-/// A key was pressed.
+/// Handles a key press.
 pub(super) fn press(model: &mut Model, key: Key) -> Effects {
     let mut pressed = std::mem::take(&mut model.pressed);
     pressed.push(key);
     let action = match model.keymap.meaning(model.context(), &pressed) {
         Meaning::Action(action) => Some(action),
-        // As long as one likes: what may follow is on screen.
+        // Wait for the next key without a timeout: the keys that may follow are on screen.
         Meaning::Prefix => {
             (model.pressed, model.message) = (pressed, None);
             return Effects::none();
@@ -51,8 +51,8 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
     effects
 }
 
-/// Keys one after the other that mean nothing; the one that steps back was meant to end them, and
-/// Ctrl-C leaves.
+/// Handles a sequence of keys without a binding. A last key that steps back only ends the sequence;
+/// Ctrl-C quits.
 fn nothing(model: &mut Model, pressed: Vec<Key>) -> Effects {
     let last = pressed.last().copied();
     if last == Some(Key::CTRL_C) {
@@ -66,7 +66,7 @@ fn nothing(model: &mut Model, pressed: Vec<Key>) -> Effects {
     Effects::none()
 }
 
-/// A key that finds or shows something in the log gives it the focus.
+/// Runs an action in the log. If the tree has the focus, the log gets it.
 fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Effects) -> Effects {
     let mut effects =
         if model.focus == Pane::Tree { focus(model, Pane::Log) } else { Effects::none() };
@@ -74,7 +74,7 @@ fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Effects) -> Effects
     effects
 }
 
-/// The first row on screen stays it.
+/// Toggles the wrapping of long rows. The first row on screen stays the same.
 fn wrap(model: &mut Model) -> Effects {
     model.view_options.wrap = !model.view_options.wrap;
     (model.log.line, model.log.sideways) = (0, 0);
@@ -139,7 +139,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         }
         Action::Numbers => flip(&mut model.view_options.numbers),
         Action::Wrap => wrap(model),
-        // They have a meaning only while a line is being typed.
+        // These actions have an effect only while a line is being typed.
         Action::Accept | Action::Literal | Action::Older | Action::Newer => Effects::none(),
         Action::Zoom => flip(&mut model.zoom),
         Action::Runs | Action::FindRuns if model.is_single_log() => {
@@ -182,7 +182,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
     }
 }
 
-/// Opens or closes the card with the likeliest cause; looks for the cause if it is not known yet.
+/// Opens or closes the card with the likely cause. Searches for the cause if it is not known yet.
 fn cause(model: &mut Model) -> Effects {
     if model.view_options.header {
         moving::show_header(model, false);
@@ -202,7 +202,7 @@ fn cause(model: &mut Model) -> Effects {
     }
 }
 
-/// To another command: in a scroll to its heading, else in the tree.
+/// Goes to another command: to its heading if several commands are shown, else in the tree.
 fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
     if model.log.has_headings() && model.focus == Pane::Log {
         return scroll::jump(model, by, is_for_failed);
@@ -278,8 +278,8 @@ fn open(model: &mut Model) -> Effects {
     }
 }
 
-/// The help closes, what is searched for and filtered is forgotten, the zoom and the popup end;
-/// then from the log to the tree to the runs.
+/// Goes back one step: closes the help or the card, clears a search or the filter, ends the zoom or
+/// the popup, or moves the focus from the log to the tree and from there to the runs.
 fn back(model: &mut Model) -> Effects {
     if model.help.take().is_some() {
         return Effects::none();

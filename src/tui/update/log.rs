@@ -1,9 +1,9 @@
-//! The log on screen: which rows are at hand, and which have to be fetched.
+//! The log on screen: the loaded rows, and requests for more.
 //!
-//! The window of rows at hand is never patched: if rows are missing, a new window is read with a
-//! page to spare at either side, and the row being read is found again by its offset. At most one
-//! request is out; what happens meanwhile waits for its answer: moves as `pending`, news
-//! from the disk as `stale`.
+//! The window of loaded rows is never patched. If rows are missing, a new window is read with a
+//! spare page at either side, and the first row on screen is found again by its offset. At most one
+//! request is pending. Events in the meantime wait for its answer: moves as `pending`, changes on
+//! disk as `stale`.
 
 use super::answers::add_pending;
 use super::moving::leave;
@@ -60,23 +60,23 @@ pub(super) fn show(model: &mut Model) -> Effects {
     aim_at(model, aim)
 }
 
-/// Shows the log at the likeliest cause of a failure.
+/// Shows the log at the likely cause of a failure.
 pub(super) fn land(model: &mut Model) -> Effects {
     let sh = model.shown().and_then(|item| item.sh()?.sh.as_ref());
     let exit_code = sh.and_then(Sh::exit_status);
     seek(model, Goal::Cause(0, exit_code), "")
 }
 
-/// Returns true if a document is a later state of the one that is shown. A single log that has
-/// appeared, or another log, is a new one.
+/// Returns true if a document is a later state of the one that is shown. Without headings, a log
+/// that has just appeared, or another log, is a new document.
 fn is_going_on(before: &Document, now: &Document) -> bool {
     let log = |document: &Document| document.sections.first().and_then(|first| first.log.clone());
     let is_same_log = || log(now).is_none() || log(before) == log(now);
     before.is_of_same(now) && (now.has_headings || is_same_log())
 }
 
-/// The same document as it stands now: a command may have ended, so that an unfinished last line
-/// counts, or have started.
+/// Shows the current state of the same document: a command may have started, or have ended, so that
+/// an unfinished last line counts.
 fn go_on_with(model: &mut Model, before: &Document, mut now: Document) -> Effects {
     now.keep_logs(before);
     if *before == now {
@@ -96,7 +96,7 @@ fn go_on_with(model: &mut Model, before: &Document, mut now: Document) -> Effect
     add_pending(model, pending, effects)
 }
 
-/// Commands have appeared before others: the rows at hand have other addresses now.
+/// Updates the addresses of the loaded rows after commands have appeared before others.
 fn readdress_all(model: &mut Model, before: &Document, now: &Document) {
     let new = |address: u64| now.readdress(before, address);
     for row in &mut model.log.window.rows {
@@ -132,7 +132,7 @@ fn pane_document(model: &Model) -> Option<(Document, ShState)> {
     Some((Document::of_log(id, place, log, tail), state))
 }
 
-/// Returns the state of the run's own log, which is written as long as the run goes on. Its end
+/// Returns the state of the run's own log, which is written while the run is active. Its end
 /// contains the reason for a failure.
 const fn own_state(head: &RunHead) -> ShState {
     match (head.phase, head.outcome) {
@@ -152,14 +152,15 @@ const fn job_state(job: &JobNode) -> ShState {
     }
 }
 
-/// Asks for the rows at the start or the end of the log, whatever was asked before.
+/// Requests the rows at the start or the end of the log, in place of any pending request.
 pub(super) fn aim_at(model: &mut Model, aim: Aim) -> Effects {
     let anchor = if aim == Aim::End { Anchor::End } else { Anchor::From(0) };
     let request = Request { aim, pending: Pending::default(), stale: false, is_jump: true };
     send(model, request, Goal::Rows(anchor), PAGES * model.log_height(), false)
 }
 
-/// Asks for the row that begins at this byte, or the next one, as the first on screen.
+/// Requests the rows from this byte. The first row that begins there or later is the first on
+/// screen.
 pub(super) fn open_from(model: &mut Model, byte: u64) -> Effects {
     leave(model);
     let request =
@@ -167,8 +168,8 @@ pub(super) fn open_from(model: &mut Model, byte: u64) -> Effects {
     send(model, request, Goal::Rows(Anchor::From(byte)), PAGES * model.log_height(), false)
 }
 
-/// Asks for the rows around one that has to be looked for, whatever was asked before. Shows
-/// `if_missed` if that row is not found.
+/// Requests the rows around one that must be searched for, in place of any pending request. Shows
+/// the message `if_missed` if that row is not found.
 pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Effects {
     let stale =
         model.log.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
@@ -177,14 +178,14 @@ pub(super) fn seek(model: &mut Model, goal: Goal, if_missed: &str) -> Effects {
     send(model, request, goal, PAGES * model.log_height(), false)
 }
 
-/// Other rows are shown from now on: asks for those at the place that is being read.
+/// Requests the rows around the current one, after a change of the rows to show.
 pub(super) fn reload_rows(model: &mut Model) -> Effects {
     if !model.log.has_rows() {
         return Effects::none();
     }
     let place = model.current_row().map_or(0, |row| row.offset);
-    // The target of an earlier search is shown among other rows only if it is one of them; it is
-    // the current row again then.
+    // If the filter hides the row found last, no longer show it. As soon as the row is loaded
+    // again, it becomes the current row.
     model.log.marked = model.log.at.take().or(model.log.marked);
     if model.log.follow {
         return aim_at(model, Aim::End);
@@ -192,7 +193,7 @@ pub(super) fn reload_rows(model: &mut Model) -> Effects {
     seek(model, Goal::Around(place), "")
 }
 
-/// The log may have grown.
+/// Requests the rows on screen again, because the log may have grown.
 pub(super) fn refresh(model: &mut Model) -> Effects {
     if let Some(request) = &mut model.log.request {
         request.stale = true;
@@ -209,8 +210,8 @@ pub(super) fn refresh(model: &mut Model) -> Effects {
     send(model, request, Goal::Rows(anchor), rows, is_at_hand)
 }
 
-/// Fetches rows further up (`towards` negative) or down, for the rest of a move; nothing if that
-/// was what came last.
+/// Requests rows further up (`towards` negative) or down, for the rest of a move. Does nothing if
+/// that was the last request.
 pub(super) fn reach(model: &mut Model, towards: isize, pending: Pending) -> Effects {
     let height = model.log_height();
     let log = &model.log;
@@ -236,7 +237,7 @@ pub(super) fn reach(model: &mut Model, towards: isize, pending: Pending) -> Effe
     )
 }
 
-/// With another log or request, what still comes for the one before is of no use.
+/// Returns the ticket of the next log or request. Answers to earlier tickets are ignored.
 const fn next_ticket(model: &Model) -> Ticket {
     Ticket(model.log.ticket.0 + 1)
 }
@@ -264,15 +265,16 @@ fn send(
     WorkerRequest::ReadLog(log.ticket, Box::new(PageRequest { document, rows })).into()
 }
 
-/// Gives up what is being looked for, if something is: what is at hand is looked at again in its
-/// place.
+/// Stops the search for a row, and refreshes the rows on screen instead. Returns `None` if there is
+/// no search.
 pub(super) fn stop_looking(model: &mut Model) -> Option<Effects> {
     model.log.request.filter(|_| model.log.is_seeking())?;
     (model.log.request, model.log.looking) = (None, None);
     Some(refresh(model))
 }
 
-/// Keeps rows at hand at either side of the screen, and the end on it while it is followed.
+/// Requests more rows near either end of the loaded ones. Keeps the end on screen while the log is
+/// followed.
 pub(super) fn settle(model: &mut Model) -> Effects {
     let height = model.log_height();
     if model.log.request.is_some() || model.log.window.rows.is_empty() {
@@ -284,7 +286,7 @@ pub(super) fn settle(model: &mut Model) -> Effects {
         let here = (model.log.top, model.log.line);
         (model.log.top, model.log.line) = if model.log.follow { last } else { here.min(last) };
     }
-    // Another width, or another look, may have left the row fewer lines.
+    // After a change of the width or of the display options, the row may have fewer lines.
     model.log.line = model.log.line.min(viewport.lines_of(model.log.top).saturating_sub(1));
     let log = &model.log;
     let below = log.window.rows.len().saturating_sub(log.top + height);

@@ -1,7 +1,7 @@
 //! Pure functions that apply a message to the model and return the effects to run.
 //!
-//! No I/O, clock, environment or lock is reached from here. Answers that are no longer awaited (an
-//! old ticket, another run) change nothing.
+//! They use no I/O, clock, environment or lock. Answers that are no longer awaited (an old ticket,
+//! another run) change nothing.
 
 mod answers;
 mod external;
@@ -33,7 +33,7 @@ pub fn start(model: &Model) -> Effects {
     effects
 }
 
-/// Takes a message in.
+/// Applies a message.
 pub fn update(model: &mut Model, msg: Msg) -> Effects {
     if matches!(msg, Msg::Mouse(..)) {
         model.pressed.clear();
@@ -100,7 +100,7 @@ fn tick(model: &mut Model, now: Time) -> Effects {
     Effects::none()
 }
 
-/// The worker has given a sign of life.
+/// Notes the path that the worker reads, and restarts the time of the read.
 fn reads(model: &mut Model, path: Option<PathBuf>) -> Effects {
     let wait = |path| Wait {
         what: "the file system does not respond".into(),
@@ -111,7 +111,7 @@ fn reads(model: &mut Model, path: Option<PathBuf>) -> Effects {
     set(&mut model.reads, path.map(|path| Waiting { wait: wait(path), since: None }))
 }
 
-/// Applies a new screen size and keeps the selection in sight.
+/// Applies a new screen size, and keeps the selection on screen.
 fn resize(model: &mut Model, width: u16, height: u16) -> Effects {
     model.screen = layout::screen(width, height);
     tree::reveal_selected(model);
@@ -136,7 +136,7 @@ fn set<T>(slot: &mut T, value: T) -> Effects {
     Effects::none()
 }
 
-/// Puts right what another size or another number of rows has made impossible.
+/// Corrects scroll positions after a change of the screen size or of the number of rows.
 fn settle(model: &mut Model) {
     let rows = model.help_rows().len();
     if let Some(top) = &mut model.help {

@@ -9,10 +9,10 @@ use crate::tui::layout::Pane;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effects, Mouse};
 
-/// Rows per notch of the wheel.
+/// The number of rows per notch of the wheel.
 const WHEEL: isize = 3;
 
-/// The mouse did something.
+/// Handles a mouse event.
 pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Effects {
     if let (Some(top), Mouse::Wheel(notches)) = (&mut model.help, mouse) {
         *top = top.saturating_add_signed(isize::from(notches) * WHEEL);
@@ -46,7 +46,7 @@ pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Effects {
     }
 }
 
-/// The pane under a place, and its body; a popup hides what is beneath.
+/// Returns the pane at a position, and its body. A popup hides the panes beneath.
 fn under(model: &Model, at: Position) -> Option<(Pane, Rect)> {
     let layout = model.layout();
     if model.help.is_some() {

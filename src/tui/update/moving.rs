@@ -16,7 +16,7 @@ use crate::tui::layout::Pane;
 use crate::tui::model::{Aim, Log, Model, Pending, Request, telling_place};
 use crate::tui::msg::Effects;
 
-/// The columns of a step sideways.
+/// The number of columns of a step sideways.
 const SIDEWAYS: usize = 8;
 
 /// Moves the cursor or the view.
@@ -60,8 +60,8 @@ pub(super) fn move_cursor(model: &mut Model, by: isize) -> Effects {
     fetch(model, by, Pending { lines: 0, rows: rest })
 }
 
-/// Scrolls by a page or half of one. The cursor keeps its line; where nothing scrolls any more, it
-/// goes on to the end.
+/// Scrolls by a page or half of one. The cursor keeps its line on screen. If the view cannot scroll
+/// further, the cursor moves instead.
 fn page(model: &mut Model, by: isize) -> Effects {
     let (viewport, top) = (model.viewport(), (model.log.top, model.log.line));
     let line = viewport.line_on_screen(top, model.log.cursor_index());
@@ -77,7 +77,7 @@ fn page(model: &mut Model, by: isize) -> Effects {
     effects
 }
 
-/// A move waits if the rows at hand are about to be left: it counts from where the answer leads.
+/// Adds a move to a pending jump, to start from its destination. Returns false without such a jump.
 fn wait_for_jump(model: &mut Model, by: isize, pending: Pending) -> bool {
     let Some(request) = model.log.request.as_mut().filter(|request| request.is_jump) else {
         return false;
@@ -117,29 +117,29 @@ pub(super) fn settle_cursor(model: &mut Model) {
     log.cursor = log.window.rows.get(index).map(|row| row.offset).or(log.cursor);
 }
 
-/// Removes the rows above the log that belong to the cause: with the first move they have done
-/// their work. The rows of the log stay where they are.
+/// Removes the rows of the cause above the log, which are shown only until the first move. The rows
+/// of the log stay where they are.
 fn drop_far_rows(model: &mut Model) {
     if model.log.card.as_ref().is_some_and(|card| !card.far.is_empty()) {
         keep_rows(model, |model| model.log.card.iter_mut().for_each(|card| card.far.clear()));
     }
 }
 
-/// Opens or closes the card: the rows that stay on screen stay where they are.
+/// Opens or closes the card. The rows that remain on screen stay where they are.
 pub(super) fn show_card(model: &mut Model, is_open: bool) {
     if model.log.card.as_ref().is_some_and(|card| card.is_open != is_open) {
         keep_rows(model, |model| model.log.card.iter_mut().for_each(|card| card.is_open = is_open));
     }
 }
 
-/// Unfolds the header, or folds it: the rows that stay on screen stay where they are.
+/// Unfolds or folds the header. The rows that remain on screen stay where they are.
 pub(super) fn show_header(model: &mut Model, is_open: bool) {
     if model.view_options.header != is_open {
         keep_rows(model, |model| model.view_options.header = is_open);
     }
 }
 
-/// Changes what stands above the rows.
+/// Changes the parts above the rows, and scrolls so that the rows stay where they are.
 fn keep_rows(model: &mut Model, change: impl FnOnce(&mut Model)) {
     let rows = |model: &Model| Some(model.log_parts(model.layout().body(Pane::Log)?, false).rows);
     let before = rows(model);
@@ -169,14 +169,13 @@ pub(super) fn scroll(model: &mut Model, by: isize) -> Effects {
     fetch(model, by, Pending { lines: rest, rows: 0 })
 }
 
-/// The user reads something that is not the end: it stays.
+/// Stops following: the user reads something other than the end.
 pub(super) fn leave(model: &mut Model) {
     model.log.follow = false;
     model.tree.chosen = true;
 }
 
-/// Scrolls as far as the rows at hand allow; what is left over is returned unless nothing lies
-/// there.
+/// Scrolls as far as the loaded rows allow. Returns the rest; 0 at the start or end of the log.
 pub(super) fn shift(model: &mut Model, by: isize) -> isize {
     let (viewport, may_grow) = (model.viewport(), model.may_grow());
     let log = &mut model.log;
@@ -190,7 +189,7 @@ pub(super) fn shift(model: &mut Model, by: isize) -> isize {
     if is_at_edge { 0 } else { rest }
 }
 
-/// The row in this line of the screen becomes the current one; what it heads is folded or opened.
+/// Puts the cursor on the row in this line of the screen. Folds or opens it if it is a heading.
 pub(super) fn click(model: &mut Model, y: u16) -> Effects {
     let Some(body) = model.layout().body(Pane::Log) else { return Effects::none() };
     let top = model.log_parts(body, false).rows.y;
@@ -202,7 +201,7 @@ pub(super) fn click(model: &mut Model, y: u16) -> Effects {
     super::scroll::enter(model)
 }
 
-/// Shows a row: in the line in which it was if it was on screen, else a third down.
+/// Shows a row: in line `line_before` of the pane, or else a third down.
 pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>) {
     let rows = &model.log.window.rows;
     let Some(row) = rows.iter().position(|row| row.offset >= offset) else { return };
@@ -210,8 +209,8 @@ pub(super) fn show_at(model: &mut Model, offset: u64, line_before: Option<usize>
     (model.log.top, model.log.line) = model.viewport().above((row, 0), above);
 }
 
-/// Shows what was searched for in a row that is too long for all of it to be on screen: sideways,
-/// or further down in its lines.
+/// Shows the match in a row that is too long for the screen: scrolls sideways, or down within the
+/// lines of the row.
 pub(super) fn show_match(model: &mut Model, offset: u64) {
     let (progress, width) =
         (model.view_options.row_filter.progress, usize::from(model.log_columns().text).max(1));
@@ -240,25 +239,25 @@ pub(super) fn show_match(model: &mut Model, offset: u64) {
     }
 }
 
-/// Counts all rows as seen if the log is followed or has just been opened, wherever it is read.
+/// Counts all rows as seen if the log is followed, or if its rows were never counted before.
 pub(super) fn note_seen(log: &mut Log) {
     if log.follow || log.seen_rows.is_none() {
         log.seen_rows = log.known.total_rows;
     }
 }
 
-/// Scrolls sideways by steps; positive shows what is further right.
+/// Scrolls sideways by steps; positive is to the right.
 pub(super) fn sideways(model: &mut Model, steps: isize) -> Effects {
     let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
-    // A byte takes one column at most, but for tabs and the glyphs of controls: eight.
+    // A byte takes at most one column, except for tabs and the glyphs of control characters: eight.
     let longest = model.log.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
     model.log.sideways =
         model.log.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
     Effects::none()
 }
 
-/// Follows what runs: goes to the end of the log, and on to the command that runs if this one has
-/// ended.
+/// Follows the output: goes to the end of the log. If its command has ended, goes to the end of the
+/// running command's log.
 pub(super) fn follow(model: &mut Model) -> Effects {
     let is_run_active = model.run.as_ref().is_some_and(|run| run.head.phase == Phase::Active);
     if is_run_active {

@@ -1,5 +1,5 @@
-//! The run-long view: opening it, folding and opening its parts, going from command to command in
-//! it.
+//! The view of several commands: opening it, folding its sections and groups, and moving from
+//! command to command.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::tui::msg::{Effects, Fold, Folds, Goal};
 
 const NOTHING_TO_FOLD: &str = "nothing to fold here";
 
-/// Shows all commands of the selected job, or of the run, in one scroll.
+/// Shows all commands of the selected job, or of the run, in one document.
 pub(super) fn open(model: &mut Model) -> Effects {
     model.tree.shows_all = true;
     model.tree.chosen = true;
@@ -25,7 +25,7 @@ pub(super) fn open(model: &mut Model) -> Effects {
     effects
 }
 
-/// Keeps the sections open that are being read when their commands pass.
+/// Keeps sections open whose commands have just passed: the user may be reading them.
 pub(super) fn keep_open(model: &mut Model) {
     let is_filtered = model.view_options.row_filter.filter.is_some();
     if model.log.follow || is_filtered {
@@ -44,8 +44,8 @@ pub(super) fn keep_open(model: &mut Model) {
     }
 }
 
-/// The sections of a scroll as they are to be shown now. A filter looks into what is folded; what
-/// was printed last stays in sight until another command begins.
+/// Returns the sections of a job or run. A filter opens all of them. While the log is followed, the
+/// last section stays open until another command starts.
 pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[Section]> {
     let is_filtered = model.view_options.row_filter.filter.is_some();
     let is_shown = |document: &&Document| document.has_headings && document.of == *place;
@@ -66,7 +66,7 @@ pub(super) fn sections_of(model: &Model, run: &RunNode, place: &Place) -> Arc<[S
     sections(run, place, |place| is_filtered.then_some(true).or_else(|| chosen(place)))
 }
 
-/// The address of the heading of the first section whose command failed.
+/// Returns the address of the heading of the first section whose command failed.
 pub(super) fn first_failed(model: &Model, document: &Document) -> Option<u64> {
     let mut sections = document.sections.iter().filter(|_| document.has_headings);
     let at = sections.position(|section| is_failed(model, section))?;
@@ -79,7 +79,7 @@ fn is_failed(model: &Model, section: &Section) -> bool {
         .is_some_and(|sh| matches!(sh.state, ShState::Failed | ShState::Interrupted))
 }
 
-/// The section that was opened to show what was found in it is open.
+/// Notes that a section was opened to show the row found in it.
 pub(super) fn open_found(model: &mut Model, place: Place) {
     model.tree.opened.insert(place, true);
     if let (Some(run), Some(document)) = (&model.run, &model.log.document) {
@@ -88,7 +88,7 @@ pub(super) fn open_found(model: &mut Model, place: Place) {
     }
 }
 
-/// Which groups of what is shown are folded.
+/// Returns the folded groups of a document.
 pub(super) fn folds(tree: &Tree, document: &Document) -> Folds {
     let chosen = tree.groups.iter().filter_map(|((place, heading), folded)| {
         Some((document.address_of(place, *heading)?, *folded))
@@ -96,7 +96,7 @@ pub(super) fn folds(tree: &Tree, document: &Document) -> Folds {
     Folds { all: tree.all_groups, chosen: Arc::new(chosen.collect()) }
 }
 
-/// These groups were folded or opened by what was asked for.
+/// Notes the groups that were folded or opened by a request.
 pub(super) fn note_folds(model: &mut Model, changes: &[(u64, bool)]) {
     for (address, is_folded) in changes {
         if let Some(place) = model.log.place_at(*address) {
@@ -153,7 +153,8 @@ pub(super) fn fold_all(model: &mut Model, is_open: bool) -> Effects {
     }
 }
 
-/// The current row is a heading: what it heads is folded or opened. Otherwise nothing happens.
+/// Folds or opens the section or group of which the current row is the heading. Does nothing on
+/// other rows.
 pub(super) fn enter(model: &mut Model) -> Effects {
     let is_heading = |row: &Row| model.log.heading(row).is_some() || model.log.group(row).is_some();
     if model.current_row().is_some_and(is_heading) {
@@ -163,8 +164,8 @@ pub(super) fn enter(model: &mut Model) -> Effects {
     }
 }
 
-/// Goes to the heading of the next or previous command, or of the next that failed, which is
-/// opened.
+/// Goes to the heading of the next or previous command. If only failed commands count, also opens
+/// the section.
 pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
     let Some(document) = model.log.document.clone() else { return Effects::none() };
     let Some(here) = model.current_row().map(|row| document.row(row.offset)) else {
@@ -179,7 +180,7 @@ pub(super) fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects
     let found = if by > 0 {
         (here.section() + 1..document.sections.len()).find(is_wanted)
     } else {
-        // From within a command its own heading comes first.
+        // From a row of a command, the heading of that command comes first.
         let end =
             if matches!(here, RowAddress::Row(..)) { here.section() + 1 } else { here.section() };
         (0..end).rev().find(is_wanted)

@@ -19,10 +19,10 @@ use crate::tui::model::Model;
 use crate::tui::msg::{Effects, Goal, Sought};
 use crate::tui::prompt::{Prompt, PromptKind, parse_goto};
 
-/// The most rows around those that a filter lets through.
+/// The most rows of context around the rows that a filter passes.
 const MAX_CONTEXT: usize = 20;
 
-/// Begins to type a line.
+/// Opens a prompt. Does nothing if the log has no rows.
 pub(super) fn open(model: &mut Model, kind: PromptKind) -> Effects {
     if model.log.has_rows() {
         model.prompt = Some(Prompt::new(kind));
@@ -30,7 +30,7 @@ pub(super) fn open(model: &mut Model, kind: PromptKind) -> Effects {
     Effects::none()
 }
 
-/// A key while a line is being typed.
+/// Handles a key while a line is being typed.
 pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Effects {
     let Some(prompt) = &mut model.prompt else { return Effects::none() };
     match action {
@@ -50,7 +50,7 @@ pub(super) fn press(model: &mut Model, key: Key, action: Option<Action>) -> Effe
     Effects::none()
 }
 
-/// Takes a pattern of before in place of what was typed.
+/// Replaces the typed text with an older or newer pattern.
 fn recall(model: &mut Model, by: isize) {
     let Some(prompt) = model.prompt.as_mut().filter(|prompt| prompt.kind.is_pattern()) else {
         return;
@@ -90,7 +90,7 @@ fn accept(model: &mut Model) -> Effects {
     }
 }
 
-/// Searches from where one stands; for nothing, no more.
+/// Searches from the current row. An empty pattern clears the search.
 fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Effects, String> {
     if pattern.is_empty() {
         return Ok(clear_search(model));
@@ -103,14 +103,14 @@ fn search(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Effects,
     Ok(seek_match(model, from, Towards::Down))
 }
 
-/// The matches are no more marked nor counted.
+/// Clears the search: its matches are no longer marked or counted.
 pub(super) fn clear_search(model: &mut Model) -> Effects {
     model.view_options.search = None;
     (model.log.known.hits, model.log.asked) = (None, None);
     refresh(model)
 }
 
-/// The next row that matches, or the one before.
+/// Goes to the next or previous row that matches.
 pub(super) fn next_match(model: &mut Model, towards: Towards) -> Effects {
     if model.view_options.search.is_none() {
         let text = model.pointing("no search", Action::Search);
@@ -133,13 +133,14 @@ fn search_start(model: &Model) -> u64 {
     first.or_else(|| model.current_row()).map_or(0, |row| row.offset)
 }
 
-/// Returns the place from which the next row is searched: the row itself does not count.
+/// Returns the address from which the next row is searched; the search skips the row itself.
 fn beside(model: &Model, towards: Towards) -> u64 {
     let here = search_start(model);
     if towards == Towards::Down { here.saturating_add(1) } else { here }
 }
 
-/// Shows only rows that match, or, after a `!`, only those that do not; for nothing, all.
+/// Shows only rows that match, or with a leading `!`, only rows that do not. An empty pattern shows
+/// all rows.
 fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Effects, String> {
     let (is_inverse, pattern) =
         pattern.strip_prefix('!').map_or((false, pattern), |pattern| (true, pattern));
@@ -157,7 +158,7 @@ fn filter(model: &mut Model, pattern: &str, is_literal: bool) -> Result<Effects,
     Ok(set_filter(model, filter))
 }
 
-/// Shows other rows from now on.
+/// Sets or clears the filter, and shows the rows that pass it.
 pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Effects {
     model.view_options.row_filter.filter = filter;
     model.log.known.passed = None;
@@ -167,7 +168,7 @@ pub(super) fn set_filter(model: &mut Model, filter: Option<PatternFilter>) -> Ef
     reload_rows(model)
 }
 
-/// Shows more or fewer rows around those that the filter lets through.
+/// Shows more or fewer rows of context around the rows that the filter passes.
 pub(super) fn widen(model: &mut Model, by: isize) -> Effects {
     if model.view_options.row_filter.filter.is_none() {
         let text = model.pointing("no filter", Action::Filter);
@@ -187,7 +188,7 @@ pub(super) fn only(model: &mut Model, stream: Option<Stream>) -> Effects {
     reload_rows(model)
 }
 
-/// Shows all that was overwritten, or its last state.
+/// Toggles between all progress states of a row and the last one.
 pub(super) fn unfold(model: &mut Model) -> Effects {
     let row_filter = &mut model.view_options.row_filter;
     let (progress, message) = match row_filter.progress {
@@ -206,7 +207,7 @@ pub(super) fn unfold(model: &mut Model) -> Effects {
     reload_rows(model)
 }
 
-/// Goes to the next row with an error, or to the one before.
+/// Goes to the next or previous row with an error.
 pub(super) fn next_error(model: &mut Model, towards: Towards) -> Effects {
     let from = beside(model, towards);
     seek(
@@ -216,7 +217,7 @@ pub(super) fn next_error(model: &mut Model, towards: Towards) -> Effects {
     )
 }
 
-/// The next row that took long to come, or the one before.
+/// Goes to the next or previous slow row.
 pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Effects {
     let (min_ms, from) = (model.slow_ms(), search_start(model));
     let side = if towards == Towards::Down { "below" } else { "above" };
@@ -224,7 +225,7 @@ pub(super) fn next_gap(model: &mut Model, towards: Towards) -> Effects {
     seek(model, Goal::Next { what: Sought::Gap { min_ms }, from, towards, round: true }, &missed)
 }
 
-/// Goes where the log was to be opened.
+/// Goes to the position at which the log was requested to open.
 pub(super) fn open_at(model: &mut Model, at: &str) -> Effects {
     if let Some(Where::Byte(byte)) = Where::parse(at) {
         return open_from(model, byte);
@@ -237,7 +238,7 @@ pub(super) fn open_at(model: &mut Model, at: &str) -> Effects {
 
 fn go_to(model: &mut Model, goal: Goal) -> Effects {
     let goal = match goal {
-        // Rows are numbered in each command.
+        // Row numbers count within one command.
         Goal::Row(number) => Goal::Row(model.log.document.as_ref().map_or(number, |document| {
             let here = model.current_row().map_or(0, |row| row.offset);
             document.address(RowAddress::Row(document.row(here).section(), number))
@@ -275,8 +276,8 @@ fn go_to_mark(model: &mut Model, name: &str) -> Effects {
     go_to_place(model, place, offset)
 }
 
-/// Goes to a row of a command's log: in the scroll on screen if it is in it, else in that log
-/// alone.
+/// Goes to a row of a command's log: in the document on screen if it contains the log, else in that
+/// log alone.
 pub(super) fn go_to_place(model: &mut Model, place: Place, offset: u64) -> Effects {
     let address =
         model.log.document.as_ref().and_then(|document| document.address_of(&place, offset));

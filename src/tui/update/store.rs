@@ -1,4 +1,4 @@
-//! Changes in the store: the open run grows and ends while it is on screen.
+//! Changes in the store, such as the growth and the end of the open run.
 
 use std::path::PathBuf;
 
@@ -11,15 +11,15 @@ use crate::tui::app::in_runs;
 use crate::tui::model::{Item, KeptPlace, Model, Tree, telling_place};
 use crate::tui::msg::{Effect, Effects, Step, TerminalRequest, WorkerRequest};
 
-/// The disk may have changed: both the store and the log are looked at.
+/// Requests a refresh of the store and the log, because the disk may have changed.
 pub(super) fn refresh(model: &mut Model) -> Effects {
     let mut effects = Effects::from(WorkerRequest::Refresh(model.wanted.clone()));
     effects.extend(log::refresh(model));
     effects
 }
 
-/// Takes in the newest runs. Without a choice of the user, the newest one is opened; its tree
-/// follows by itself.
+/// Takes in the newest runs. If the user has chosen no run, opens the newest one, whose tree comes
+/// in a message of its own.
 pub(super) fn listed(model: &mut Model, list: RunList) -> Effects {
     model.store_fault = None;
     let newest = || list.heads.first().map(|head| head.run.id.clone());
@@ -48,7 +48,7 @@ pub(super) fn stepped(model: &mut Model, step: &Step, head: Option<Box<RunHead>>
     in_runs(model, |runs, height| runs.stepped(step, head, open.as_ref(), height))
 }
 
-/// A run was read.
+/// Takes in a run that was read.
 pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>) -> Effects {
     if model.wanted.as_ref() != Some(id) {
         return Effects::none();
@@ -117,8 +117,8 @@ fn ended(before: &RunHead, now: &RunHead) -> Option<String> {
     has_ended.then(|| display::ended(now))
 }
 
-/// A log that is being read may have no name for a moment, while it is rotated, or for good: its
-/// command stays, so that what was read of it does, and what comes under its name is followed.
+/// Keeps shown commands whose logs have lost their names, for a moment during a rotation or for
+/// good: their rows stay on screen, and a new file with the same name is followed.
 fn keep_read(model: &Model, before: &RunNode, node: &mut RunNode) {
     let sections = model.log.document.iter().flat_map(|document| &*document.sections);
     for section in sections.filter(|section| section.log.is_some()) {
@@ -156,7 +156,8 @@ fn gone(model: &mut Model, id: &RunId) -> Effects {
     WorkerRequest::Load(Some(newest)).into()
 }
 
-/// The command that was asked for at the start; from then on it is the user's choice.
+/// Returns the place requested at the start, once; it counts as chosen by the user. Returns `None`
+/// if the run has no such place.
 fn asked_place(model: &mut Model) -> Option<Place> {
     let place = model.open_place.take()?;
     let is_there = model.all_items().iter().any(|item| item.place() == place);
@@ -179,8 +180,8 @@ fn next_place(model: &Model) -> Option<Place> {
     if model.tree.chosen || shown.is_some_and(|item| has_state(item, ShState::Running)) {
         return None;
     }
-    // It has ended: go on to what runs now or is the newest, or to what failed; a run that passed
-    // stays where it is.
+    // The command has ended: move to the running, the newest or a failed one. In a run that passed,
+    // the selection stays.
     let place = telling_place(run).filter(|place| Some(place) != model.tree.at.as_ref())?;
     let items = model.all_items();
     let is_telling = match items.iter().find(|item| item.place() == place)? {

@@ -12,19 +12,19 @@ use crate::tui::motion::{reveal, step};
 use crate::tui::msg::Effects;
 use crate::tui::widget::spent_ms_by;
 
-/// The user selects something: from now on the selection does not move on by itself.
+/// Selects an item for the user. From now on, the selection does not move automatically.
 fn choose(model: &mut Model, place: Place) -> Effects {
     model.tree.chosen = true;
     select(model, place)
 }
 
-/// Selects something, brings it into view and shows its log.
+/// Selects an item, scrolls the tree to it, and shows its log.
 pub(super) fn select(model: &mut Model, place: Place) -> Effects {
     if let Place::Sh(job, _) = &place {
         model.tree.folded.remove(job);
     }
     model.tree.shows_all &= model.tree.at.as_ref() == Some(&place);
-    // A run without a log of its own is its commands.
+    // A run without a log of its own shows all its commands.
     let is_run = |run: &RunNode| {
         place == Place::Run && run.log.is_none() && run.jobs.iter().any(|job| !job.shs.is_empty())
     };
@@ -34,7 +34,7 @@ pub(super) fn select(model: &mut Model, place: Place) -> Effects {
     log::show(model)
 }
 
-/// Scrolls the tree as far as the selection needs.
+/// Scrolls the tree as far as needed to show the selection.
 pub(super) fn reveal_selected(model: &mut Model) {
     let height = height(model);
     if let Some(at) = model.item_at(&model.items()) {
@@ -50,7 +50,7 @@ pub(super) fn go(model: &mut Model, how: Move) -> Effects {
     to.map_or_else(Effects::none, |place| choose(model, place))
 }
 
-/// Hides the commands of the selected job; from a command, selects its job.
+/// Hides the commands of the selected job. If a command is selected, selects its job.
 pub(super) fn fold(model: &mut Model) -> Effects {
     match model.tree.at.clone() {
         Some(Place::Job(job)) => {
@@ -62,7 +62,7 @@ pub(super) fn fold(model: &mut Model) -> Effects {
     }
 }
 
-/// Shows the commands of the selected job; if they are shown, selects the first.
+/// Shows the commands of the selected job. If they are already shown, selects the first one.
 pub(super) fn unfold(model: &mut Model) -> Effects {
     let Some(Place::Job(id)) = model.tree.at.clone() else { return Effects::none() };
     if model.tree.folded.remove(&id) {
@@ -73,7 +73,7 @@ pub(super) fn unfold(model: &mut Model) -> Effects {
     first.map_or_else(Effects::none, |n| choose(model, Place::Sh(id, n)))
 }
 
-/// Folds or unfolds the job of what is selected.
+/// Folds or unfolds the selected job, or the job of the selected command.
 pub(super) fn toggle(model: &mut Model) -> Effects {
     let Some(job) = model.tree.at.as_ref().and_then(Place::job).cloned() else {
         return Effects::none();
@@ -85,7 +85,7 @@ pub(super) fn toggle(model: &mut Model) -> Effects {
     choose(model, Place::Job(job))
 }
 
-/// A log is read in its pane; of a job, or of the run, all commands.
+/// Gives the log's pane the focus. For a job or the run, shows all its commands there.
 pub(super) fn open(model: &mut Model) -> Effects {
     match &model.tree.at {
         Some(Place::Sh(..)) => {
@@ -102,8 +102,8 @@ pub(super) fn is_failed(sh: &ShNode) -> bool {
     matches!(sh.state, ShState::Failed | ShState::Interrupted)
 }
 
-/// Goes to the next or previous command that is wanted, folded or not, whatever its job; stays if
-/// there is no such command.
+/// Goes to the next or previous command for which `wanted` returns true, in any job, folded or not.
+/// Does nothing if there is no such command.
 pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) -> Effects {
     let all = model.all_items();
     let is_here = |item: &Item<'_>| model.tree.at.as_ref() == Some(&item.place());
@@ -117,13 +117,13 @@ pub(super) fn jump(model: &mut Model, by: isize, wanted: fn(&ShNode) -> bool) ->
     found.map(Item::place).map_or_else(Effects::none, |place| choose(model, place))
 }
 
-/// Goes through the commands from the slowest down: to the slowest first, from there one on, or
-/// back.
+/// Goes to the slowest command first, and from there to the next or previous one in the order of
+/// duration.
 pub(super) fn slowest(model: &mut Model, by: isize) -> Effects {
     let all = model.all_items();
     let timed = all.iter().filter_map(|item| Some((spent_ms_by(item.sh()?, model.now)?, item)));
     let mut ranked: Vec<_> = timed.collect();
-    // Those that took as long stay in the order in which they ran.
+    // Commands with equal durations stay in the order in which they ran.
     ranked.sort_by_key(|(ms, _)| Reverse(*ms));
     let is_here = |(_, item): &(i64, &Item<'_>)| model.tree.at.as_ref() == Some(&item.place());
     let here = ranked.iter().position(is_here).filter(|_| model.tree.ranked == model.tree.at);
@@ -146,13 +146,13 @@ pub(super) fn scroll(model: &mut Model, by: isize) -> Effects {
     Effects::none()
 }
 
-/// A click on a row of the tree selects it.
+/// Selects the row of the tree at a click.
 pub(super) fn click(model: &mut Model, row: usize) -> Effects {
     let place = model.items().get(model.tree.top + row).map(Item::place);
     place.map_or_else(Effects::none, |place| choose(model, place))
 }
 
-/// Keeps the tree filled when it has become shorter or the screen higher.
+/// Scrolls back if the tree became shorter or the screen higher, so that no rows stay blank.
 pub(super) fn settle(model: &mut Model) {
     let len = model.items().len();
     model.tree.top = model.tree.top.min(len.saturating_sub(height(model)));
