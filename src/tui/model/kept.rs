@@ -15,8 +15,7 @@ pub struct KeptPlace {
     shows_all: bool,
     chosen: bool,
     folded: HashSet<JobId>,
-    /// The selection in the run that does not have it. Once the user moves away from there, the
-    /// place is given up.
+    /// The selection in a run without the place. Once the user moves it, the place is given up.
     instead: Option<Place>,
 }
 
@@ -43,13 +42,13 @@ impl KeptPlace {
         self.instead.is_some() && self.instead == tree.at
     }
 
-    /// Keeps the place for the next run; `tree` is the selection in its stead.
+    /// Keeps the place for the next run. `tree` contains the current selection.
     pub fn wait(&mut self, tree: &Tree) {
         self.instead.clone_from(&tree.at);
     }
 
-    /// Returns the selection in another run, and true if the place was found; false if only its
-    /// job was.
+    /// Returns the selection in another run, and true if the place was found, false if only its
+    /// job; `None` if the run has no such job.
     #[must_use]
     pub fn in_run(&self, run: &RunNode) -> Option<(Tree, bool)> {
         let (place, sh) = match &self.place {
@@ -62,7 +61,7 @@ impl KeptPlace {
             }
         };
         let is_found = sh.is_some() || self.place.n().is_none();
-        // A selection on a command that has ended would move on by itself.
+        // Unless it is chosen, a selection on a command that has ended moves automatically.
         let is_running = sh.is_some_and(|sh| sh.state == ShState::Running);
         let tree = Tree {
             at: Some(place),

@@ -1,4 +1,4 @@
-//! The log on screen: the rows at hand, where one stands in them, and what has been asked for.
+//! The log on screen: the loaded rows, the position in them, and the pending request.
 
 use crate::join::Place;
 use crate::log::{FileState, Row, Window};
@@ -8,10 +8,10 @@ use crate::search::Cause;
 use crate::tui::document::{Document, Section};
 use crate::tui::msg::{Goal, Head, Known, Ticket};
 
-/// A row that was marked: the run, the command, and where it begins in that one's log.
+/// A marked row: its run, its command, and its byte offset in the command's log.
 pub type Mark = (RunId, Place, u64);
 
-/// The log of the selected command, or of the run itself; or the logs of its commands.
+/// The log of a command or of the run itself, or the logs of all commands of a job or run.
 #[derive(Default)]
 pub struct Log {
     /// The source of the rows; `None` when nothing is shown.
@@ -20,22 +20,22 @@ pub struct Log {
     pub is_alive: bool,
     /// True if the command of the log was interrupted.
     pub is_interrupted: bool,
-    /// The rows at hand: those on screen and some more at either side.
+    /// The loaded rows: those on screen, and some above and below.
     pub window: Window,
-    /// The style that the rows before those at hand have left switched on.
+    /// The style that the rows before the window leave switched on.
     pub style: Style,
-    /// The first row on screen, counted in the window.
+    /// The index in the window of the first row on screen.
     pub top: usize,
-    /// The number of lines of that row scrolled out of sight, where rows are wrapped.
+    /// The number of lines of that row that are scrolled out, if rows are wrapped.
     pub line: usize,
     /// The address of the row under the cursor; `None` without rows.
     pub cursor: Option<u64>,
-    /// The address of the row that was found last: a filter passes it in any case.
+    /// The address of the row that was found last. Every filter passes this row.
     pub at: Option<u64>,
-    /// The address of the row that was found before other rows were shown. The cursor returns to it
-    /// as soon as it is among the rows at hand.
+    /// The address of the row that was found before the filter or the folds changed. The cursor
+    /// returns to this row as soon as it is loaded.
     pub marked: Option<u64>,
-    /// The last row is on screen: new ones scroll it.
+    /// True if the view stays at the end: new rows scroll it.
     pub follow: bool,
     /// The number of columns scrolled out at the left.
     pub sideways: usize,
@@ -44,15 +44,15 @@ pub struct Log {
     /// The row count when the last row was on screen or, before that, when the log was first
     /// counted; `None` until then.
     pub seen_rows: Option<u64>,
-    /// Which generation of the files the window is from.
+    /// The generation of the files from which the window was read.
     pub generation: u64,
-    /// The logs on the page that do not belong to their names, or have late bytes.
+    /// The logs on the page whose names no longer refer to their files, or that have late bytes.
     pub file_states: Vec<(Place, FileState)>,
-    /// Why its command failed most likely, and whether that is shown.
+    /// The likely cause of the command's failure; `None` until the search for it has ended.
     pub card: Option<Card>,
-    /// Why it could not be read last time.
+    /// The reason why the last read failed.
     pub fault: Option<String>,
-    /// The request that is out.
+    /// The pending request.
     pub request: Option<Request>,
     /// The progress of a slow search for a row, in percent; `None` if there is no such search.
     pub looking: Option<u8>,
@@ -60,14 +60,14 @@ pub struct Log {
     pub if_missed: String,
     /// The number of the newest request.
     pub ticket: Ticket,
-    /// The goal and the row count of the newest request. Repeating that request brings nothing new
-    /// by itself.
+    /// The goal and the row count of the newest request. A move does not repeat that request,
+    /// because the answer would be the same.
     pub asked: Option<(Goal, usize)>,
 }
 
-/// Why a command failed most likely.
+/// The likely cause of a command's failure.
 pub struct Card {
-    /// The likeliest cause.
+    /// The cause and its rows.
     pub cause: Box<Cause>,
     /// The rows that belong to the cause but are far from it.
     pub far: Vec<Row>,
@@ -78,13 +78,13 @@ pub struct Card {
 /// The action to take when the requested rows arrive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Request {
-    /// Which row to show then.
+    /// The rows to show.
     pub aim: Aim,
-    /// The rest of a move that the rows at hand did not allow, to apply then.
+    /// The rest of a move beyond the loaded rows, to apply with the answer.
     pub pending: Pending,
-    /// The file has changed since the request went out.
+    /// True if the file may have changed since the request was sent.
     pub stale: bool,
-    /// The rows at hand are about to be left: moves count from where the answer leads.
+    /// True if the answer replaces the position: moves wait for it, and start at the new one.
     pub is_jump: bool,
 }
 
@@ -108,16 +108,16 @@ impl Pending {
     }
 }
 
-/// Which rows to show.
+/// The rows to show.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Aim {
-    /// The first.
+    /// The first rows.
     Start,
-    /// The last.
+    /// The last rows.
     End,
-    /// Those being read.
+    /// The rows now on screen.
     Here,
-    /// Those around the row that is looked for.
+    /// The rows around the row being searched for.
     Target,
 }
 
@@ -155,8 +155,8 @@ impl Log {
         Some((section.place.clone(), document.row(address).offset()))
     }
 
-    /// Returns the index of the row under the cursor among the rows at hand; of the row after it if
-    /// it is not among them.
+    /// Returns the index of the row under the cursor among the loaded rows. If it is not loaded,
+    /// returns the index of the next loaded row.
     #[must_use]
     pub fn cursor_index(&self) -> usize {
         let Some(cursor) = self.cursor else { return self.top };
@@ -164,14 +164,14 @@ impl Log {
         index.min(self.window.rows.len().saturating_sub(1))
     }
 
-    /// Returns true if the cursor is on the last row, and that row is at hand.
+    /// Returns true if the cursor is on the last row, and that row is loaded.
     #[must_use]
     pub fn is_at_last(&self) -> bool {
         self.window.at_end && self.cursor_index() + 1 >= self.window.rows.len()
     }
 
-    /// Returns true if a row is being looked for. Requests for rows at or around a known place do
-    /// not count.
+    /// Returns true if a row is being searched for. Requests for rows at or around a known place
+    /// do not count.
     #[must_use]
     pub fn is_seeking(&self) -> bool {
         let goal = self.asked.as_ref().map(|(goal, _)| goal);

@@ -62,7 +62,7 @@ impl Model {
         Columns::new(body.width, numbers, self.view_options.times, has_bar)
     }
 
-    /// Returns the loaded rows in lines of the pane.
+    /// Returns the viewport of the loaded rows.
     #[must_use]
     pub fn viewport(&self) -> Viewport {
         Viewport::new(self.log_height(), self.log.window.rows.iter().map(self.lines_of()))
@@ -128,8 +128,8 @@ impl Model {
         slow_ms(self.command_span().map_or(0, |(start, end)| end.millis_since(start)))
     }
 
-    /// Returns the findings about the selection, and notes on logs that do not belong to their
-    /// names or have late bytes, wrapped to the width of the log's pane.
+    /// Returns the findings about the selection, and the notes on the files of the logs, wrapped to
+    /// the width of the log's pane.
     #[must_use]
     pub fn notes(&self, width: u16) -> Vec<String> {
         let (Some(run), Some(at), Some(item)) = (&self.run, &self.tree.at, self.shown()) else {

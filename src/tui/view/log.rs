@@ -23,7 +23,7 @@ use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent,
 /// The time without output, in milliseconds, from which a command counts as silent.
 const SILENT_MS: i64 = 5000;
 
-/// Returns the heading of the pane: the command line, or the name of the job, run log or scroll.
+/// Returns the heading of the pane: the command line, or the name of the job, run or log.
 pub(super) fn title(model: &Model) -> String {
     match model.shown() {
         None => "Log".into(),
@@ -146,7 +146,7 @@ fn first_below(model: &Model) -> Option<&Row> {
     log.window.rows.get(model.viewport().rows((log.top, log.line)).end)
 }
 
-/// Draws the bar that shows the position and the size of the visible part of the log or scroll.
+/// Draws the bar that shows the position and the size of the visible part of the document.
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
     let extent = Extent::of(model);

@@ -35,7 +35,7 @@ pub(super) fn draw(model: &Model, waiting: &Waiting, area: Rect, buffer: &mut Bu
     let width = area.width.saturating_sub(4).min(WIDTH);
     let lines = lines(model, waiting, usize::from(width));
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
-    // Slightly above the middle, as on a title page; text that does not fit is cut at the end.
+    // Slightly above the middle, as on a title page. Text that does not fit is cut at the end.
     let top = area.y + area.height.saturating_sub(height) / 3;
     let x = area.x + (area.width - width.min(area.width)) / 2;
     for (line, y) in lines.iter().zip(top..area.bottom()) {
