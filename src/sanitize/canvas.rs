@@ -1,15 +1,15 @@
 //! Renderer for rows that overwrite themselves: a grid of cells, as in a terminal, that never
 //! wraps.
 //!
-//! The cursor may also leave the row's own line for those above and below. The content of other
-//! rows on those lines is unknown here; the row shows only its own text, line by line.
+//! The cursor may also move to the lines above and below. The text of other rows on those lines is
+//! unknown here, so only the row's own text is shown, line by line.
 //!
 //! The size of the grid is bounded by the bytes of the row, not by the numbers in its sequences.
-//! Columns come from text, tabs, and jumps (also to another line) up to the width of a wide
-//! terminal ([`EDGE`]). The cursor stays within the lines over which redraws are followed. Inserted
-//! blanks, and the cells that erasing and shifting touch, have a budget. A canvas takes about 12
-//! bytes per byte of the row, or more with tabs, so a row of more than [`MAX_BYTES`] is shown in
-//! full instead.
+//! Text and tabs make a line longer. A jump of the cursor, also to another line, goes no farther
+//! than the width of a wide terminal ([`EDGE`]) or the end of longer text. The cursor moves at most
+//! [`MAX_LINES`] lines up or down. The number of blanks that are inserted, and of cells that are
+//! erased or shifted, is limited. A canvas takes about 12 bytes per byte of the row, or more with
+//! tabs, so a row of more than [`MAX_BYTES`] is shown in full instead.
 
 use std::collections::BTreeMap;
 
@@ -19,8 +19,8 @@ use super::frames::MAX_FRAME_ROWS;
 use super::ops::{Control, Op, Ops};
 use super::{Link, Span, Style, push_visible};
 
-/// The last column that a jump to the right can reach, unless there is text beyond it: the last of
-/// 256 columns, the width of a wide terminal.
+/// The last of 256 columns, the width of a wide terminal. A jump to the right goes no farther,
+/// unless the text of the line is longer.
 pub(super) const EDGE: usize = 255;
 
 /// The length in bytes of the longest row that is drawn.
@@ -106,8 +106,9 @@ impl Canvas {
         (self.pen.style, self.spans())
     }
 
-    /// Returns the operations after the last point at which the whole line was erased: most of a
-    /// progress bar is never visible. Applies the operations before that point to the pen only.
+    /// Skips text that is never visible, such as most of a progress bar. Returns the operations
+    /// after the last point at which the whole line was erased. Of the operations before that
+    /// point, only the changes to the pen are applied.
     fn after_wipes<'a>(&mut self, mut ops: Ops<'a>) -> Ops<'a> {
         let (mut left, mut pen) = (ops.clone(), self.pen.clone());
         let (mut is_at_start, mut is_erased) = (true, true);
@@ -149,7 +150,8 @@ impl Canvas {
         }
     }
 
-    /// Applies a control, or returns false if it exceeds the budget.
+    /// Applies a control. Returns false, and changes no cell, if the control would exceed the
+    /// budget of cells.
     fn control(&mut self, control: Control) -> bool {
         let length = self.cells().len();
         let right = length.saturating_sub(self.column);
@@ -233,7 +235,8 @@ impl Canvas {
         self.column = column;
     }
 
-    /// Erases cells of the cursor's line, and both halves of wide characters that are cut.
+    /// Erases cells of the cursor's line. If only one half of a wide character is in the range,
+    /// both halves are erased.
     fn erase(&mut self, from: usize, to: usize) {
         let cells = self.cells();
         split(cells, from);
@@ -267,8 +270,9 @@ impl Canvas {
         }
     }
 
-    /// Returns the spans of the lines that the row leaves, from top to bottom. The next row begins
-    /// below the line on which this one ends, so lines below it count only if there are no others.
+    /// Returns the spans of the lines with visible text, from top to bottom. The next row begins
+    /// below the cursor and may overwrite the lines there. So the lines below the cursor are shown
+    /// only if all others are blank.
     fn spans(&self) -> Vec<Span> {
         let has_ink = |cells: &&Vec<Cell>| cells.iter().any(|cell| !cell.is_blank());
         let mut seen: Vec<_> =
@@ -315,7 +319,8 @@ fn push(spans: &mut Vec<Span>, found: char, look: &CellLook) {
     }
 }
 
-/// Returns the cells of a range of columns for writing. Wide characters that are cut become blanks.
+/// Returns the cells of a range of columns for writing. A wide character with only one half in the
+/// range becomes blanks.
 fn make_room(cells: &mut Vec<Cell>, from: usize, to: usize) -> &mut [Cell] {
     if from == to {
         return &mut [];
@@ -361,7 +366,7 @@ fn index(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
 }
 
-/// Replaces a wide character by blanks if its halves are on both sides of a column's left edge.
+/// Replaces a wide character by blanks if its right half is in `column`.
 fn split(cells: &mut [Cell], column: usize) {
     if let Some(before) = column.checked_sub(1)
         && let Some([left, right]) = cells.get_mut(before..=column)

@@ -1,5 +1,5 @@
 //! Detection of overwritten rows: rows of a log that a terminal no longer shows, because later rows
-//! were drawn over them. Progress displays of several lines do so.
+//! were drawn over them. Progress displays of several lines overwrite rows in this way.
 //!
 //! ```text
 //! row 1  layer one 10%             line 1    overwritten
@@ -8,9 +8,9 @@
 //! row 4  ␛[2Klayer two 100%        line 2
 //! ```
 //!
-//! For each line, the pieces record which columns show which row. A row is overwritten if nothing
-//! is left of its text, or if it left no text and the terminal shows no empty line for it. After an
-//! unknown sequence, all earlier rows are kept.
+//! Each line is divided into pieces: ranges of columns that show the same row. A row with visible
+//! text is overwritten if none of its text is left. A row without visible text is overwritten if
+//! the terminal shows no empty line for it. After an unknown sequence, all earlier rows are kept.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -21,16 +21,16 @@ use super::canvas::{EDGE, next_tab};
 use super::ops::{Control, Op, Ops};
 use super::{push_visible, without_line_end};
 
-/// The number of rows over which a redraw is followed. Rows farther below cannot hide an earlier
-/// row.
+/// The maximum distance, in rows, between a row and a later row that overwrites it. Overwriting
+/// from farther below is not detected.
 pub const MAX_FRAME_ROWS: usize = 100;
 
-/// The number of pieces into which a line may be cut before it is no longer followed: more than a
-/// progress bar ever needs.
+/// The maximum number of pieces of a line, more than a progress bar ever needs. If a line has more,
+/// all earlier rows are kept.
 const MAX_PIECES: usize = 1000;
 
-/// Returns, for each row, true if a later one has overwritten it by moving the cursor up. The rows
-/// are those of both streams in the order of the log, as one terminal showed them.
+/// Returns, for each row, true if a later row has overwritten it by moving the cursor up. `rows`
+/// must contain the rows of both streams in the order of the log, because one terminal showed both.
 pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
     let mut frames = Frames::default();
     let mut settled = Vec::new();
@@ -46,10 +46,11 @@ pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
 
 /// A model of the lines that a terminal shows for the last rows of a log.
 pub(crate) struct Frames {
-    /// The pending rows, and the number of the first of them.
+    /// The pending rows. `first` is the number of the first one.
     rows: VecDeque<Drawn>,
     first: u64,
-    /// The reachable lines, always [`LINES`], and the number of the first of them.
+    /// The lines that the cursor can reach, always [`LINES`] of them. `top` is the number of the
+    /// first one.
     lines: VecDeque<Line>,
     top: u64,
     /// The index of the cursor's line.
@@ -58,10 +59,10 @@ pub(crate) struct Frames {
     run: Option<Run>,
 }
 
-/// The number of lines in the model: the lowest line and the followed lines above it.
+/// The number of lines in the model: the lowest line and [`MAX_FRAME_ROWS`] lines above it.
 const LINES: usize = MAX_FRAME_ROWS + 1;
 
-/// Text that is written without a move in between.
+/// Text that is written without moving the cursor in between.
 struct Run {
     from: usize,
     /// The columns from the first visible character to the end of the last one.
@@ -71,13 +72,13 @@ struct Run {
 /// The visible rest of a row.
 #[derive(Default)]
 struct Drawn {
-    /// The number of columns that show it.
+    /// The number of columns that still show the row.
     columns: usize,
-    /// True if something was visible when the row ended.
+    /// True if some text of the row was visible when the row ended.
     has_left: bool,
-    /// True if it moved the cursor or erased something.
+    /// True if the row contained a control, such as a cursor movement.
     has_moved: bool,
-    /// The number of the line on which it ended.
+    /// The number of the line on which the row ended.
     line: u64,
 }
 
@@ -119,7 +120,7 @@ impl Frames {
             self.line = self.line.saturating_add(1);
         } else {
             self.top = self.top.saturating_add(1);
-            // The line that is out of reach becomes the new lowest line.
+            // The top line is now out of reach. Reuse it as the new lowest line.
             self.lines.rotate_left(1);
             if let Some(line) = self.lines.back_mut() {
                 line.pieces.clear();
@@ -133,8 +134,8 @@ impl Frames {
         self.rows.len() > MAX_FRAME_ROWS
     }
 
-    /// Removes the first pending row. Returns true if the rows so far have overwritten it, and
-    /// `None` if there is no pending row.
+    /// Removes the first pending row. Returns true if it was overwritten by the rows added so far,
+    /// and `None` if there is no pending row.
     pub(crate) fn settle(&mut self) -> Option<bool> {
         let drawn = self.rows.pop_front()?;
         let number = self.first;
@@ -149,7 +150,7 @@ impl Frames {
         } else if line.is_some_and(|line| !shows_empty_line(line)) {
             true
         } else {
-            // A row that moved the cursor and that no row follows shows no empty line.
+            // If the last row contained a control, it shows no empty line.
             drawn.has_moved && self.rows.is_empty()
         })
     }
@@ -221,7 +222,7 @@ impl Frames {
         }
     }
 
-    /// Adds to the current run of text.
+    /// Appends text to the current run, or starts a run at the cursor.
     fn text(&mut self, text: &str) {
         let width = |text: &str| if text.is_ascii() { text.len() } else { text.width() };
         let without_lead = text.trim_start_matches(' ');
@@ -288,7 +289,7 @@ impl Frames {
         }
     }
 
-    /// Clears all lines, so no earlier row can be overwritten from here on.
+    /// Removes all pieces, so that later rows can overwrite no earlier row.
     fn reset(&mut self) {
         self.lines.iter_mut().for_each(|line| *line = Line::default());
         self.line = LINES - 1;

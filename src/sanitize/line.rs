@@ -14,8 +14,8 @@ pub(super) struct Line<'a> {
     /// The style of the next text.
     style: Style,
     link: Option<Link>,
-    /// The target of the open link, which [`Progress::All`] shows after its text; empty if no link
-    /// is open.
+    /// The target of the open link; empty if no link is open. With [`Progress::All`], it is shown
+    /// after the text of the link.
     target: &'a str,
     spans: Vec<Span>,
     /// Cells used so far.
@@ -47,7 +47,7 @@ impl<'a> Line<'a> {
     }
 
     /// Returns the style that the next row begins with, and the visible spans of this row. Returns
-    /// `None` if only a canvas can show the row.
+    /// `None` if the row must be drawn on a canvas.
     pub(super) fn write(mut self, bytes: &'a [u8]) -> Option<(Style, Vec<Span>)> {
         let mut ops = Ops::new(bytes);
         loop {
@@ -115,7 +115,8 @@ impl<'a> Line<'a> {
     }
 
     fn push(&mut self, text: &str) {
-        // ASCII text is cut exactly; other text is bounded by the row.
+        // ASCII text is cut to the visible columns. Other text is added whole while a column is
+        // free; only the length of the row limits it.
         let room = self.columns.saturating_sub(self.column);
         let is_ascii = text.is_ascii();
         let text = if is_ascii || room == 0 { text.get(..room).unwrap_or(text) } else { text };

@@ -19,13 +19,14 @@
 //! C1, bidi, invisible     its code point: <U+0085> <U+202E>      the same
 //! joiners                 unchanged in emoji and scripts, else   the same
 //!                         the code point: a<U+200D>b
-//! text in its background  in the default colors of the terminal  the same
+//! unreadable colors       the default colors of the terminal     the same
 //! not UTF-8               U+FFFD                                 the same
 //! ```
 //!
-//! A sequence must be complete within its row; an incomplete one is text. So only style is carried
-//! from one row to the next. A row that wrote on several lines shows them from top to bottom,
-//! separated by ␊. [`overwritten`] finds the rows that such a row hides.
+//! An escape sequence must be complete within its row; otherwise, it is shown as text. So a row
+//! passes only its style on to the next row. If a row moved the cursor to other lines, its text on
+//! all lines is shown from top to bottom, separated by ␊. [`overwritten`] finds the earlier rows
+//! that such a row hides.
 //!
 //! ```text
 //! ops     bytes -> text, colors, links, controls
@@ -99,8 +100,8 @@ pub enum Progress {
     /// The last state, as a terminal shows it.
     #[default]
     Last,
-    /// All text, in the order in which it was written: controls as visible glyphs, the target of a
-    /// link after its text.
+    /// All text, in the order in which it was written. Controls are shown as visible glyphs, and
+    /// the target of a link after its text.
     All,
 }
 
@@ -119,13 +120,14 @@ impl Sanitizer {
         Self { style: Style::default(), progress }
     }
 
-    /// Creates a sanitizer that begins with the style left switched on by earlier rows.
+    /// Creates a sanitizer for rows that follow others. `style` is the style in effect after the
+    /// earlier rows.
     #[must_use]
     pub fn going_on(progress: Progress, style: Style) -> Self {
         Self { style, ..Self::new(progress) }
     }
 
-    /// Returns the style that the rows so far have left switched on.
+    /// Returns the style in effect after the rows so far.
     #[must_use]
     pub const fn style(&self) -> Style {
         self.style
@@ -137,9 +139,8 @@ impl Sanitizer {
         self.row_within(bytes, usize::MAX)
     }
 
-    /// Sanitizes a row as [`Sanitizer::row`] does, but only as much of it as is visible. The result
-    /// contains at least the first `columns` cells, and little or nothing after them. The styles of
-    /// the whole row take effect, so the next row looks the same.
+    /// Sanitizes a row as [`Sanitizer::row`] does, but may omit the text after the first `columns`
+    /// cells. The style sequences of the whole row take effect, so the next row looks the same.
     pub fn row_within(&mut self, bytes: &[u8], columns: usize) -> Vec<Span> {
         let bytes = without_line_end(bytes);
         let style = self.style;
@@ -156,7 +157,8 @@ pub fn notification(text: &str) -> String {
     format!("\x07\x1b]9;{}\x07", name(text))
 }
 
-/// Returns the shown text of a row, without styles. The text is borrowed if it is shown unchanged.
+/// Returns the text of a row as it is shown, without styles. Borrows the text if it is shown
+/// unchanged.
 #[must_use]
 pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     let bytes = without_line_end(bytes);
@@ -212,8 +214,8 @@ pub fn name(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Returns true if a character may be sent to a terminal after any other: it does not control the
-/// terminal, and does not reorder or hide text.
+/// Returns true if a character may be sent to a terminal, regardless of the character before it.
+/// Such a character does not control the terminal, and does not reorder or hide text.
 #[must_use]
 pub fn is_harmless(found: char) -> bool {
     matches!(found, ' '..='~') || !(found.is_control() || is_hidden(found) || is_joiner(found))
@@ -243,8 +245,8 @@ const fn is_joiner(found: char) -> bool {
     matches!(found, '\u{200c}' | '\u{200d}' | '\u{fe00}'..='\u{fe0f}')
 }
 
-/// Returns true if a joiner has a meaning after a character. After ASCII it has none, except for
-/// the selectors in keycaps (1\u{fe0f}\u{20e3}).
+/// Returns true if a joiner has an effect after the character `before`. After ASCII, only the
+/// selectors in keycaps (1\u{fe0f}\u{20e3}) have one.
 const fn is_joined(before: char, joiner: char) -> bool {
     !before.is_ascii()
         || matches!((before, joiner), ('0'..='9' | '#' | '*', '\u{fe0e}' | '\u{fe0f}'))
@@ -262,7 +264,7 @@ fn is_hidden(found: char) -> bool {
         | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// Appends a character as it is shown: itself, or the replacement of one that is not harmless.
+/// Appends a character as it is shown: unchanged if it is harmless, otherwise its replacement.
 fn push_visible(out: &mut String, found: char) {
     let picture = match found {
         '\0'..='\x1f' => char::from_u32(0x2400 | u32::from(found)),

@@ -1,9 +1,10 @@
 //! Tokenizer from recorded bytes to terminal operations: text, a color, a link, or a control that
 //! affects only a few lines around the cursor.
 //!
-//! Pure, and the only parser of escape sequences. A sequence must be complete within its row. If it
-//! is incomplete, unknown or has a wider effect (titles, the clipboard, the whole screen, modes
-//! that change how text is read), it becomes its first character followed by text.
+//! Pure, and the only parser of escape sequences. A sequence must be complete within its row. A
+//! sequence that is incomplete, unknown or has a wider effect (titles, the clipboard, the whole
+//! screen, modes that change how text is read) is not interpreted: its ESC becomes an
+//! [`Op::Special`], and the rest becomes text.
 
 use std::mem;
 use std::str::Utf8Chunks;
@@ -31,8 +32,8 @@ pub(super) enum Op<'a> {
     Control(Control, &'a str),
 }
 
-/// A supported control that moves the cursor or erases. Numbers are as written, without a limit;
-/// the caller bounds them.
+/// A supported control that moves the cursor or erases. Numbers are as written, clamped to
+/// `u16::MAX`; the caller applies smaller limits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Control {
     /// A control without a visible effect, such as hiding the cursor.
@@ -43,7 +44,8 @@ pub(super) enum Control {
     Left(usize),
     /// Move right by a number of columns.
     Right(usize),
-    /// Move down by a number of lines, or up if negative; to column 0 or in the same column.
+    /// Move down by a number of lines, or up if `down` is negative. Move to column 0 if `to_start`
+    /// is true; otherwise, stay in the same column.
     Vertical { down: isize, to_start: bool },
     /// Erase from the cursor to the end of the line.
     EraseRight,
@@ -72,8 +74,8 @@ pub(super) struct Ops<'a> {
 
 impl<'a> Ops<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        // The usual case. The library checks many bytes at a time only if it checks the whole
-        // slice.
+        // Usually, the whole row is valid UTF-8. `from_utf8` checks many bytes at a time, but
+        // `utf8_chunks` does not.
         match str::from_utf8(bytes) {
             Ok(text) => Self { chunks: [].utf8_chunks(), text, is_torn: false },
             Err(_) => Self { chunks: bytes.utf8_chunks(), text: "", is_torn: false },
@@ -149,21 +151,22 @@ fn special(text: &str) -> (Op<'_>, &str) {
         '\t' => Op::Tab,
         '\r' => control(Control::Column(0)),
         '\x08' => control(Control::Left(1)),
-        // SI selects the normal character set, which is always in use here. Some terminals use it
-        // as a part of the sequence that resets colors.
+        // SI selects the normal character set, which is always in use here. On some terminals, the
+        // sequence that resets colors contains SI.
         '\x0f' => control(Control::Nothing),
         found => Op::Special(found),
     };
     (op, rest)
 }
 
-/// Returns the part of a text before its suffix `after`. Uses only the lengths: comparing the
-/// suffix would mean reading the rest of the row at each sequence.
+/// Returns the part of a text before its suffix `after`. Uses only the lengths, because a
+/// comparison of the suffix would read the rest of the row at each sequence.
 fn up_to<'t>(text: &'t str, after: &str) -> &'t str {
     text.get(..text.len().saturating_sub(after.len())).unwrap_or_default()
 }
 
-/// Parses a supported escape sequence at the start of `text` and returns it with the text after it.
+/// Parses a supported escape sequence at the start of `text`, and returns it with the text after
+/// it. Returns `None` if `text` does not start with one.
 fn sequence(text: &str) -> Option<(Op<'_>, &str)> {
     let body = text.strip_prefix('\x1b')?;
     if let Some(body) = body.strip_prefix('[') {
@@ -184,16 +187,16 @@ fn sequence(text: &str) -> Option<(Op<'_>, &str)> {
     Some((Op::Control(control, up_to(text, after)), after))
 }
 
-/// Sequences, after their ESC, without a visible effect: the normal character sets and the keypad
-/// modes.
+/// Sequences without a visible effect: the normal character sets and the keypad modes. Their ESC is
+/// omitted here.
 const QUIET: [&str; 4] = ["(B", ")B", "=", ">"];
 
 /// Private modes without a visible effect: cursor keys, bracketed paste, wrapping, the look of the
 /// cursor, focus reports and synchronized output.
 const QUIET_MODES: [&str; 7] = ["1", "7", "12", "25", "1004", "2004", "2026"];
 
-/// Parses the text of an OSC, and returns it with the text after it. The OSC must be complete and
-/// printable ASCII, as the specification of links requires
+/// Parses the rest of an OSC. Returns its content, and the text after the OSC. Returns `None`
+/// unless the OSC is complete and printable ASCII, as the specification of links requires
 /// (<https://gist.github.com/egmontkob/eb114294efbcd5adb1944c9f3cb5feda>).
 fn osc(body: &str) -> Option<(&str, &str)> {
     let (inside, end) = body.split_at(body.find(|found| !matches!(found, ' '..='~'))?);

@@ -39,7 +39,8 @@ pub struct Style {
 }
 
 impl Style {
-    /// Returns the style in which text is shown: without its colors if they would hide it.
+    /// Returns the style in which text is shown. Removes both colors if they would make the text
+    /// unreadable.
     pub(super) fn legible(self) -> Self {
         let hides = self.fg.zip(self.bg).is_some_and(|(fg, bg)| are_alike(fg, bg));
         if hides { Self { fg: None, bg: None, ..self } } else { self }
@@ -121,8 +122,9 @@ pub fn sgr(style: &Style) -> String {
     out
 }
 
-/// Appends the parameters of a color, each after its `;`. A code consists of the tens (3 and 9 for
-/// the foreground, 4 and 10 for the background) and the digit of one of eight colors.
+/// Appends the parameters of a color, each preceded by `;`. The codes of the first eight colors are
+/// `tens` (3 for the foreground, 4 for the background) and a digit. Those of the next eight are
+/// `bright_tens` (9 or 10) and a digit.
 fn push_color(out: &mut String, color: Option<Color>, tens: &str, bright_tens: &str) {
     // Writing to a String cannot fail.
     let _ = match color {
@@ -163,7 +165,7 @@ impl Perform for Sgr {
     }
 }
 
-/// Parses the parameters after the first of `38;5;n` or `38;2;r;g;b`.
+/// Parses a color without its first parameter: `5;n` of `38;5;n`, or `2;r;g;b` of `38;2;r;g;b`.
 fn color_of(params: &mut ParamsIter<'_>) -> Option<Color> {
     let mut next = || params.next().and_then(|param| param.first().copied());
     match next()? {
@@ -202,7 +204,7 @@ fn set_color(style: &mut Style, code: u16, color: Option<Color>) {
 }
 
 /// Applies one parameter. Attributes that [`Style`] lacks (blinking, fonts, frames) have no effect.
-/// Concealing (8) is ignored on purpose.
+/// Concealing (8) is ignored on purpose, because it would hide text.
 fn set(style: &mut Style, code: u16) {
     match code {
         0 => *style = Style::default(),

@@ -22,7 +22,7 @@ fn terminal(bytes: &[u8]) -> Vec<String> {
     trimmed(terminal.screen().rows(0, SIZE[1]))
 }
 
-/// Returns the same lines as the sanitizer shows them.
+/// Returns the lines that the sanitizer shows for the same bytes.
 fn shown(bytes: &[u8]) -> Vec<String> {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let rows: Vec<_> = bytes.split(|byte| *byte == b'\n').collect();
@@ -51,8 +51,8 @@ fn progress_of_real_programs_equals_the_final_screen_of_a_terminal() {
     }
 }
 
-/// Moves and text within one line. Insertion is not combined with wide characters: vt100 shows more
-/// of a split wide character than other terminals do.
+/// Generates text and cursor movements within one line. Insertion is not combined with wide
+/// characters: vt100 shows more of a split wide character than other terminals do.
 fn in_row(text: &'static str, actions: &'static str) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         3 => "[a-z ]{1,6}",
@@ -77,7 +77,8 @@ fn letter(row: usize) -> char {
     ('a'..='z').nth(row).unwrap()
 }
 
-/// Text over several lines that never leaves the existing lines. Each row writes its own letter.
+/// Generates rows that draw on several lines. The cursor never leaves the existing lines. Each row
+/// writes its own letter.
 fn frames() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => (1_usize..8).prop_map(|count| "x".repeat(count)),

@@ -18,7 +18,8 @@ fn text(bytes: &[u8]) -> String {
     text_of(&row(bytes))
 }
 
-/// Formats a row with every change of style, the default as `0`: `[0;1]bold[0]plain`.
+/// Formats a row with the style sequence at each change of style: `[0;1]bold[0]plain`. The default
+/// style is `0`.
 fn painted(bytes: &[u8]) -> String {
     row(bytes)
         .iter()
@@ -329,7 +330,7 @@ fn any_style() -> impl Strategy<Value = Style> {
     )
 }
 
-/// Bytes that make sequences likely.
+/// Generates bytes in which escape sequences are likely.
 fn hostile() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         vec(any::<u8>(), 0..5),
