@@ -28,6 +28,7 @@ pub fn exit_in_short(sh: &Sh) -> Option<String> {
 }
 
 /// Returns the CPU time of a command and its share of the wall-clock time: `1m02s of CPU (182%)`.
+/// Returns `None` if the CPU time, the start or the end is unknown.
 #[must_use]
 pub fn cpu(sh: &Sh) -> Option<String> {
     let cpu_ms = sh.cpu_ms?;
@@ -37,8 +38,8 @@ pub fn cpu(sh: &Sh) -> Option<String> {
     Some(format!("{} of CPU{share}", duration(cpu_ms)))
 }
 
-/// Returns the peak memory usage of one process, the largest among a command and its child
-/// processes: `512.0 MiB of memory`.
+/// Returns the peak memory of the largest process among a command and its children:
+/// `512.0 MiB of memory`. Returns `None` if it was not recorded.
 #[must_use]
 pub fn memory(sh: &Sh) -> Option<String> {
     let bytes = sh.max_rss_bytes.and_then(|bytes| u64::try_from(bytes).ok())?;
@@ -53,8 +54,8 @@ pub fn command(sh: &Sh) -> String {
     first_line(typed.as_deref().unwrap_or(without_preamble(&sh.cmd)))
 }
 
-/// Returns a script from the first line that does more than set up the shell. Returns the whole
-/// script if it has no such line.
+/// Removes the lines at the start of a script that only set up the shell. Returns the whole script
+/// if it has no other lines.
 fn without_preamble(script: &str) -> &str {
     let sets_up = |line: &str| {
         let line = line.trim();
@@ -72,7 +73,7 @@ fn without_preamble(script: &str) -> &str {
 /// Returns an argument vector as a command line, quoted for a shell.
 #[must_use]
 pub fn typed<'a>(argv: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    // If an argument contains a NUL, it cannot be quoted for a shell: no argument is quoted then.
+    // An argument with a NUL cannot be quoted for a shell. Then no argument is quoted.
     shlex::try_join(argv.clone()).unwrap_or_else(|_| argv.into_iter().collect::<Vec<_>>().join(" "))
 }
 

@@ -145,8 +145,8 @@ pub fn place(place: &Place) -> Option<String> {
     Some(place.n().map_or_else(|| format!("job {job}"), |n| format!("job {job}, command {n}")))
 }
 
-/// Returns the meaning of a finding after its location. Messages that contain a path get no
-/// location.
+/// Returns the location of a finding and its meaning. The location is omitted if the message
+/// contains a path.
 #[must_use]
 pub fn finding_with_place(finding: &Finding) -> String {
     let what = self::finding(&finding.kind);

@@ -14,8 +14,8 @@ pub fn ended(head: &RunHead) -> String {
     format!("rundown: {repo}{} {}{lasted}", name(head.run.id.short()), Status::of_run(head).word())
 }
 
-/// Returns the ref without `refs/heads/` and the first seven digits of the sha: `main@12d4999`.
-/// Sanitized.
+/// Returns the ref without `refs/heads/`, and the first seven digits of the sha: `main@12d4999`.
+/// Returns `None` if both are unknown. Sanitized.
 #[must_use]
 pub fn revision(run: &Run) -> Option<String> {
     let ref_name =
@@ -30,7 +30,8 @@ pub fn revision(run: &Run) -> Option<String> {
     Some(name(&text).into_owned())
 }
 
-/// Returns the short name of a run's branch or tag, if it is recorded. Sanitized.
+/// Returns the name of a run's branch or tag, without `refs/heads/` or `refs/tags/`. Returns `None`
+/// if no ref is recorded. Sanitized.
 #[must_use]
 pub fn short_ref(run: &Run) -> Option<String> {
     let full = run.ref_name.as_deref().filter(|full| !full.is_empty())?;
