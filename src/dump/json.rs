@@ -92,7 +92,7 @@ struct ShJson<'a> {
     duration_ms: Option<i64>,
     cpu_ms: Option<i64>,
     max_rss_bytes: Option<i64>,
-    /// Bytes of output that are missing in the log.
+    /// The number of bytes of output that are missing from the log.
     lost_bytes: Option<i64>,
     has_row: bool,
     /// `null` if the command has neither a row nor a log, only events.

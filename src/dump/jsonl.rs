@@ -1,4 +1,4 @@
-//! `--format jsonl`: one object per row, in the order of their first records.
+//! `--format jsonl`: one object per row. Rows are in the order of their first records.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -26,7 +26,7 @@ struct RowJson<'a> {
     bytes: Option<String>,
     complete: bool,
     malformed: Option<String>,
-    /// Bytes of a very long row that are not in `text`.
+    /// The number of bytes of a very long row that are not in `text`.
     #[serde(skip_serializing_if = "is_zero")]
     cut_bytes: u64,
 }
@@ -64,8 +64,9 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     Ok(())
 }
 
-/// Returns how many rows begin before an offset. Rows are numbered by their position in the log,
-/// including those that are not shown.
+/// Returns the number of rows that begin before an offset, including those that are not printed: a
+/// row is numbered by its position in the log. Returns `None`, after a report, if the log cannot be
+/// read.
 fn rows_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
     let rows = printing.report_err(file.rows(0, 0, printing.tail()))?;
     Some(rows.take_while(|row| row.as_ref().is_ok_and(|row| row.offset < start)).count() as u64)

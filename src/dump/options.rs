@@ -1,4 +1,4 @@
-//! Output options, as plain data for every format, and the report of what the output lacks.
+//! Output options, as plain data for every format, and the report of missing data.
 
 use std::collections::HashSet;
 
@@ -54,9 +54,9 @@ pub struct Selection {
 /// Options for reading logs and printing rows.
 #[derive(Clone, Debug)]
 pub struct PrintOptions {
-    /// Only rows of this stream.
+    /// The stream whose rows are printed; `None` for both.
     pub stream: Option<Stream>,
-    /// Only this many of the last rows of each log.
+    /// The number of rows to print from the end of each log; `None` for all rows.
     pub tail: Option<usize>,
     /// The time before each row.
     pub timestamps: Timestamps,
@@ -68,7 +68,7 @@ pub struct PrintOptions {
     pub time_zone: TimeZone,
 }
 
-/// Notices about what the output lacks.
+/// Notices about data that is missing from the output.
 #[derive(Default, Debug)]
 pub struct Report {
     /// Messages for stderr.

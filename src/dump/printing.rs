@@ -13,11 +13,12 @@ use crate::log::{self, LogFile, Row, Rows, Tail};
 use crate::model::{Phase, Run};
 use crate::{ci, display, sanitize};
 
-/// The most bytes of a row that are printed as data; longer rows are cut, with a notice.
+/// The maximum number of bytes of a row that are printed as data. Longer rows are cut, with a
+/// notice.
 pub(super) const ROW_CAP_BYTES: usize = 64 << 20;
 
-/// The most bytes of a row that are printed as text. This limit is lower because parsed colors need
-/// many times the memory of the row.
+/// The maximum number of bytes of a row that are printed as text. This limit is lower because
+/// parsed colors need many times the memory of the row.
 pub(super) const TEXT_ROW_CAP_BYTES: usize = 4 << 20;
 
 /// Returns the id of a run; `None` for logs opened by path.
@@ -57,8 +58,9 @@ impl<'a> Printing<'a> {
         if self.run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
     }
 
-    /// Reports findings for scripts that check stderr: with every format, logs that could not be
-    /// read or were refused; with formats that contain no findings, everything that is missing.
+    /// Adds findings to the report, for scripts that check stderr. For every format, these are the
+    /// logs that could not be read or were refused. For formats whose output contains no findings,
+    /// these are all findings about missing data.
     pub(super) fn report_findings(&mut self, format: Format) {
         let is_reported = |kind: &FindingKind| match format {
             Format::Text | Format::Json => {
@@ -104,8 +106,8 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// Works like [`Printing::tail_start`], and reports the bytes that are left out. For formats
-    /// whose output contains data alone.
+    /// Works like [`Printing::tail_start`], and also reports the number of omitted bytes. For
+    /// formats whose output contains only data.
     pub(super) fn reported_tail_start(&mut self, file: &LogFile) -> Option<u64> {
         let start = self.tail_start(file)?;
         if start > 0 {
@@ -233,8 +235,8 @@ impl<'f> LogRows<'f> {
         Ok(Self { file, rows: file.rows(start, cap_bytes, printing.tail())? })
     }
 
-    /// Keeps the last state of overwritten rows (see [`Rows::keeping_last`]). For text, which shows
-    /// the same as a terminal; data is not rearranged.
+    /// Keeps the last state of a very long row that overwrites itself (see [`Rows::keeping_last`]).
+    /// For text output, which looks as on a terminal. Data formats keep the first bytes of the row.
     pub(super) fn keeping_last(self) -> Self {
         Self { rows: self.rows.keeping_last(), ..self }
     }

@@ -2,7 +2,8 @@
 //!
 //! An `F` record becomes its content and a newline, and a `P` record its content alone, so no
 //! records have to be joined. Lines that are not records, and plain text, are copied unchanged. If
-//! one stream is selected, they are omitted, because they belong to neither stream.
+//! one stream is selected (`--stream`), these lines are omitted, because they belong to neither
+//! stream.
 
 use std::io::{self, Write};
 
@@ -65,13 +66,14 @@ struct Content<'f> {
     file: &'f LogFile,
     wanted: Option<Stream>,
     scanner: HeaderScanner,
-    /// The head of the last line. If the line was cut, its rest is treated the same way.
+    /// The treatment of the last line. It also applies to the rest of a line that is read in
+    /// pieces.
     head: Head,
     /// The number of lines left out because they have no stream.
     omitted_lines: u64,
 }
 
-/// The treatment of a line.
+/// The treatment of a line, determined by its start.
 #[derive(Clone, Copy)]
 struct Head {
     is_wanted: bool,
@@ -93,7 +95,7 @@ impl<'f> Content<'f> {
         }
         while !lines.is_empty() {
             let scanned = if is_cri { self.scanner.scan(lines) } else { None };
-            // The search for the LF starts after the header, which contains none.
+            // The search for the LF starts after the header, which contains no LF.
             let from = scanned.map_or(0, |scanned| scanned.content_at);
             let content = lines.get(from..).unwrap_or_default();
             let (content, behind) =

@@ -88,8 +88,9 @@ fn write_log(
     Ok(())
 }
 
-/// Returns the number of lines that begin before an offset. Lines are numbered by their position in
-/// the log, including those that are not shown.
+/// Returns the number of lines that begin before an offset, including those that are not printed: a
+/// line is numbered by its position in the log. Returns `None`, after a report, if the log cannot
+/// be read.
 fn lines_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
     let mut lines = printing.report_err(file.lines(0))?;
     let mut number = 0;
@@ -122,7 +123,7 @@ fn line_json<'a>(
     }
 }
 
-/// Converts a line. If its text was cut, it ends with a whole character.
+/// Converts a line. A text that was cut ends with a whole character.
 fn parsed_json<'a>(line: &Line<'a>, parsed: Result<Record<'a>, Option<Malformed>>) -> Parsed<'a> {
     match parsed {
         Ok(Record { at, stream, tag, content }) => {

@@ -31,7 +31,7 @@ const ROW_INDENT: &str = "    ";
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     let (run, look) = (printing.run, printing.look);
-    // Logs opened by path have names, but no run.
+    // A log opened by its path has a name, but no run.
     let bare = run_id(&run.head.run).is_none();
     if !bare {
         writeln!(out, "{}", head_line(&run.head, look))?;
@@ -149,11 +149,11 @@ fn write_rows(
     }
 }
 
-/// The most bytes of rows that are held because later rows may overwrite them. Beyond that, the
-/// first row is written as it is.
+/// The maximum number of bytes of held rows. Beyond it, the first held row is released without
+/// waiting for later rows that may overwrite it.
 const MAX_HELD_BYTES: usize = 4 * TEXT_ROW_CAP_BYTES;
 
-/// The last rows, which later rows may still overwrite.
+/// The last rows, held back because later rows may still overwrite them.
 #[derive(Default)]
 pub(super) struct Held {
     rows: VecDeque<Row>,
@@ -168,8 +168,9 @@ impl Held {
         self.rows.push_back(row);
     }
 
-    /// Removes and returns the first row, and true if it was overwritten. `None` while later rows
-    /// may still overwrite it.
+    /// Removes the first held row. Returns the row, and true if it was overwritten. Returns `None`
+    /// if no row is held, or if later rows may still overwrite the first one; `is_end` means that
+    /// no more rows follow.
     pub(super) fn pop(&mut self, is_end: bool) -> Option<(Row, bool)> {
         let is_settled = is_end || self.frames.is_full() || self.bytes > MAX_HELD_BYTES;
         let is_overwritten = if is_settled { self.frames.settle()? } else { return None };
@@ -179,7 +180,8 @@ impl Held {
     }
 }
 
-/// Returns the sign before a row, the same as on the screen. Color is never the only sign.
+/// Returns the mark before a row, the same as on the screen. It shows without color that a row is
+/// of stderr or malformed.
 pub(super) const fn sign(row: &Row) -> &'static str {
     match (row.malformed, row.stream) {
         (Some(_), _) => "! ",
@@ -219,13 +221,13 @@ pub(super) fn write_row(
     out.write_all(b"\n")
 }
 
-/// Returns the style of text. Text of stderr without a color of its own gets one.
+/// Returns the style with which text is printed. Text of stderr gets a color if it has none.
 fn stream_style(style: Style, row: &Row) -> Style {
     let plain = style.fg.is_none() && style.bg.is_none() && row.stream == Some(Stream::Stderr);
     if plain { Style { fg: Some(Color::Indexed(3)), ..style } } else { style }
 }
 
-/// Returns glyph and word, colored by status.
+/// Returns the glyph and the word of a status, in the color of the status if `color` is true.
 pub(super) fn status_text(status: Status, color: bool) -> String {
     let text = format!("{} {}", status.glyph(), status.word());
     let index = match status {
@@ -238,7 +240,8 @@ pub(super) fn status_text(status: Status, color: bool) -> String {
     if color { format!("{}{text}\x1b[0m", sgr(&style)) } else { text }
 }
 
-/// Formats local date and time to the second.
+/// Formats the date and the time in a time zone, to the second. Returns `None` outside jiff's
+/// range.
 pub(super) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
     let zoned = at.to_jiff()?.to_zoned_datetime(time_zone.clone());
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
@@ -252,14 +255,15 @@ pub(super) struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    /// Creates a clock. The first row's delta counts from the command's start (`start`), unless
-    /// rows before it were left out.
+    /// Creates a clock. `start` is the start of the command. If the log is printed from its first
+    /// row (`is_whole`), the delta of that row counts from `start`.
     pub(super) const fn new(look: &'a PrintOptions, start: Option<Time>, is_whole: bool) -> Self {
         Self { look, start, before: if is_whole { start } else { None } }
     }
 
     /// Returns a column of fixed width with the time of a row; empty if no times are printed.
-    /// Relative times count from the command's start, or from the first row.
+    /// Relative times count from the command's start or, if that is unknown, from the first row
+    /// with a time.
     pub(super) fn stamp(&mut self, at: Option<Time>) -> String {
         let start = self.start.or(at);
         let before = self.before;

@@ -31,8 +31,8 @@ pub(super) fn of(run: &RunNode) -> Option<FailureSummary> {
     Some(FailureSummary { title: format!("first failure: {}; {what}", words.join(": ")), rows })
 }
 
-/// Returns the rows that explain the failure, and their description. An unreadable log has been
-/// reported before.
+/// Returns the rows that explain the failure, and their description. Returns `None` if there are no
+/// rows, or if the log cannot be read, which has been reported before.
 fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
     let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
     let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;

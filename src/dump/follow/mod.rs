@@ -13,12 +13,12 @@
 //! ```
 //!
 //! No line is ever overwritten. So a line is printed only once it cannot change any more: a row
-//! when it is complete, a progress bar in its last state. Rows begin with two spaces, `E ` or `! `,
-//! and no other line does. Changes are found by polling, which works on every file system. Polling
-//! ten times per second is fast enough for line output.
+//! when it is complete, a progress bar in its last state. Rows begin with two spaces, `E ` or `! `;
+//! no other line begins this way. Changes are found by polling, which works on every file system.
+//! Polling ten times per second is fast enough for line output.
 //!
-//! `run_printer` prints the changes of a run, and `failure_summary` the reason of a failure. This
-//! module contains the loop around them.
+//! `run_printer` prints the changes of a run, and `failure_summary` finds the reason for a failure.
+//! This module contains the loop that calls `run_printer`.
 
 mod failure_summary;
 mod run_printer;
@@ -33,8 +33,8 @@ use crate::join::{RunHead, RunNode};
 use crate::model::{Phase, RunId};
 use run_printer::RunPrinter;
 
-/// Interval at which the run is read even if the database has not changed. Some changes are not in
-/// the database, such as a new log or the death of a recorder.
+/// The interval at which the run is read even if the database has not changed. Some changes are not
+/// in the database, such as a new log or the death of a recorder.
 const READ_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The minimum delay before an unchanged run is read again, as a multiple of the duration of the
@@ -44,9 +44,9 @@ const READ_PAUSE_FACTOR: u32 = 4;
 /// The run to follow.
 #[derive(Clone, Debug)]
 pub struct FollowOptions {
-    /// The run; the newest one if `None`.
+    /// The run to follow; `None` for the newest run.
     pub spec: Option<RunSpec>,
-    /// Only runs that match are considered.
+    /// The filter that the run must match.
     pub filter: RunFilter,
     /// The jobs and commands to print.
     pub selection: Selection,
@@ -56,7 +56,7 @@ pub struct FollowOptions {
 pub struct Hooks<'a> {
     /// Shows a message that is not part of the output.
     pub show: &'a mut dyn FnMut(&str),
-    /// Waits a moment. Fails if the reader of the output is gone.
+    /// Waits a short time between two reads. Fails if the reader of the output is gone.
     pub pause: &'a mut dyn FnMut() -> io::Result<()>,
 }
 

@@ -16,7 +16,7 @@ use crate::model::{JobId, Phase};
 use crate::sanitize::{Sanitizer, name};
 use crate::time::Time;
 
-/// Prints everything about a run that has not been printed yet.
+/// A printer of all data of a run that has not been printed yet.
 pub(super) struct RunPrinter<'a, W> {
     look: &'a PrintOptions,
     out: &'a mut W,
@@ -163,7 +163,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         if may_grow { Ok(()) } else { self.end_command(run, node, at) }
     }
 
-    /// Returns the index of a source. Adds a new one at the end.
+    /// Returns the index of a source. Adds the source at the end if it is new.
     fn source(&mut self, key: Key, name: impl FnOnce() -> String) -> usize {
         self.sources.iter().position(|source| source.key == key).unwrap_or_else(|| {
             let source = Source {
@@ -219,7 +219,8 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         });
     }
 
-    /// Prints the complete rows of a source; with `is_end`, all that are left.
+    /// Prints the complete rows of a source. With `is_end`, prints all remaining rows and closes
+    /// the log.
     fn read(&mut self, at: usize, is_end: bool) -> io::Result<()> {
         loop {
             let Some(Source { state: State::Open(rows), .. }) = self.sources.get_mut(at) else {
@@ -261,8 +262,8 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         }
     }
 
-    /// Prints the rows that cannot be overwritten any more; with `is_last`, all of them, because
-    /// the next row may take long to arrive.
+    /// Prints the held rows that cannot be overwritten any more. With `is_last`, prints all held
+    /// rows, because the next row may take long to arrive.
     fn print(&mut self, at: usize, is_last: bool) -> io::Result<()> {
         let Some(Source { state: State::Open(rows), name, .. }) = self.sources.get_mut(at) else {
             return Ok(());
