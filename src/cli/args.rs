@@ -18,7 +18,7 @@ use crate::dump::{Format, Timestamps};
 use crate::tui::at::At;
 use crate::tui::theme::Scheme;
 
-/// The value of RUN if none is given.
+/// The default value of RUN.
 pub(super) const NEWEST: &str = "latest";
 
 /// The display order of a positional argument: before the options under the same heading.
@@ -473,7 +473,8 @@ pub(super) struct PrintConfig {
 }
 
 impl From<Demo> for View {
-    /// Returns a view of the newest run of a store that the demo makes.
+    /// Returns the options for a view of the newest run, without a filter. The store is not named,
+    /// because the demo opens its own store.
     fn from(demo: Demo) -> Self {
         let Demo { rows, output, screen } = demo;
         let (narrow, store) = (Narrow::default(), StoreArgs::default());
@@ -481,7 +482,8 @@ impl From<Demo> for View {
     }
 }
 
-/// Lists an option in the short help of a command, which has fewer options than `rundown`.
+/// Lists an option in the short help of a command too. There is room for it, because a command has
+/// fewer options than `rundown` itself.
 fn shown_in_short(arg: clap::Arg) -> clap::Arg {
     arg.hide_short_help(false)
 }

@@ -1,5 +1,5 @@
-//! The configuration of the screen: a TOML file of the user, which is read whole or rejected with a
-//! list of all its faults.
+//! The configuration of the screen, in a TOML file of the user. A file with faults is rejected as a
+//! whole, with a list of all faults.
 //!
 //! ```toml
 //! times = "delta"
@@ -9,7 +9,7 @@
 //! [keys]
 //! next-error = ["e", "F8"]      # in every context of the action, except help and typing
 //! [keys.tree]
-//! open = "o"                    # only there
+//! open = "o"                    # in this context only
 //! ```
 //!
 //! The settings apply to the screen, except `sync`, which applies to the recorder. Output for

@@ -40,8 +40,8 @@ pub(super) fn check(view: &View) -> Result<()> {
 
 /// Prints a run until it has ended.
 ///
-/// A closed pipe ends the function early, except with `--exit-status`: then the run is followed to
-/// its end without further output.
+/// A closed pipe is an error that ends the function early. With `--exit-status`, it is not: the run
+/// is followed to its end without further output.
 pub(super) fn run(view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> anyhow::Result<u8> {
     if view.output.exit_status && catalog.root().is_none() {
         return Err(no_exit_status().into());
@@ -67,8 +67,8 @@ pub(super) fn run(view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> a
     Ok(if followed.unreadable { 6 } else { status })
 }
 
-/// Returns true if the user is notified when the run ends. A faulty configuration is ignored,
-/// because most of its settings apply to the screen only.
+/// Returns true if the user requested a notification for the end of the run. A faulty configuration
+/// is ignored, because most of its settings apply to the screen only.
 fn is_to_notify(look: &LookArgs) -> bool {
     look.notify || Config::load(look.config.as_deref()).is_ok_and(|config| config.settings.notify)
 }

@@ -29,7 +29,7 @@ const MAX_FIRST_COLUMN: usize = 46;
 /// The rows of a table: a term and its meaning.
 type Table = &'static [(&'static str, &'static str)];
 
-/// The help of a command beyond its options.
+/// The help of a command, except for its options.
 pub(super) struct Page {
     /// The command as it is typed.
     name: &'static str,
@@ -71,8 +71,8 @@ impl Page {
     }
 }
 
-/// Adds its page to each command. Wrapping the texts takes longer than parsing a command line, so a
-/// page is added only once its command is used.
+/// Adds to each command its [`Page`]. Wrapping the texts takes longer than parsing a command line,
+/// so a page is added only when its command is used.
 pub(super) fn with_pages(root: Command) -> Command {
     root.defer(|command| VIEW.add_to(command))
         .mut_subcommand("list", |list| list.defer(|command| LIST.add_to(command)))
@@ -90,7 +90,7 @@ fn wrapped(notes: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// Returns a heading in the style of clap's own, and two columns.
+/// Formats a table of two columns below a heading in the style of clap's headings.
 fn table(heading: &str, rows: impl IntoIterator<Item = Table>) -> String {
     let rows: Vec<_> = rows.into_iter().flatten().collect();
     let lengths = rows.iter().map(|(term, _)| term.chars().count());

@@ -1,7 +1,7 @@
 //! Suggestions for mistyped commands, runs and options.
 //!
-//! A suggestion never changes the meaning of a command line: it is added to an error that is
-//! reported anyway, with the same exit code.
+//! A suggestion never changes the meaning of a command line. It is only added to an error that is
+//! reported anyway, and the exit code stays the same.
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -24,7 +24,7 @@ const SHORTEST_START: usize = 3;
 /// The maximum length, in characters, of a command line that a suggestion repeats in full.
 const MAX_REPEATED: usize = 100;
 
-/// The number of runs whose names may replace a mistyped RUN.
+/// The number of newest runs that are searched for a name similar to a mistyped RUN.
 const MAX_RUNS: usize = 200;
 
 /// Words of other tools, and the words of rundown that replace them. An empty replacement means
@@ -88,7 +88,7 @@ const OPTIONS: &[(&str, &[&str])] = &[
     ("-v", &["--version"]),
 ];
 
-/// Adds a tip to an error of the parser; `args` are the arguments that it was given.
+/// Adds a tip to an error of the parser. `args` are the parsed arguments.
 pub(super) fn for_arguments(error: clap::Error, args: &[OsString]) -> clap::Error {
     let root = Arguments::command();
     let Some((_, ContextValue::String(unknown))) = error.context().next() else { return error };
@@ -101,7 +101,8 @@ pub(super) fn for_arguments(error: clap::Error, args: &[OsString]) -> clap::Erro
             let tip = closest(unknown, &names_of(&root));
             with_tip(error, tip.map(|name| format!("did you mean {}?", quoted(name))))
         }
-        // The parser takes an argument after the RUN for a command.
+        // The parser interprets an argument after the RUN as a command. Report it as an unexpected
+        // argument instead.
         ErrorKind::InvalidSubcommand => {
             let mut unexpected = clap::Error::new(ErrorKind::UnknownArgument).with_cmd(&root);
             for (kind, value) in error.context() {
@@ -135,7 +136,7 @@ fn names_of(root: &clap::Command) -> Vec<&str> {
     root.get_subcommands().map(clap::Command::get_name).collect()
 }
 
-/// Returns a tip if the first word, which was taken for a RUN, is close to a command.
+/// Returns a tip if the first word, which the parser interpreted as a RUN, is close to a command.
 fn for_command(root: &clap::Command, args: &[OsString]) -> Option<String> {
     let at = first_word(root, args)?;
     let word = args.get(at)?;
@@ -200,9 +201,9 @@ fn quoted(text: &str) -> String {
     format!("'{valid}{text}{valid:#}'")
 }
 
-/// Replaces the error of a RUN that was not found if the word is close to a valid one: a word of
-/// rundown, or the name of one of the newest runs of the store. `takes_commands` is true if a
-/// command is also valid in the position of the word.
+/// Replaces the error for a RUN that was not found, if `word` is similar to a valid one: a word of
+/// rundown, or the id or ref of one of the newest runs. The new error suggests the valid word.
+/// `takes_commands` is true if a command is also valid in the position of the word.
 pub(super) fn for_run(
     error: anyhow::Error,
     word: &OsStr,
@@ -229,15 +230,15 @@ pub(super) fn for_run(
     Error::Mistyped { text, code }.into()
 }
 
-/// Reads the newest runs. Returns `None` if the store cannot be read, which is no error here: there
-/// is one to report already.
+/// Reads the newest runs. Returns `None` if the store cannot be read. That error is dropped,
+/// because the caller already has one to report.
 fn newest_runs(store: &StoreArgs, filter: &RunFilter) -> Option<Vec<Run>> {
     let list = store.catalog().and_then(|catalog| catalog.runs(filter, MAX_RUNS)).ok()?;
     Some(list.heads.into_iter().map(|head| head.run).collect())
 }
 
-/// Returns the ref or id that is closest to a word: a ref with the word as its last part, else the
-/// closest one as [`closest`] defines it. `None` if the word is no name, or is close to none.
+/// Returns the ref whose last part is the word, or else the ref or id that [`closest`] selects.
+/// Returns `None` if the word is not a name, or if it is close to no ref or id.
 fn closest_run(word: &OsStr, runs: &[Run]) -> Option<String> {
     let word = word.to_str()?;
     if !matches!(RunSpec::parse(word), Ok(RunSpec::Named(_))) {
@@ -259,14 +260,14 @@ fn closest_run(word: &OsStr, runs: &[Run]) -> Option<String> {
         .map(ToOwned::to_owned)
 }
 
-/// Returns a ref without the namespace of branches or tags, unless the full one is wanted.
+/// Returns a ref without `refs/heads/` or `refs/tags/`, or the full ref if `is_full` is true.
 fn shown_ref(name: &str, is_full: bool) -> String {
     let short = name.strip_prefix("refs/heads/").or_else(|| name.strip_prefix("refs/tags/"));
     short.filter(|_| !is_full).unwrap_or(name).to_owned()
 }
 
-/// Returns the end of the id of a run that is as long as the word, but at least the short id.
-/// `None` if the word is too short for an id.
+/// Returns the end of a run's id, as long as the word but at least as long as the short id. Returns
+/// `None` if the word is too short for a part of an id.
 fn id_like(word: &str, run: &Run) -> Option<String> {
     let (id, wanted) = (run.id.as_str(), word.chars().count());
     let from = id.chars().count().saturating_sub(wanted.max(run.id.short().chars().count()));
@@ -284,7 +285,7 @@ fn is_run(intended: &str) -> bool {
     RunSpec::WORDS.iter().any(|word| intended.starts_with(word))
 }
 
-/// Returns a whole command line for a first word, with names in place of the missing arguments.
+/// Returns a whole command line for a first word, with placeholders for the missing arguments.
 fn command_line(first: &str) -> String {
     match first {
         "" => "rundown".to_owned(),
@@ -309,7 +310,8 @@ fn intended(word: &OsStr) -> Option<String> {
 }
 
 /// Returns the shortest valid word that begins with `word`. Otherwise, returns the word with the
-/// smallest edit distance, which may be at most 1 or a third of the length of the shorter word.
+/// smallest edit distance. Returns `None` if this distance exceeds both 1 and a third of the length
+/// of the shorter word, or if `word` is too short.
 fn closest<'w>(word: &str, valid: &[&'w str]) -> Option<&'w str> {
     let chars = word.chars().count();
     let is_start = |valid: &&&str| chars >= SHORTEST_START && valid.starts_with(word);

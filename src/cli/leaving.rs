@@ -15,7 +15,7 @@ use crate::model::Outcome;
 use crate::sanitize::{is_harmless, name};
 use crate::tui::Left;
 
-/// The most characters shown of a failed command.
+/// The maximum number of characters of a failed command.
 const MAX_COMMAND: usize = 40;
 
 /// Prints the state of the run and the command that reopens it, on one line.
@@ -58,7 +58,8 @@ fn short(command: &str) -> String {
     if cut.len() < command.len() { format!("{}…", cut.trim_end()) } else { cut }
 }
 
-/// Returns the command that reopens the run; `None` if one of its arguments cannot be typed.
+/// Returns the command that reopens the run. Returns `None` if an argument is not UTF-8, cannot be
+/// quoted, or contains a character that is not harmless.
 fn again(view: &View, left: &Left, run: &RunNode) -> Option<String> {
     let path = |path: &Path| path.to_str().map(ToOwned::to_owned);
     let mut words = vec!["rundown".to_owned()];

@@ -79,7 +79,7 @@ impl Arguments {
     }
 }
 
-/// The longest time to find the run before the screen opens without it.
+/// The time limit for finding the run. After it, the screen opens without the run.
 const SOON: Duration = Duration::from_secs(1);
 
 fn view(view: &View) -> anyhow::Result<u8> {
@@ -177,7 +177,7 @@ fn find_to_open(
     }
 }
 
-/// Opens the store, and parses `run` as a run in it. If `run` is a path, opens this path instead
+/// Opens the store, and parses `run` as a [`RunSpec`]. If `run` is a path, opens this path instead
 /// and returns no [`RunSpec`].
 fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
@@ -200,9 +200,9 @@ fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, 
     Ok((store.catalog()?, Some(spec)))
 }
 
-/// Opens the store if a name with a slash is a ref in it. Returns `None` if the name is a path: if
-/// there is no store, or if no run has this ref and the file may be created later, in a directory
-/// that exists.
+/// Opens the store if a name with a slash is a ref in it. Returns `None` if the name is a path. It
+/// is a path if there is no store, or if no run has this ref and the parent directory exists, so
+/// that the file may be created later.
 fn open_deep_ref(
     store: &StoreArgs,
     filter: &RunFilter,
@@ -352,8 +352,8 @@ impl Color {
     }
 }
 
-/// Returns true if output is colored: `--color` takes precedence over `NO_COLOR` and
-/// `CLICOLOR_FORCE`, and these over the type of the output.
+/// Returns true if output is colored. `--color` takes precedence over `NO_COLOR` and
+/// `CLICOLOR_FORCE`, which take precedence over the type of the output (a terminal or not).
 fn color(stdout: &io::Stdout) -> bool {
     // `CLICOLOR_FORCE=0` does not force colors.
     let is_unforced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value == "0");

@@ -116,7 +116,7 @@ fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
 }
 
 /// Returns true if no selected command failed, and the run itself neither failed nor was
-/// interrupted. The head line of a run contains the reason for its failure.
+/// interrupted. If the run itself failed, the head line of the output contains the reason.
 fn nothing_failed(run: &RunNode) -> bool {
     run.jobs.is_empty() && run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted
 }
@@ -126,7 +126,7 @@ impl View {
         matches!(self.output.format, Some(FormatName::Raw))
     }
 
-    /// Returns true if an option was given that only applies to printing.
+    /// Returns true if an option was given that applies to printing only, and so implies `--once`.
     pub(super) const fn prints(&self) -> bool {
         let (rows, output) = (&self.rows, &self.output);
         output.once

@@ -29,8 +29,9 @@ pub fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
     }
 }
 
-/// Moves a command in front of the options that precede it, as they are options of the command:
-/// `rundown --root DIR list` is `rundown list --root DIR`. Other arguments stay as they are.
+/// Moves a command in front of the options that precede it, because they are options of the
+/// command: `rundown --root DIR list` is `rundown list --root DIR`. Other arguments stay as they
+/// are.
 fn command_first(root: &clap::Command, mut args: Vec<OsString>) -> Vec<OsString> {
     let is_command =
         |at: &usize| args.get(*at).is_some_and(|word| root.find_subcommand(word).is_some());

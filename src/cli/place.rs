@@ -123,7 +123,7 @@ pub(super) fn is_switched_on(name: &str) -> bool {
     std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0")
 }
 
-/// Returns the time zone with this name, or the user's.
+/// Returns the time zone with this name, or the user's time zone if `name` is `None`.
 pub(super) fn time_zone(name: Option<&str>) -> Result<TimeZone> {
     let Some(name) = name else { return Ok(local_time_zone()) };
     TimeZone::get(name).map_err(|_| {

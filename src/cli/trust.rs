@@ -2,11 +2,11 @@
 //! could have created or changed it.
 //!
 //! The nearest `.rundown/` may belong to someone else: to another user in `/tmp`, or to the author
-//! of a cloned repository. A recording contains output and command lines, and goes there. As with
-//! git's `safe.directory`, a directory that was found is used only if it, and the databases in it,
-//! belong to this user or to root. For root, the user who called sudo is trusted too. A store that
-//! git tracks came from elsewhere, even if this user owns it now: it is read like any other, but
-//! nothing is recorded into it.
+//! of a cloned repository. A recording would write output and command lines to that directory. So,
+//! as with git's `safe.directory`, a directory that was found is used only if the directory and its
+//! databases belong to this user or to root. For root, the user who called sudo is trusted too. A
+//! store that git tracks came from elsewhere, even if this user owns it now: it is read like any
+//! other, but nothing is recorded into it.
 
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -87,8 +87,8 @@ fn why_mode_untrusted(file: &Metadata) -> Option<String> {
 fn is_tracked(root: &Path) -> bool {
     let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return false };
     let mut git = Command::new("git");
-    // A repository may configure a program that watches its files, which git would run. In a git
-    // hook, the variables below are set, and name the hook's repository.
+    // A repository can configure a program that watches its files (`core.fsmonitor`), and git would
+    // run it. In a git hook, the variables below are set to the hook's repository.
     git.args(["-c", "core.fsmonitor=false", "--literal-pathspecs", "ls-files", "-z", "--"])
         .arg(name)
         .current_dir(parent);

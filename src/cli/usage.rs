@@ -25,8 +25,8 @@ pub fn print_usage(usage: &clap::Error) -> u8 {
     u8::try_from(usage.exit_code()).unwrap_or(2)
 }
 
-/// Writes each line sanitized. Control characters are shown, not sent to the terminal: an argument
-/// must not erase the text before it.
+/// Writes each line sanitized. Control characters are shown as glyphs: sent to the terminal, they
+/// could erase the text before an argument.
 fn write(text: &str, colored: bool, out: impl Write) -> io::Result<()> {
     let mut out = ci::Output::new(out);
     for line in text.lines() {

@@ -18,14 +18,14 @@ pub(super) const NAMES: [&str; 11] = [
     "keys",
 ];
 
-/// The most names listed in a message without a suggestion.
+/// The maximum number of names that a message lists if it has no suggestion.
 const MAX_LISTED: usize = 20;
 
 type Read<T> = std::result::Result<T, Fault>;
 type Value<'i> = Spanned<DeValue<'i>>;
 
-/// Parses a configuration, or returns its faults in the order of the file. A syntax error hides all
-/// other faults.
+/// Parses a configuration, or returns its faults in the order of the file. After a syntax error, no
+/// other faults are reported.
 pub(super) fn parse(text: &str) -> std::result::Result<Config, Vec<Fault>> {
     let root = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
@@ -110,8 +110,9 @@ impl Draft {
         Ok(())
     }
 
-    /// Reads `[keys]`. A table applies to one context, any other value to an action; a context and
-    /// an action may have the same name.
+    /// Reads `[keys]`. An entry whose value is a table contains the keys of a context; any other
+    /// entry contains the keys of an action. The value decides, because a context and an action may
+    /// have the same name.
     fn keys(&mut self, value: &Value<'_>) -> Read<()> {
         let table = table_of(value, "keys", "quit = \"q\"")?;
         for (name, at, value) in entries(table) {
@@ -170,8 +171,8 @@ fn unknown(what: &str, name: &str, at: usize, table: &str, known: &[&str]) -> Fa
     Fault { at, message: format!("unknown {what} `{name}`{table}{}", suggestion(name, known)) }
 }
 
-/// Returns the end of a message: the most similar known name if there is one, else all known names,
-/// or the command that lists them if there are too many.
+/// Returns the end of a message. It contains the most similar known name, or otherwise all known
+/// names, or the command that lists them if there are more than [`MAX_LISTED`].
 fn suggestion(wrong: &str, known: &[&str]) -> String {
     match display::nearest(wrong, known.iter().copied()) {
         Some(name) => format!("; did you mean `{name}`?"),
@@ -233,7 +234,7 @@ fn style(name: &str, value: &Value<'_>) -> Read<Style> {
         .map_err(|why| Fault { at: value.span().start, message: format!("`{name}`: {why}") })
 }
 
-/// Reads a key, or a list of keys. An empty list removes all keys.
+/// Reads a key, or a list of keys. An empty list leaves the action without keys.
 fn keys_of(name: &str, value: &Value<'_>) -> Read<Vec<Keys>> {
     const WANTED: &str = "a key or an array of keys such as [\"e\", \"Ctrl-n\", \"g e\"]";
     let all = match value.get_ref() {
