@@ -1,8 +1,8 @@
 //! Text that CI systems interpret as commands, and the writer that prevents this for recorded text.
 //!
 //! A runner reads the output of a step and executes the commands in it: `::error::…` (GitHub),
-//! `##vso[…]` (Azure). A recorded log, or a name in a store, may contain the same text. [`Output`]
-//! breaks every such marker with a visible dot:
+//! `##vso[…]` (Azure). A recorded log, or a name in a store, may contain the same text. The start
+//! of a command is called its marker. [`Output`] breaks every marker with a visible dot:
 //!
 //! ```text
 //!   ::add-mask::x            :·:add-mask::x          at the start of a line, also after blanks
@@ -12,8 +12,8 @@
 //! All text for people goes through [`Output`]. JSON does not need it: [`markers`] lists the
 //! characters to escape instead. Raw bytes are written unchanged.
 //!
-//! The active markers depend on the environment. `CI` alone stands for a system that is not in the
-//! table, and activates all markers. Jenkins executes only escape sequences (`ESC[8mha:`), which
+//! The active markers depend on the environment. If only `CI` is set, the system is not in the
+//! table, and all markers are active. Jenkins executes only escape sequences (`ESC[8mha:`), which
 //! the sanitizer never outputs.
 
 use std::borrow::Cow;
@@ -124,9 +124,9 @@ pub fn is_active() -> bool {
     OURS.is_some()
 }
 
-/// Returns the offsets of the characters that a JSON encoder has to escape: one for each marker, of
-/// any system, that is active in any column. Each is the offset of the second character, because
-/// the first one may end an escape, as in `\travis_fold:`.
+/// Returns the offsets of the characters that a JSON encoder has to escape: one for each marker in
+/// the text, among those in [`ANYWHERE`]. It is the second character of the marker, because the
+/// first one may be the end of an escape, as in `\travis_fold:`.
 pub fn markers(json: &str) -> impl Iterator<Item = usize> {
     ANYWHERE.find_iter(json).map(|found| found.start() + 1)
 }
@@ -186,7 +186,7 @@ fn regex<'m>(markers: impl IntoIterator<Item = &'m Marker>) -> Regex {
     Regex::new(&patterns.join("|")).expect("a table of expressions")
 }
 
-/// Returns a text in which a CI system finds no command.
+/// Returns a text with all markers broken, so that a CI system finds no command in it.
 #[must_use]
 pub fn broken(text: &str) -> String {
     let mut output = Output::new(Vec::new());

@@ -15,8 +15,8 @@ use crate::model::{Phase, RunId};
 /// index.
 const PAGE: usize = 1000;
 
-/// The number of runs whose rows are read at once. Each read copies a database that is being
-/// written to.
+/// The number of runs whose rows are read at once. Reading them one by one would be slow if the
+/// database is being written to, because each read then makes a copy of it.
 const AT_ONCE: usize = 20;
 
 /// An oddity in a store.
@@ -89,7 +89,7 @@ pub fn examine_run(
     report_run(run, report)
 }
 
-/// Passes on the notices about the store. The catalog has them once it has read the store.
+/// Reports the notices that the catalog collected while it read the store.
 fn report_notices(catalog: &Catalog, report: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
     catalog.notices().into_iter().try_for_each(|notice| report(Oddity::Store(notice)))
 }

@@ -79,7 +79,7 @@ pub enum Error {
         /// The database file.
         path: PathBuf,
     },
-    /// A database that can only be read from a copy, and the copy failed.
+    /// A database that can only be read from a copy, if the copy cannot be made.
     #[error(
         "cannot make a private copy of {} in {} (set TMPDIR to use another directory)",
         path.display(),
@@ -275,8 +275,8 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         .join(": ")
 }
 
-/// Formats an error as [`chain`] does, for a place with room for one line only. The advice in an
-/// error is on lines of its own, which are joined here.
+/// Formats an error as [`chain`] does, but always on one line. The lines of an error with advice
+/// are joined with semicolons.
 #[must_use]
 pub fn line(error: &dyn std::error::Error) -> String {
     chain(error).lines().collect::<Vec<_>>().join("; ")

@@ -1,5 +1,5 @@
-//! `events.jsonl`: the events that later versions of quire write about a run before its database
-//! has rows, as pure functions over lines.
+//! The events of a run in `events.jsonl`. Later versions of quire write this file before the
+//! database has rows of the run. Parsing is pure and takes one line at a time.
 //!
 //! ```text
 //! {"at_ms":1778068800100,"type":"job_started","job_id":"build"}
@@ -38,9 +38,9 @@ pub struct Events {
 /// The state of a job that is needed for its next event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Known {
-    /// Its index in the jobs.
+    /// The index of the job in [`Events::jobs`].
     place: usize,
-    /// The number of its next command.
+    /// The number of the next command of the job.
     next_n: u32,
 }
 
@@ -121,8 +121,8 @@ fn is_open(sh: &Sh) -> bool {
     sh.finished_at.is_none() && sh.origin == Origin::Event
 }
 
-/// Marks the last command, if it has not ended, as given up: a later event shows that it will never
-/// end. It has no number, because it has no log.
+/// Marks the last command as given up if it has not ended: the current event shows that it will
+/// never end. It loses its number, because it has no log.
 fn mark_given_up(shs: &mut [Sh]) {
     if let Some(sh) = shs.last_mut().filter(|sh| is_open(sh)) {
         (sh.n, sh.origin) = (None, Origin::GivenUp);

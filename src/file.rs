@@ -1,5 +1,5 @@
-//! Opening of files that others made. It never blocks, regardless of the type of the file, and
-//! never leaves the directory that a path is bound to.
+//! Opening of files that other programs made. Opening never blocks, regardless of the type of the
+//! file. A path can be bound to a directory; then only files inside it are opened.
 //!
 //! Opening a FIFO waits for a writer, and opening a device may have any effect, so only regular
 //! files are read. A path is checked each time it is opened, because a link may have replaced the
@@ -25,8 +25,8 @@ const WAY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 #[cfg(not(target_os = "linux"))]
 const WAY: OFlags = OFlags::DIRECTORY;
 
-/// The flags for opening a file: a FIFO without a writer opens at once, and a terminal does not
-/// become the controlling terminal.
+/// The flags for opening a file. With them, a FIFO without a writer opens at once, and a terminal
+/// does not become the controlling terminal.
 const WITHOUT_WAITING: OFlags = OFlags::NONBLOCK.union(OFlags::NOCTTY);
 
 /// The path of a file, and the directory that it must not leave.
@@ -43,9 +43,9 @@ impl FilePath {
         Self { path: path.into(), within: None }
     }
 
-    /// Creates a path that was found in a directory. Only a file inside this directory is opened,
-    /// even if another one has taken its place. The directory must be resolved: no part of it is a
-    /// link.
+    /// Creates a path that was found in the directory `within`. Opening it fails if it leads out of
+    /// this directory, even if a link replaces a part of the path later. `within` must be resolved:
+    /// no component of it may be a link.
     #[must_use]
     pub const fn found(path: PathBuf, within: Arc<Path>) -> Self {
         Self { path, within: Some(within) }
@@ -54,8 +54,8 @@ impl FilePath {
     /// Opens the file, which must be a regular one, for reading.
     ///
     /// # Errors
-    /// Fails as [`open_regular`] does, and if the path leads out of its directory; then nothing is
-    /// opened.
+    /// Fails as [`open_regular`] does, and if the path leads out of its directory. The file outside
+    /// is not opened.
     pub fn open(&self) -> io::Result<File> {
         match &self.within {
             Some(within) => open_inside(&self.path, within),
@@ -64,7 +64,8 @@ impl FilePath {
     }
 }
 
-/// The identity of a file: device and inode. A file that replaced another has a different one.
+/// The identity of a file: device and inode. A file that replaces another one has a different
+/// identity.
 pub type Identity = (u64, u64);
 
 /// Returns the identity of the file at a path; `None` if there is no file or it cannot be examined.

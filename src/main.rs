@@ -1,6 +1,6 @@
 //! The binary: parses the arguments, runs the program, prints an error chain once and exits. If the
-//! reader of stdout has gone, it exits with 0, or with the result that a command reports by its
-//! exit code.
+//! reader of stdout has gone, the exit code is that of the command if it reports a result (as
+//! `--exit-status` and `doctor` do), and otherwise 0.
 
 use std::process::ExitCode;
 

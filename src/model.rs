@@ -65,7 +65,7 @@ pub struct Run {
     /// The commit, in hex.
     pub sha: Option<String>,
     /// The store's own word for its state; `None` if there is no row, or no word in the row. From
-    /// version 10 on, quire stores a word only for the way a run ended.
+    /// version 10 on, quire stores a word only for the outcome of a run.
     pub state: Option<String>,
     /// The reason for its failure, in the store's own word (`failure_kind`, or the part after
     /// `failed-` in an outcome).
@@ -142,8 +142,8 @@ pub enum Origin {
     Row,
     /// Lines of `events.jsonl`, whose order gives the number; the database has no row (yet).
     Event,
-    /// A line of `events.jsonl` for its start, followed by something other than its end. It has no
-    /// number and no log.
+    /// A start in `events.jsonl`, followed by an event which shows that the command will never end.
+    /// The command has no number and no log.
     GivenUp,
 }
 
@@ -160,8 +160,8 @@ impl Origin {
 pub struct Sh {
     /// The source of its data.
     pub origin: Origin,
-    /// Its number within the job if the store has one; `None` if it has to be guessed from the
-    /// order.
+    /// Its number within the job, if the store contains it; `None` if it can only be guessed from
+    /// the order of the commands.
     pub n: Option<u32>,
     /// The command line: a shell string, or an argv as `["prog", "arg"]` (quire does not escape
     /// it).
@@ -214,13 +214,13 @@ impl Sh {
 /// The progress of a run, job or command, derived from times and liveness.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
-    /// There is no row from which to derive it.
+    /// The phase cannot be derived, because there is no row.
     Unknown,
     /// Not started.
     Queued,
-    /// Started and not ended, with no evidence that its recorder has stopped working on it.
+    /// Started and not ended, with no evidence that its recorder has stopped.
     Active,
-    /// Ended, or interrupted so that nothing more will come.
+    /// Ended, or interrupted for good: no more data will be recorded.
     Finished,
 }
 

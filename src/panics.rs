@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A report contains the panic's own message and nothing else from a log or a store. The hook takes
-//! no lock of [`std::io`] and ignores a stderr that is closed: a panic in a hook aborts the
+//! no lock of [`std::io`] and ignores a closed stderr, because a panic in a hook aborts the
 //! program.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
@@ -26,7 +26,8 @@ use crate::sanitize::name;
 /// The exit code of a bug.
 const EXIT_CODE: u8 = 70;
 
-/// The maximum number of characters of a message that are printed. A message can quote its input.
+/// The maximum number of characters of a message that are printed. The limit is necessary because a
+/// message can quote input of any length.
 const MESSAGE_CHARS: usize = 2_000;
 
 static HAPPENED: AtomicBool = AtomicBool::new(false);
@@ -94,8 +95,8 @@ fn text(message: &str, thread: Option<&str>, location: Option<&Location<'_>>) ->
     )
 }
 
-/// Writes to stderr past the lock and the buffer of [`std::io::Stderr`], which the panicking thread
-/// may hold.
+/// Writes to stderr without the lock and the buffer of [`std::io::Stderr`], because the panicking
+/// thread may hold them.
 fn print(text: &str) {
     let mut rest = text.as_bytes();
     while let Ok(written @ 1..) = rustix::io::write(rustix::stdio::stderr(), rest) {

@@ -41,8 +41,8 @@ impl Time {
         Self { secs: ms.div_euclid(1000), nanos }
     }
 
-    /// Returns the time of the wall clock. For recorders and the edges of the program only; pure
-    /// code receives its time as an argument.
+    /// Returns the time of the wall clock. For recorders and the outermost code of the program
+    /// only; pure code receives the time as an argument.
     #[must_use]
     pub fn now() -> Self {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
