@@ -27,8 +27,8 @@ pub fn run_id(n: u32) -> RunId {
     RunId(format!("01a2078a-83c0-7cf2-8c6a-6911{n:08}"))
 }
 
-/// Writes a database without runs. Only the first is made by the recorder's writer, which applies
-/// every migration and waits for the disk; the others are copies of it.
+/// Writes a database without runs. Only the first one is made by the recorder's writer, which
+/// applies every migration and waits for the disk. The others are copies of the first.
 fn empty_database(path: &Path) {
     static EMPTY: OnceLock<(Vec<u8>, Permissions)> = OnceLock::new();
     let (bytes, permissions) = EMPTY.get_or_init(|| {

@@ -1,9 +1,9 @@
 //! Joiner of records to entries, per stream: the oracle for the log reader and the recorder.
 //!
 //! The streams are independent. Between two pieces of an entry there may be any number of records
-//! of the other stream, and malformed lines, which never get here. Pieces are joined as bytes,
-//! because a split may fall inside a character. The length of an entry is not limited: a caller
-//! that reads untrusted files sets the bound.
+//! of the other stream, and of malformed lines, which are not passed to the joiner. Pieces are
+//! joined as bytes, because a split may fall inside a character. The length of an entry is not
+//! limited: a caller that reads untrusted files sets the bound.
 
 use rundown::cri::{Record, Stream, Tag};
 use rundown::time::Time;

@@ -19,13 +19,14 @@ use tempfile::TempDir;
 /// The longest wait for a state. Only a failing test takes that long.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Waits until a condition holds. Panics with its description if it never does.
+/// Waits until a condition holds. Panics with `what`, its description, after [`PATIENCE`].
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     wait_for(what, || if is_so() { Ok(()) } else { Err(String::new()) });
 }
 
-/// Waits until there is a value, and returns it. Panics with the last error if there never is one.
+/// Waits until `value` returns `Ok`, and returns its value. Panics with the last error after
+/// [`PATIENCE`].
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut value: impl FnMut() -> Result<T, String>) -> T {
     let started = Instant::now();
@@ -95,8 +96,9 @@ pub fn json_lines(dir: &Path, args: &[&str]) -> Vec<serde_json::Value> {
 pub fn script(dir: &Path, name: &str, text: &str) -> String {
     let (path, draft) = (dir.join(name), dir.join(format!("{name}.draft")));
     fs::write(&draft, format!("#!/bin/sh\n{text}\n")).unwrap();
-    // Another process writes the script. A descriptor of this one may be inherited by a child that
-    // another test is just starting, and a file that is open for writing cannot be executed.
+    // Another process writes the script, because a file that is open for writing cannot be
+    // executed. A descriptor that this process opens could be inherited, and so kept open, by a
+    // child that another test is starting.
     let copied = Command::new("cp").args([&draft, &path]).status().unwrap();
     assert!(copied.success());
     fs::remove_file(draft).unwrap();

@@ -21,9 +21,10 @@ pub fn is_alone() -> bool {
     std::env::var_os(ALONE).is_some()
 }
 
-/// The arguments after which a process is started: this binary, and options to run one test only.
+/// Returns the arguments for a process that runs one test: this binary, and options to select the
+/// test.
 ///
-/// The name of the test is the path of its function.
+/// The name of the test is derived from the path of the function `_test`.
 pub fn argv<T: Fn()>(_test: T) -> Vec<OsString> {
     let path = std::any::type_name::<T>();
     let (_crate, name) = path.split_once("::").unwrap();
@@ -66,8 +67,8 @@ pub struct Cost {
 
 /// Runs the binary on the store in `dir` and measures it.
 ///
-/// The system counts the memory of this process at the start of the child as the child's. A test
-/// that checks it runs [`alone`] and needs little memory itself.
+/// The system counts the memory of this process when it starts the child as memory of the child. So
+/// a test that checks the memory runs [`alone`] and needs little memory itself.
 pub fn cost(dir: &Path, args: &[&str]) -> Cost {
     let out = tempfile::tempdir().unwrap();
     let path = out.path().join("stderr");

@@ -162,7 +162,7 @@ impl Session {
         self.shown.wait_until(notice, |parser| parser.callbacks().notice == notice);
     }
 
-    /// Reports another size to the program. The screen here keeps its size.
+    /// Reports another size to the program. The screen of the emulator keeps its size.
     pub fn report_size(&self, columns: u16, rows: u16) {
         self.pty.resize(pty_process::Size::new(rows, columns)).unwrap();
     }
@@ -221,12 +221,13 @@ impl Session {
         assert_eq!(after.output_modes, self.before.output_modes);
     }
 
-    /// Stops reading: soon the program cannot write to the terminal any more.
+    /// Stops reading from the terminal. Once its buffer is full, the program cannot write to it any
+    /// more.
     pub fn stop_reading(&mut self) {
         self.end_reader();
     }
 
-    /// Closes the terminal. The exit status of the program follows.
+    /// Closes the terminal. The returned channel receives the exit status of the program.
     pub fn close(mut self) -> Receiver<ExitStatus> {
         self.end_reader();
         let (_, unused) = channel();

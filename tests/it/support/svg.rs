@@ -1,8 +1,8 @@
 //! An SVG picture of a terminal screen, drawn from its buffer.
 //!
-//! Every cell is 9 × 18 pixels. A piece of text has its position and its length, so a font of
-//! another width cannot move it, and a wide character fills two cells. Lines and blocks are drawn
-//! as shapes: as glyphs they would leave gaps between rows.
+//! Every cell is 9 × 18 pixels. Each piece of text has a fixed position and length, so that a font
+//! of another width cannot move it and a wide character fills two cells. Lines and blocks are drawn
+//! as shapes, because glyphs would leave gaps between rows.
 
 use std::fmt::Write;
 
@@ -123,7 +123,7 @@ fn rgb(r: u8, g: u8, b: u8) -> u32 {
     u32::from_be_bytes([0, r, g, b])
 }
 
-/// Draws a screen. `title` is the text for readers who do not see the picture.
+/// Draws a screen. `title` is the alternative text for readers who cannot see the picture.
 pub fn svg(buffer: &Buffer, palette: &Palette, title: &str) -> String {
     let area = buffer.area;
     let (width, height) = (area.width * WIDTH + 2 * PADDING, area.height * HEIGHT + 2 * PADDING);
@@ -284,7 +284,7 @@ impl Row<'_> {
         }
     }
 
-    /// Returns the path of a character of a frame, but for `─`.
+    /// Returns the SVG path of a box-drawing character, except for `─`.
     fn line(&self, grapheme: &Grapheme<'_>) -> String {
         let (left, right, top) = (grapheme.left(), grapheme.right(), self.top);
         let (x, y, bottom) = (f32::from(left) + 4.5, self.middle(), top + HEIGHT);
@@ -299,7 +299,7 @@ impl Row<'_> {
         }
     }
 
-    /// Returns the path of a part of a block.
+    /// Returns the SVG path of a block character that fills only a part of its cell.
     fn block(&self, grapheme: &Grapheme<'_>) -> String {
         let Some(eighths) = "▏▎▍▌▋▊▉".chars().position(|part| grapheme.text.starts_with(part))
         else {
@@ -311,7 +311,7 @@ impl Row<'_> {
     }
 }
 
-/// Returns true if a character is drawn as a shape and not written.
+/// Returns true if a character is drawn as a shape instead of text.
 fn is_shape(text: &str) -> bool {
     text.chars().next().is_some_and(|first| "─│┬╭╮╰╯█▏▎▍▌▋▊▉".contains(first))
 }
