@@ -46,7 +46,7 @@ enum Kind {
     Quire11,
 }
 
-/// A result of any error: this program only prints it.
+/// A result with an error of any type. The program only prints the error.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// 2026-01-01T00:00:00Z, in milliseconds.
@@ -63,7 +63,7 @@ fn main() -> Result<()> {
 /// Creates the store.
 ///
 /// # Errors
-/// If its directory exists (its content may be of value) or cannot be written.
+/// If its directory exists (it may contain valuable data) or cannot be written.
 pub fn generate(arguments: &Arguments) -> Result<()> {
     fs::create_dir(&arguments.dir)?;
     fs::create_dir(arguments.dir.join("runs"))?;
