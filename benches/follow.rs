@@ -1,9 +1,9 @@
 //! Following a log in a real terminal: the time until a line is on screen, the CPU usage, and the
 //! response time of keys meanwhile.
 //!
-//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures, next to
-//! those of `tail -f` in the same terminal if it does the same. All figures include the time of the
-//! terminal itself, an emulator in this process.
+//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures. For tasks
+//! that `tail -f` can also do, it prints the figures of `tail -f` in the same terminal as well. All
+//! figures include the time of the terminal itself, an emulator in this process.
 
 #![allow(
     clippy::print_stderr,
@@ -154,7 +154,7 @@ fn latency() {
         let mut file = OpenOptions::new().append(true).open(&running.log).unwrap();
         let mut times = Vec::new();
         for n in 0..SINGLES as u64 {
-            // Varies the delay, to be out of step with any timer.
+            // Varies the delay, so that it is not in step with any timer.
             thread::sleep(Duration::from_millis(40 + n * 7 % 41));
             let mut line = String::new();
             push_line(&mut line, n, 0);
@@ -179,12 +179,12 @@ fn idle() {
     session.kill(Signal::TERM);
 }
 
-/// A writer of lines at a given rate for a given time. Records the number and the time of the last
-/// line of each beat.
+/// A writer of lines at a given rate for [`POURING`]. After each batch, it records the number of
+/// the last line and the time.
 struct Pour<'t> {
     lines_per_s: u64,
     pad: usize,
-    /// True if each line is written on its own.
+    /// True if each line is written with a separate call.
     singly: bool,
     written: &'t Mutex<Vec<(u64, Instant)>>,
     is_over: &'t AtomicBool,
@@ -335,7 +335,7 @@ fn pour_and_press(lines_per_s: u64, singly: bool) {
     let last = written.lock().unwrap().last().unwrap().0;
     let done = Instant::now();
     session.shown.wait_for_text(&format!("#{last:09}"));
-    // Counts the line that was there before, too.
+    // The count includes the line that was there before.
     let rows = rundown::display::count(last + 2);
     session.shown.wait_for_text(&format!("{rows} rows"));
     println!(

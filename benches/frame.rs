@@ -1,5 +1,6 @@
-//! One frame of 200x60 over logs of several kinds: the cost of a key or a new row, which is paid at
-//! most every 16 ms. Also the cost of finding overwritten rows and of extracting the text of rows.
+//! The cost of drawing a frame of 200x60 with logs of several kinds. A key or a new row causes a
+//! frame, at most every 16 ms. Also the cost of finding overwritten rows and of extracting the text
+//! of rows.
 
 use std::hint::black_box;
 
@@ -38,8 +39,8 @@ fn colored(n: u64) -> String {
     )
 }
 
-/// Generates 20 KB in colors, of which a screen shows a hundredth: minified code, JSON, a progress
-/// bar.
+/// Generates a colored row of 20 KB, such as minified code, JSON or a progress bar. A screen shows
+/// a hundredth of it.
 fn long(n: u64) -> String {
     colored(n).repeat(87)
 }
@@ -112,7 +113,8 @@ fn model(text: Text) -> Model {
     model.tree.at = Some(Place::Sh(JobId("job 1".into()), 1));
     let rows = (0..240).map(|n| row(n, text)).collect();
     model.log.window = Window { rows, at_start: true, at_end: true, file_bytes: 48_000 };
-    // In the middle, so that the rows above are searched for colors that are still in effect.
+    // The middle of the log, so that the rows above are searched for colors that are still in
+    // effect.
     model.log.top = 120;
     model
 }

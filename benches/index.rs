@@ -1,9 +1,10 @@
 //! The index of a log, compared with the least work that any index must do: finding the newlines.
 //!
-//! The file is measured twice: written at once, and in appends of 4 KiB, which are placed
-//! differently in the page cache. The goal for each: indexing, whole and in the slices of the
-//! background worker, takes at most 1.3 times as long as `read and count newlines`, which does the
-//! same as `wc -l`. A time is looked up with and without the index; the goal is at most 1 ms.
+//! Two files with the same content are measured. One is written at once, the other in appends of 4
+//! KiB, so that its pages are placed differently in the page cache. Goal for each file: indexing
+//! takes at most 1.3 times as long as `read and count newlines`, which does the same as `wc -l`.
+//! The goal applies to indexing at once, and in slices as in the background worker. A time is
+//! looked up with and without the index; the goal is at most 1 ms.
 #![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
 
 use std::fmt::Write as _;

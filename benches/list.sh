@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# `rundown list` beside `sqlite3` with the same query, in turn, on one store: medians, their ratio,
-# and the peak memory of rundown.
-# A store to measure on: cargo run --release --example big_store -- DIR
+# Compares `rundown list` with `sqlite3` and the same query, in turn, on one store. Prints the
+# medians, their ratio, and the peak memory of rundown.
+# To make a store: cargo run --release --example big_store -- DIR
 # Usage: benches/list.sh DIR [ROUNDS]
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -22,7 +22,7 @@ ref=$(sql "SELECT ref_name FROM runs LIMIT 1")
 middle=$(sql "SELECT id FROM runs ORDER BY id LIMIT 1 OFFSET (SELECT count(*) / 2 FROM runs)")
 at=$(sql "SELECT pushed_at_ms FROM runs WHERE id = '$middle'")
 
-# The time that a command takes, in microseconds.
+# Prints the time that a command takes, in microseconds.
 spent() {
   local begin=${EPOCHREALTIME/./}
   "$@" >"$scratch/out"
@@ -36,7 +36,7 @@ peak() {
     sed -n 's/.*"max_rss_bytes": \([0-9]*\).*/\1/p'
 }
 
-# compare NAME WHERE OPTION…: what sqlite3 is asked for, and rundown.
+# compare NAME WHERE OPTION…: measures sqlite3 with the WHERE clause, and rundown with the options.
 compare() {
   local name=$1 query="SELECT $columns FROM runs $2 ORDER BY pushed_at_ms DESC, id DESC LIMIT 50"
   shift 2

@@ -1,6 +1,6 @@
-//! The cost of recording: bulk output through the sink, compared with a plain write of the same
-//! bytes, and short commands, compared with bare spawns. Only the ratios matter. With lines of 100
-//! bytes, the records take 1.4 times as many bytes.
+//! The cost of recording. Bulk output through the sink is compared with a plain write of the same
+//! bytes. Recording short commands is compared with spawning them. Only the ratios matter. With
+//! lines of 100 bytes, the records take 1.4 times as many bytes.
 
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot be set up fails")]
 

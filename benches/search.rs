@@ -18,7 +18,7 @@ const LOG_BYTES: usize = 256 << 20;
 const WRITE_BYTES: usize = 1 << 20;
 const READ_BYTES: usize = 256 << 10;
 
-/// The contents of the lines, in turn.
+/// The contents of the lines, which are used in turn.
 const CONTENTS: &[&str] = &[
     "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_derive v1.0.219 \
      (/home/ci/build/target/release/deps/libserde_derive)",

@@ -1,5 +1,5 @@
 //! Benchmarks of reading one screen of rows. The time must not depend on the file's size.
-#![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at the first error")]
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -10,8 +10,8 @@ use rundown::log::{Anchor, Format, Index, LogFile, Tail};
 
 const ROWS: usize = 40;
 
-/// Generates lines of about 170 bytes. With `one_stream`, only the first line is `stderr`, so
-/// a look-back for a `stderr` line goes as far as it may.
+/// Generates lines of about 170 bytes. With `one_stream`, only the first line is `stderr`, so a
+/// backward search for a `stderr` line runs to its limit.
 fn generate(bytes: usize, one_stream: bool) -> Vec<u8> {
     let mut log = String::with_capacity(bytes + 256);
     let mut n = 0_u32;

@@ -11,11 +11,11 @@ use crate::Bench;
 use crate::log::{Log, Manner, warm};
 use crate::rounds::report_latencies;
 
-/// Number of places to go to.
+/// The number of places to jump to.
 const PLACES: u64 = 2000;
 /// Rows per screen.
 const ROWS: usize = 40;
-/// Measures the time from a random row number or time to the rows of a screen there.
+/// Measures the time to read a screen of rows at a random row number or a random time.
 pub fn goto(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.largest(), Manner::Large)?;
     warm(&log.path)?;
@@ -41,7 +41,7 @@ pub fn goto(bench: &mut Bench) -> Result<()> {
     Ok(())
 }
 
-/// Returns the time to go to each of many places.
+/// Returns the duration of each of [`PLACES`] jumps.
 fn latencies(mut go: impl FnMut(u64) -> Result<()>) -> Result<Vec<Duration>> {
     (1..=PLACES)
         .map(|n| {

@@ -15,7 +15,7 @@ use crate::screens::shows;
 use crate::terminal::{TIMEOUT, Terminal};
 use crate::{Bench, gap, rows_text};
 
-/// MiB of a log before it grows.
+/// The size of a log before it grows, in MiB.
 const BEFORE: u64 = 100;
 /// Lines that are appended one by one.
 const APPENDS: u64 = 200;
@@ -28,7 +28,7 @@ const FLOOD_END: &str = "the end of the flood";
 const FOLLOWERS: &[(&str, &[&str])] =
     &[("rundown", &[]), ("tail", &["-f"]), ("less", &["+F"]), ("lnav", &[]), ("tl", &[])];
 
-/// Calls `work` with each program at the end of a log of its own.
+/// Calls `work` with each program, which shows the end of its own log.
 fn with_each(
     bench: &Bench,
     mebibytes: u64,
@@ -91,7 +91,7 @@ struct Flood {
     end: Instant,
 }
 
-/// Appends lines at a pace, then the last row.
+/// Appends lines at a given rate, then the last row.
 fn flood(path: &Path, mut lines: Lines, pace: Pace) -> Result<JoinHandle<Result<Flood>>> {
     let mut file = File::options().append(true).open(path)?;
     Ok(thread::spawn(move || {
@@ -115,7 +115,8 @@ fn join(flood: JoinHandle<Result<Flood>>) -> Result<Flood> {
     flood.join().map_err(|_| anyhow!("the thread that appends has panicked"))?
 }
 
-/// Measures 20 MB/s in small appends: the CPU usage, and how late the last row is on the screen.
+/// Measures a log that grows by 20 MB/s in small appends: the CPU usage, and the delay until the
+/// last row is on the screen.
 pub fn follow(bench: &mut Bench) -> Result<()> {
     println!("\n20 MB/s for 5 s, in appends of 1 ms; goal: 25 % of a core, 50 ms behind");
     with_each(bench, 1, |label, mut terminal, log, lines| {
@@ -145,8 +146,8 @@ fn megabytes_per_second(flood: &Flood) -> f64 {
     flood.bytes as f64 / 1e6 / flood.took.as_secs_f64()
 }
 
-/// Measures 1,000,000 lines per second: the response time of keys meanwhile, and the time until the
-/// screen is up to date at the end.
+/// Measures a log that grows by 1,000,000 lines per second: the response time of keys meanwhile,
+/// and the time from the last line until the screen is up to date.
 pub fn burst(bench: &mut Bench) -> Result<()> {
     println!("\n1,000,000 lines/s for 10 s; the help is opened and closed meanwhile");
     let (log, lines) = bench.logs.live(1)?;

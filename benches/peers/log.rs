@@ -1,4 +1,5 @@
-//! Logs to measure: the same bytes for the same size, similar to the output of builds and tests.
+//! Logs to measure, similar to the output of builds and tests. Logs of the same size have the same
+//! bytes.
 //!
 //! A line has about 169 bytes. Half of the lines have colors, a tenth is stderr, one in a thousand
 //! is a partial record. Times increase. Every row contains its number, so that no two are the same.
@@ -18,11 +19,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tempfile::TempDir;
 
-/// The text of the first row only.
+/// The text that only the first row contains.
 pub const FIRST: &str = "the very first row";
-/// The text of the last row only.
+/// The text that only the last row contains.
 pub const LAST: &str = "the very last row";
-/// The text of a few rows.
+/// The text that a few rows contain.
 pub const NEEDLE: &str = "needle-in-the-hay";
 /// One row in this many contains the needle.
 const NEEDLE_EVERY: u64 = 100_003;
@@ -32,7 +33,7 @@ const BEGIN: i64 = 1_767_323_045;
 /// Twice the mean time between two lines.
 const MAX_STEP_NANOS: u64 = 300_000;
 
-/// The texts after the row number. They give a line the length described above.
+/// The texts after the row number. With them, lines have the mean length stated above.
 const BODIES: [&str; 8] = [
     "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_json v1.0.145 \
      (registry+https://github.com/rust-lang/crates.io-index) with 14 features in 2 units",
@@ -120,8 +121,8 @@ impl Logs {
         Ok(log)
     }
 
-    /// Makes a log to append to, and returns the generator of its next lines. The other logs remain
-    /// unchanged for later measurements.
+    /// Makes a log to append to, and returns it with the generator of its next lines. The other
+    /// logs remain unchanged for later measurements.
     pub fn live(&self, mebibytes: u64) -> Result<(Log, Lines)> {
         let path = self.dir.path().join("live.log");
         write(&path, mebibytes, Manner::Small)
@@ -179,7 +180,7 @@ pub struct Lines {
     second: u64,
     prefix: String,
     random: u64,
-    /// True if an entry of standard output, or standard error, is open.
+    /// True if a partial entry is open: for stdout at index 0, for stderr at index 1.
     open: [bool; 2],
     pub rows: u64,
     needles: u64,

@@ -1,5 +1,5 @@
 //! Compares rundown with the programs that people use for the same tasks, on the same logs, in
-//! turn. Prints ratios; no result is a failure.
+//! turn. Prints ratios. The exit status does not depend on them.
 //!
 //! ```console
 //! cargo bench --bench peers                  # list the sections
@@ -19,7 +19,7 @@
 //! `less +F`). Memory is sampled every 5 ms: `anonymous` is the process's own memory,
 //! the rest are mapped files.
 //!
-//! If a section has a goal, it is printed. A single result that misses the goal proves nothing.
+//! If a section has a goal, the goal is printed. A single result that misses it proves nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 
 mod inside;
@@ -102,7 +102,7 @@ struct Bench {
     logs: Logs,
 }
 
-/// MiB of a log that is large for every program.
+/// The size of the log of `--big`, in MiB.
 const BIG: u64 = 10 << 10;
 
 fn main() -> Result<()> {
@@ -136,7 +136,7 @@ const SECTIONS: &[(Section, Measure)] = &[
 ];
 
 impl Bench {
-    /// Returns the size of the log for sections that support the largest.
+    /// Returns the size of the log, in MiB, for sections that support the log of `--big`.
     const fn largest(&self) -> u64 {
         if self.arguments.big { BIG } else { self.arguments.mib }
     }

@@ -1,5 +1,5 @@
-//! Rounds in turn, A B C A B C …, and their evaluation: ratios of pairs, because the speed of a
-//! machine drifts.
+//! Rounds of measurements, in which the contenders run in turn (A B C A B C …), and their
+//! evaluation. Ratios compare results of the same round, because the speed of a machine drifts.
 
 use std::fmt;
 use std::path::Path;

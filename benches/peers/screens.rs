@@ -81,7 +81,7 @@ pub fn search(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.arguments.mib, Manner::Large)?;
     let ours = Contender::new("rundown, on screen", || {
         let mut terminal = bench.rundown(&log.path)?;
-        // Waits for the count of the rows, which is measured separately.
+        // Waits until the rows are counted, because counting is measured separately.
         if terminal.wait_for(&rows_text(log.rows))?.is_none() {
             return Ok(None);
         }
@@ -107,7 +107,8 @@ pub fn shows_all_hits(screen: &Screen, hits: u64) -> bool {
     found.is_some_and(|(_, count)| count.split_whitespace().take(3).any(|word| word == hits))
 }
 
-/// Measures the time from a key to the moved log while the rows are counted.
+/// Measures the time from a key until the log on the screen has moved, while the rows are being
+/// counted.
 pub fn keys(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.largest(), Manner::Large)?;
     warm(&log.path)?;
