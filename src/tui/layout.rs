@@ -171,12 +171,12 @@ pub struct Above {
     pub has_no_rows: bool,
 }
 
-/// Divides the body of the log's pane. A body of fewer than four lines has rows only. At least 10
+/// Divides the body of the log's pane. A body of fewer than four lines has rows only. At least 12
 /// lines remain for the rows of the log in an 80x24 terminal, and 4 in a 40x10 terminal.
 #[must_use]
 pub fn log_parts(body: Rect, above: Above) -> LogParts {
     let facts = u16::from(body.height >= 4);
-    let kept = if above.has_no_rows { 1 } else { (body.height / 2).clamp(4, 12) };
+    let kept = if above.has_no_rows { 1 } else { (body.height * 3 / 5).clamp(4, 12) };
     let mut room = if facts > 0 { body.height.saturating_sub(facts + kept) } else { 0 };
     let mut take = |lines: usize| {
         let lines = u16::try_from(lines).unwrap_or(u16::MAX).min(room);
@@ -284,6 +284,16 @@ mod tests {
         assert_eq!(panes(200, Tree, true), [Tree]);
         assert_eq!(panes(180, Runs, false), [Runs]);
         assert_eq!(panes(181, Runs, false), [Runs, Tree, Log]);
+    }
+
+    #[test]
+    fn what_is_above_a_log_leaves_lines_for_its_rows() {
+        let above = Above { header: 9, notes: 9, far_rows: 9, has_no_rows: false };
+        for (screen, lines) in [((80, 24), 12), ((40, 10), 4), ((120, 40), 12)] {
+            let screen = Rect::new(0, 0, screen.0, screen.1);
+            let body = Layout::new(screen, Pane::Log, Pane::Log, true).body(Pane::Log).unwrap();
+            assert_eq!(log_parts(body, above).rows.height, lines, "{screen}");
+        }
     }
 
     #[test]
