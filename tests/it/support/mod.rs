@@ -19,14 +19,14 @@ use tempfile::TempDir;
 /// The longest wait for a state. Only a failing test takes that long.
 pub const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Waits until a condition holds. Panics with `what`, its description, after [`PATIENCE`].
+/// Waits until a condition holds. Panics with `what`, its description, after [`TIMEOUT`].
 #[track_caller]
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     wait_for(what, || if is_so() { Ok(()) } else { Err(String::new()) });
 }
 
 /// Waits until `value` returns `Ok`, and returns its value. Panics with the last error after
-/// [`PATIENCE`].
+/// [`TIMEOUT`].
 #[track_caller]
 pub fn wait_for<T>(what: &str, mut value: impl FnMut() -> Result<T, String>) -> T {
     let started = Instant::now();
