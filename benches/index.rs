@@ -5,7 +5,7 @@
 //! takes at most 1.3 times as long as `read and count newlines`, which does the same as `wc -l`.
 //! The goal applies to indexing at once, and in slices as in the background worker. A time is
 //! looked up with and without the index; the goal is at most 1 ms.
-#![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at an error")]
 
 use std::fmt::Write as _;
 use std::fs::File;

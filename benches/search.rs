@@ -1,6 +1,6 @@
 //! Scanning a log for a word, compared with the minimum work of a search: reading the log and
 //! finding the word. Also compared with `rg`, if it is installed. Half of the lines are colored.
-#![expect(clippy::unwrap_used, reason = "a benchmark stops where it cannot go on")]
+#![expect(clippy::unwrap_used, reason = "a benchmark stops at an error")]
 
 use std::fmt::Write as _;
 use std::fs::File;
