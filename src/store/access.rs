@@ -10,27 +10,27 @@
 //! | mode | beside it | access |
 //! |---|---|---|
 //! | rollback journal | – | read-only, with SQLite's locks, whatever its size |
-//! | WAL | a `-shm` that a process holds | both [in place](open_in_place); stamp |
+//! | WAL | a `-shm` that a process has open | with its `-wal` [in place](open_in_place); stamp |
 //! | WAL | the same, if the database keeps changing | read-only, `readonly_shm=1`, SQLite's locks |
 //! | WAL | no `-wal`, or an empty one | `immutable=1`; stamp |
-//! | WAL | a `-wal` that no process holds | both [in place](open_in_place); stamp |
+//! | WAL | a `-wal` that no process has open | with its `-wal` [in place](open_in_place); stamp |
 //! | any | files that SQLite would change | a private copy; stamp |
 //!
 //! With "stamp", equal [stamps](super::files::Stamp) before and after the reading show that the
-//! database did not change. A `-wal` that no process holds comes from a crash or a copied artifact.
-//! In the last row, a `-journal` has to be rolled back, a `-shm` is broken, or, as root, SQLite
-//! would change the owner of files.
+//! database did not change. A `-wal` that no process has open comes from a crash or a copied
+//! artifact. The last row applies if a `-journal` has to be rolled back, if a `-shm` is broken, or
+//! if the user is root and SQLite would change the owner of files.
 //!
-//! `readonly_shm` (SQLite's `os_unix.c`) reads the `-shm` without marking it. A `-shm` left by a
-//! crash differs from one in use only by the missing lock: the first connection would truncate and
-//! rebuild it. SQLite still opens the `-wal` for writing, but writes nothing to it. A [shared
-//! lock](hold) keeps the files in place while they are opened, and is then released, unless
-//! SQLite's own locks are used: a writer that closes the database while the lock is held leaves its
-//! `-wal` and `-shm` behind.
+//! With `readonly_shm` (see SQLite's `os_unix.c`), a reader does not write its read mark to the
+//! `-shm`. A `-shm` left by a crash differs from one in use only by the missing lock. The first
+//! connection without `readonly_shm` would truncate and rebuild it. SQLite still opens the `-wal`
+//! for writing, but writes nothing to it. A [shared lock](hold) keeps the files in place while they
+//! are opened. It is then released, because a writer that closes the database while the lock is
+//! held leaves its `-wal` and `-shm` behind. Only a reading with SQLite's own locks keeps it.
 //!
 //! No connection that locks the database outlives one reading. No process both reads and writes a
-//! store: POSIX locks belong to a process, and closing any descriptor of a file releases all of
-//! them.
+//! store: POSIX locks belong to a process, and closing any descriptor of a file releases all locks
+//! of the process on that file.
 
 use std::fs::File;
 use std::io::Read;
@@ -68,7 +68,8 @@ pub(super) struct Access {
     // process on it, including SQLite's.
     pub connection: Connection,
     pub way: Way,
-    /// The suffix of a file beside the database that a writer left behind, and that is read too.
+    /// The suffix of the file beside the database that a writer left behind and that is read as
+    /// well; `None` if there is no such file.
     pub left: Option<&'static str>,
 }
 
@@ -94,8 +95,9 @@ impl Access {
         matches!(self.way, Way::ReadStable | Way::Copy)
     }
 
-    /// Returns true if a single state of the database is read. If not, the
-    /// [stamp](super::files::Stamp) has to show that no process wrote to it in the meantime.
+    /// Returns true if the data that is read is sure to be a single state of the database. If
+    /// false, the caller has to check by the [stamp](super::files::Stamp) that no process wrote to
+    /// it in the meantime.
     pub const fn is_consistent(&self) -> bool {
         matches!(self.way, Way::Locked | Way::Held(_) | Way::ReadStable)
     }
@@ -106,9 +108,10 @@ impl Access {
     }
 }
 
-/// Opens a database and starts a transaction for one reading. Waits up to `lock_timeout` while
-/// another process has it locked. If `with_locks` is true, a database that keeps changing is read
-/// under SQLite's locks, although these may keep a writer from removing its files.
+/// Opens a database for one reading, and begins a transaction. Waits up to `lock_timeout` while another
+/// process has the database locked. If `with_locks` is true, a large WAL database that is in use is
+/// read under SQLite's locks. This is for a database that keeps changing: the locks may keep a
+/// writer from removing its files.
 pub(super) fn open(path: &Path, lock_timeout: Duration, with_locks: bool) -> Result<Access> {
     let started = Instant::now();
     loop {
@@ -123,15 +126,15 @@ pub(super) fn open(path: &Path, lock_timeout: Duration, with_locks: bool) -> Res
     }
 }
 
-/// Opens a database that counts as small up to `small_bytes`.
+/// Opens a database. It counts as small if it has at most `small_bytes`.
 fn open_as(path: &Path, small_bytes: u64, with_locks: bool) -> Result<Access> {
     let path = &real(path).map_err(Error::io("open", path))?;
-    // A `-wal` is read regardless of the header.
+    // SQLite reads an existing `-wal` regardless of the header.
     let is_wal = check_header(path)? || beside(path, "-wal").exists();
     check_beside(path)?;
     if is_wal && is_hot(&beside(path, "-journal")) {
-        // A crash during a change of the journal mode leaves such a `-journal`. SQLite would roll
-        // it back first.
+        // A crash during a change of the journal mode leaves a hot `-journal` beside a WAL
+        // database. SQLite would roll it back first.
         return copy_files(path, small_bytes);
     }
     if is_wal && let Some(small) = open_small(path, small_bytes)? {
@@ -158,8 +161,8 @@ fn connect_wal(path: &Path, with_locks: bool) -> Result<Access> {
     let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
     if is_held(&shm) || bytes_of(&wal) > 0 {
         let hold = hold(path)?;
-        // The last writer may have closed the database before we got the lock. Opening it now would
-        // create both files again.
+        // The last writer may have closed the database before the lock was taken. Opening it now
+        // would create the `-wal` and `-shm` again.
         let is_live = is_held(&shm);
         if is_live && with_locks {
             return connect(path, "readonly_shm=1", Way::Held(hold));
@@ -172,13 +175,13 @@ fn connect_wal(path: &Path, with_locks: bool) -> Result<Access> {
     connect(path, "immutable=1", Way::Immutable)
 }
 
-/// Returns true if SQLite would have to recover or create a file first.
+/// Returns true if the error means that SQLite would have to recover or create a file first.
 fn needs_to_write(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen))
 }
 
-/// Opens a database and the `-wal` beside it. Without locks, SQLite needs no write permission and
-/// no process waits for it.
+/// Opens a database and the `-wal` beside it, without locks. SQLite then needs no write permission,
+/// and no other process has to wait.
 fn open_in_place(path: &Path) -> Result<Access> {
     let connection = open_uri(path, "?mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     set_exclusive(&connection).map_err(Error::database("open", path))?;
@@ -194,7 +197,7 @@ fn set_exclusive(connection: &Connection) -> rusqlite::Result<()> {
 
 /// Locks a database, so that its last writer does not remove the `-wal` and `-shm` when it closes
 /// the database. If we opened the database after their removal, we would create both files again,
-/// and they would remain. Other processes still read and write.
+/// and they would remain. Other processes can still read and write.
 fn hold(path: &Path) -> Result<File> {
     let file = open_regular(path).map_err(Error::io("open", path))?;
     match fcntl_lock(&file, FlockOperation::NonBlockingLockShared) {
@@ -216,8 +219,9 @@ pub(super) fn open_uri(path: &Path, query: &str, flags: OpenFlags) -> Result<Con
     opened.map_err(Error::database("open", path))
 }
 
-/// Limits a connection and begins a transaction. The transaction begins with its first read, so
-/// that read reports a lock or other obstacle.
+/// Sets the limits of a connection and begins a transaction. SQLite accesses the file only when the
+/// transaction first reads, so this function also reads: a lock or another obstacle is reported
+/// here.
 pub(super) fn begin(path: &Path, connection: Connection, way: Way) -> Result<Access> {
     let started = guard(&connection).and_then(|()| connection.execute_batch("BEGIN"));
     let read = started.and_then(|()| connection.query_row("PRAGMA schema_version", (), |_| Ok(())));
@@ -240,7 +244,8 @@ fn check_header(path: &Path) -> Result<bool> {
     }
 }
 
-/// Encodes a path for an SQLite URI: all bytes but plain characters and `/` are percent-encoded.
+/// Encodes a path for an SQLite URI: all bytes except ASCII letters, digits and `/.-_` are
+/// percent-encoded.
 fn uri_path(path: &Path) -> String {
     use std::fmt::Write;
     use std::os::unix::ffi::OsStrExt;
@@ -268,7 +273,8 @@ mod tests {
     use super::super::files::Stamp;
     use super::*;
 
-    /// Each test runs with the database as a small one and as a large one.
+    /// The size limits that each test uses. With the first, its database counts as small; with the
+    /// second, as large.
     const SIZES: [u64; 2] = [SMALL_BYTES, 0];
 
     fn listing(dir: &Path) -> Vec<(String, Vec<u8>)> {
@@ -425,8 +431,8 @@ mod tests {
         assert_eq!(Stamp::taken(&path).unwrap(), last);
     }
 
-    /// The other process of the tests below. It writes to the database in the environment variable,
-    /// and keeps it open until its stdin ends.
+    /// Runs as the other process of the tests below. Writes to the database in the environment
+    /// variable `DATABASE`, and keeps it open until stdin ends.
     #[test]
     #[ignore = "a process of its own, started by other tests"]
     fn writer_in_a_child_process() {
@@ -491,8 +497,8 @@ mod tests {
         }
     }
 
-    /// Creates a database and its `-journal`, copied in the middle of a transaction that has
-    /// reached the file, as a crash would leave them.
+    /// Creates a database and its `-journal` in the state after a crash: they are copied in the
+    /// middle of a transaction that has already written to the database file.
     fn hot_journal() -> TempDir {
         let made = TempDir::new().unwrap();
         let writer = Connection::open(made.path().join("hot.db")).unwrap();

@@ -1,9 +1,9 @@
 //! Private copies of databases: of small ones, and of those that cannot be read in place. A copy
-//! has no name.
+//! has no file name.
 //!
 //! A small database is copied into memory, so that reading it needs no directory for temporary
-//! files. A large one is copied into a file that is deleted before any data is written to it. If
-//! the process is killed, nothing of the copy remains. A `-wal` or `-journal` that SQLite would
+//! files. A large one is copied into a file that is deleted before any data is written to it. So
+//! nothing of a copy remains if the process is killed. A `-wal` or `-journal` that SQLite would
 //! have to recover is [recovered](super::recover) in the copy.
 
 use std::fs::{File, Permissions};
@@ -26,18 +26,18 @@ use crate::file::{dir_of, open_regular};
 /// The largest database, including the files beside it, that is copied into memory.
 pub(super) const SMALL_BYTES: u64 = 16 << 20;
 
-/// The number of attempts to read a small database while no other process writes to it.
+/// The maximum number of attempts to read a small database without a change during the reading.
 const READ_STABLE_ATTEMPTS: u32 = 20;
 
-/// The pause after the first attempt; each later pause is longer by this much.
+/// The pause after the first attempt. Each later pause is longer by the same time.
 const READ_STABLE_PAUSE: Duration = Duration::from_millis(1);
 
-/// The offset of the format versions for writing and for reading; 1 means that the database is not
-/// in WAL mode.
+/// The offset in a database of two bytes: its format versions for writing and for reading. In both,
+/// 1 means that the database is not in WAL mode.
 const VERSIONS_AT: u64 = 18;
 
-/// Opens a copy of a small WAL database; `None` if the database is too large, or changes during
-/// every attempt to read it.
+/// Opens a copy of a small WAL database; `None` if the database is too large, before or after its
+/// recovery, or changes during every attempt to read it.
 pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     let wal = beside(path, "-wal");
     let Some((main, log)) = read_stable(path, &wal, small_bytes)? else { return Ok(None) };
@@ -55,7 +55,8 @@ pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>
 pub(super) fn copy_files(path: &Path, small_bytes: u64) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let is_journal_hot = is_hot(&journal);
-    // SQLite ignores the journal of a live writer, so a hot one here was left by a crash.
+    // SQLite needs no copy to read beside the journal of a live writer, so a hot journal here was
+    // most likely left by a crash.
     let left = if is_journal_hot {
         Some("-journal")
     } else {
@@ -79,8 +80,8 @@ fn copy_small(path: &Path, small_bytes: u64) -> Result<Option<Access>> {
     open_in_memory(path, Way::Copy, main, &read(&journal)?, &read(&wal)?)
 }
 
-/// Opens the bytes of a database after recovery; `None` if recovery enlarges them beyond twice
-/// [`SMALL_BYTES`].
+/// Recovers a database in memory and opens it; `None` if it is larger than twice [`SMALL_BYTES`]
+/// after the recovery.
 fn open_in_memory(
     path: &Path,
     way: Way,
@@ -117,8 +118,8 @@ fn open_in_memory(
     begin(path, connection, way).map(Some)
 }
 
-/// Copies a database into a file and opens it. SQLite opens the file while it is empty and has a
-/// name. The name is removed before any data is copied.
+/// Copies a database into a file and opens the copy. SQLite opens the file while it is empty and
+/// still has a name. The name is removed before any data is copied.
 fn copy_large(path: &Path) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let place =
@@ -152,8 +153,8 @@ fn of_wal(file: &File) -> io::Result<Option<Patch>> {
     Patch::of_wal(&mut BufReader::new(file))
 }
 
-/// Creates a private directory on a file system with room for a copy: a full disk would harm other
-/// programs, too.
+/// Creates a private directory on a file system with room for a copy. The free space is checked
+/// first, because a full disk would also harm other programs.
 fn place_for(path: &Path, bytes: u64) -> Result<TempDir> {
     let mut refused = None;
     for dir in [std::env::temp_dir(), "/var/tmp".into(), "/dev/shm".into()] {
@@ -188,7 +189,8 @@ fn no_place(path: &Path, dir: &Path) -> impl FnOnce(io::Error) -> Error {
 
 fn copy_bytes(from: &Path, to: &mut File, no_place: impl FnOnce(io::Error) -> Error) -> Result<()> {
     let mut source = open_regular(from).map_err(Error::io("read", from))?;
-    // The error does not reveal which of the two files failed; a broken source fails again.
+    // The error does not reveal which of the two files failed. If the source failed, it fails
+    // again.
     io::copy(&mut source, to).map(drop).map_err(|error| match source.read(&mut [0]) {
         Err(error) => Error::io("read", from)(error),
         Ok(_) => no_place(error),

@@ -1,13 +1,14 @@
 //! The mapping of a database's tables to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`,
-//! `v_shs`. `v_shs` has all commands, `v_calls` those with a number, and `v_events` finished ones
-//! without a number, which may also be in `v_calls`.
+//! `v_shs`. `v_shs` has all commands. `v_calls` has the commands of a table with numbers.
+//! `v_events` has the finished commands of a table without numbers; the same commands may also be
+//! in `v_calls`.
 //!
 //! The mapping depends on the tables and columns that exist, not on the version number. Each
 //! canonical column is read from the first of its source columns that exists, and is NULL if none
 //! does. Only `runs.id` is required. One set of SELECTs ([`super::Reader`]) then reads all
 //! versions, including future ones. A notice reports the parts of a future version that are not
-//! understood. Columns are named one by one, so no other column is ever read. This excludes the
-//! tokens that some versions store.
+//! understood. The views name each column that they read. No other column is ever read, in
+//! particular not the tokens that some versions store.
 //!
 //! | version | columns of a run | commands |
 //! |---|---|---|
@@ -16,7 +17,7 @@
 //! | 8 | the same | `sh` |
 //! | 9 | the same, with other words in `state` | `sh` |
 //! | 10, 11 | `outcome`, `created_at`, `dispatched_at`, `resolved_at` | `sh` |
-//! | ours | as 1 | `sh_calls`: from their start, with their number; `sh_events` |
+//! | rundown's | as 1 | `sh_calls`: from their start, with a number; `sh_events` as in 2 |
 
 use std::path::Path;
 
@@ -32,7 +33,7 @@ const NEWEST_THEIRS: i64 = 11;
 /// The maximum number of names that a notice lists.
 const LISTED: usize = 8;
 
-/// A canonical column and its source columns: the first that exists is read.
+/// A canonical column and its source columns. The first source column that exists is read.
 type ColumnSource = (&'static str, &'static [&'static str]);
 
 const RUNS: &[ColumnSource] = &[
@@ -40,7 +41,7 @@ const RUNS: &[ColumnSource] = &[
     ("repo", &["repo"]),
     ("ref_name", &["ref_name"]),
     ("sha", &["sha"]),
-    // `outcome` is NULL until the run ends; until then the times give the state.
+    // `outcome` is NULL until the run ends. Until then, the state is derived from the times.
     ("state", &["state", "outcome"]),
     ("queued_at_ms", &["queued_at_ms", "created_at"]),
     ("started_at_ms", &["started_at_ms", "dispatched_at"]),
@@ -60,7 +61,7 @@ const JOBS: &[ColumnSource] = &[
     ("finished_at_ms", &["finished_at_ms"]),
 ];
 
-/// The sources in `sh_calls`.
+/// The canonical columns that are read from `sh_calls`.
 const CALLS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
@@ -76,7 +77,8 @@ const CALLS: &[ColumnSource] = &[
     ("log_bytes", &["log_bytes"]),
 ];
 
-/// The sources in `sh_events` or `sh`, for commands that are not in `sh_calls`.
+/// The canonical columns that are read from `sh_events` or `sh`, for commands that are not in
+/// `sh_calls`.
 const EVENTS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
@@ -124,17 +126,17 @@ const IGNORED: [&str; 12] = [
     "traceparent",
 ];
 
-/// The properties of a database whose views are defined.
+/// The properties of a database, determined when its views are defined.
 pub(super) struct Dialect {
-    /// True if our recorder wrote it.
+    /// True if rundown's recorder wrote it.
     pub ours: bool,
     /// The way to list its runs, newest first.
     pub walk: Walk,
-    /// Messages for the user about the way it is read.
+    /// Messages for the user about parts of the database that are new, missing or ignored.
     pub notices: Vec<String>,
 }
 
-/// The index for listing runs from the newest on, without reading all of them.
+/// The index that lists runs, newest first, without reading all of them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Walk {
     /// An index contains the runs in this order.
@@ -196,7 +198,7 @@ fn runs_view(runs: &Table) -> String {
     });
     columns.push(match order_column(runs) {
         Some((column, false)) => format!("{column} AS order_ms"),
-        // A run without a time counts as older than all others. NULL could not be compared.
+        // A run without a time sorts after all others, as the oldest. A NULL could not be compared.
         Some((column, true)) => format!("coalesce({column}, {}) AS order_ms", i64::MIN),
         None => "0 AS order_ms".to_owned(),
     });
@@ -206,7 +208,8 @@ fn runs_view(runs: &Table) -> String {
     )
 }
 
-/// Returns the column that orders runs, and true if it may be NULL.
+/// Returns the column that orders runs, and true if it may be NULL. Returns `None` if no such
+/// column exists.
 fn order_column(runs: &Table) -> Option<(&'static str, bool)> {
     let name = runs.source_column(RUN_ORDER)?;
     Some((name, runs.column(name)?.is_nullable))
@@ -214,7 +217,7 @@ fn order_column(runs: &Table) -> Option<(&'static str, bool)> {
 
 fn walk(connection: &Connection, runs: &Table) -> rusqlite::Result<Walk> {
     let Some((order, false)) = order_column(runs) else { return Ok(Walk::Scan) };
-    // Runs without a repository would not be in any arm.
+    // A run whose repository is NULL would not be in any arm.
     let has_repo = runs.column("repo").is_some_and(|repo| !repo.is_nullable);
     Ok(match runs_are_indexed_by(connection, &[order])? {
         true => Walk::ByTime,
@@ -223,7 +226,8 @@ fn walk(connection: &Connection, runs: &Table) -> rusqlite::Result<Walk> {
     })
 }
 
-/// Defines `v_jobs`. The order of execution is the order of the rows, or else of the start times.
+/// Returns the SQL that defines `v_jobs`. Its column `place` gives the order of execution: the
+/// `rowid`, or the start time in a table without a `rowid`.
 fn jobs_view(tables: &Tables) -> String {
     let Some(jobs) = tables.with("jobs", &["run_id", "job_id"]) else {
         let columns: Vec<String> =
@@ -244,8 +248,9 @@ fn jobs_view(tables: &Tables) -> String {
     )
 }
 
-/// Defines the views of commands. In our own stores, the commands are in two tables: a finished
-/// command that a writer of version 2 recorded is only in `sh_events`.
+/// Returns the SQL that defines the views of commands. A store of rundown has two tables of
+/// commands, `sh_calls` and `sh_events`. A command that was recorded by a writer of version 2 is
+/// only in `sh_events`.
 fn shs_view(tables: &Tables) -> String {
     let key = ["run_id", "job_id", "started_at_ms"];
     let only_event = "WHERE NOT EXISTS (
@@ -296,14 +301,16 @@ fn arm(columns: &[String], from: &str) -> String {
     format!("SELECT {} {from}", columns.join(", "))
 }
 
-/// Returns the table of commands without numbers: `sh`, or else `sh_events`.
+/// Returns the table of commands without numbers: `sh`, or else `sh_events`. Returns `None` if
+/// neither exists.
 fn events(tables: &Tables) -> Option<&Table> {
     let with_key = |name| tables.with(name, &["run_id", "job_id"]);
     with_key("sh").or_else(|| with_key("sh_events"))
 }
 
-/// Reports the parts that are not understood, if the version is newer than this program supports or
-/// something is missing; `None` otherwise.
+/// Describes a version that is newer than this program supports, and missing tables and columns. If
+/// there are any of these, also lists the tables and columns that are ignored. Returns `None` if
+/// the version is supported and nothing is missing.
 fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
     let newest = if ours { schema::newest() } else { NEWEST_THEIRS };
     let missing = missing(tables, version);
@@ -322,7 +329,7 @@ fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
     Some(parts.join("; ")).filter(|text| !text.is_empty())
 }
 
-/// Lists the tables and columns that a reader needs and that do not exist.
+/// Lists the missing tables and columns that a reader needs.
 fn missing(tables: &Tables, version: i64) -> Vec<String> {
     let lacks = |table: &Table, sources: &[ColumnSource]| -> Vec<String> {
         let absent = sources.iter().filter(|source| table.source_column(**source).is_none());

@@ -1,5 +1,5 @@
-//! The files of a database as seen from outside, without opening it: the files beside it, the
-//! processes that hold it, and whether anything was committed.
+//! The state of a database's files, determined without opening the database: the files beside it,
+//! the processes that have it open, and the changes since an earlier state.
 
 use std::borrow::Cow;
 use std::fs::{self, Metadata};
@@ -13,8 +13,8 @@ use rustix::process::{Flock, FlockType, fcntl_getlk};
 use crate::error::{Error, Result};
 use crate::file::open_regular;
 
-/// The age from which a `-wal` that no process holds counts as abandoned. A writer may leave one
-/// behind between two connections, but not for this long.
+/// The age from which a `-wal` counts as abandoned if no process has it open. A writer may also
+/// leave a `-wal` behind between two connections, but not for this long.
 const ABANDONED: Duration = Duration::from_secs(2);
 
 /// The visible state of a database's files. If two stamps are equal, nothing was committed between
@@ -73,7 +73,7 @@ impl Stamp {
         })
     }
 
-    /// Returns true if the last change is long enough ago for any later one to look different.
+    /// Returns true if the last change is old enough that any later change gives a different stamp.
     pub fn is_settled(&self) -> bool {
         let beside = [self.wal, self.journal].into_iter().flatten();
         let (secs, nanos) =
@@ -89,14 +89,15 @@ impl Stamp {
     }
 }
 
-/// Reads the counter of committed transactions in the wal-index; `None` if it cannot be read.
+/// Reads the counter of committed transactions in the wal-index; `None` if the file cannot be read.
 fn wal_index_change(shm: &Path) -> Option<[u8; 4]> {
     let mut counter = [0; 4];
     open_regular(shm).ok()?.read_exact_at(&mut counter, 8).ok()?;
     Some(counter)
 }
 
-/// Resolves a symbolic link: SQLite looks for the other files beside its target.
+/// Resolves a symbolic link, because SQLite looks for the other files beside the target of the
+/// link. Returns any other path unchanged.
 pub(super) fn real(path: &Path) -> io::Result<Cow<'_, Path>> {
     let is_link = fs::symlink_metadata(path)?.is_symlink();
     if is_link { fs::canonicalize(path).map(Cow::Owned) } else { Ok(Cow::Borrowed(path)) }
@@ -108,8 +109,9 @@ pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
-/// Refuses links and special files beside a database. SQLite opens them as they are: it would wait
-/// for the writer of a FIFO, and follow a link to a file of another user.
+/// Returns an error if a file beside a database is a link or a special file. SQLite would open it
+/// nevertheless: it would wait for the writer of a FIFO, and follow a link to a file of another
+/// user.
 pub(super) fn check_beside(path: &Path) -> Result<()> {
     for other in ["-wal", "-shm", "-journal"].map(|suffix| beside(path, suffix)) {
         let what = match fs::symlink_metadata(&other) {
@@ -138,8 +140,8 @@ pub(super) fn is_owned_by_several(path: &Path) -> bool {
         .any(|other| Some(other) != main)
 }
 
-/// Returns the bytes on disk of a database and its `-wal`: a sparse file may be far longer than its
-/// content.
+/// Returns the number of bytes that a database and its `-wal` occupy on disk. A sparse file may be
+/// far longer than that.
 pub(super) fn occupied_bytes(path: &Path) -> u64 {
     let of = |path: &Path| {
         fs::metadata(path).map_or(0, |file| file.len().min(file.blocks().saturating_mul(512)))
@@ -152,8 +154,8 @@ pub(super) fn bytes_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |metadata| metadata.len())
 }
 
-/// Returns true if a `-journal` may have to be rolled back. After the end of its transaction, it is
-/// empty or begins with a zero.
+/// Returns true if a `-journal` may have to be rolled back. After the end of its transaction, a
+/// journal is empty or begins with a zero byte.
 pub(super) fn is_hot(journal: &Path) -> bool {
     let mut first = [0];
     open_regular(journal).and_then(|file| file.read_exact_at(&mut first, 0)).is_ok() && first != [0]

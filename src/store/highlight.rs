@@ -1,9 +1,9 @@
 //! The job and the command that represent a run in a list: those that failed, or those that are
 //! running.
 //!
-//! A list needs them for each run on screen, so they are found without reading all commands of a
-//! run: in one job, among its last commands. All runs of one request share [`BUDGET`]; those that
-//! it does not reach have no highlight.
+//! A list needs a highlight for each run on screen, so it is found without reading all commands of
+//! a run: only the last commands of one job are examined. All runs of one request share the time
+//! limit [`BUDGET`]. A run that is not examined in time has no highlight.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::model::{JobId, Outcome, RunId, Sh};
 /// The time limit of one request.
 pub(super) const BUDGET: Duration = Duration::from_millis(200);
 
-/// The number of commands of a job that are examined.
+/// The maximum number of commands of a job that are examined, from the last one back.
 const MOST_COMMANDS: usize = 32;
 
 /// The job and the command that represent a run in a list.
@@ -24,12 +24,13 @@ const MOST_COMMANDS: usize = 32;
 pub struct Highlight {
     /// The first job that failed or is unfinished.
     pub job: JobId,
-    /// The last command of the job that failed, or is running; `None` if the store has none.
+    /// The last failed or running command of that job; `None` if the examined commands include no
+    /// such command.
     pub sh: Option<Sh>,
 }
 
-/// Finds the highlight of a run, if there is one. Prefers an unfinished job if `is_open`, else a
-/// failed one.
+/// Finds the highlight of a run; `None` if no job of the run failed or is unfinished. Prefers an
+/// unfinished job if `is_open` is true, else a failed one.
 pub(super) fn highlight(
     connection: &Connection,
     id: &RunId,
@@ -52,8 +53,9 @@ pub(super) fn highlight(
     Ok(Some(Highlight { job: JobId(job), sh }))
 }
 
-/// Finds the last command of a job that failed or, in an open job, is running. Examines the last
-/// [`MOST_COMMANDS`] of a view. Returns false if the view has none of the job.
+/// Finds the last running command of a job if `is_open` is true, else the last failed one. Examines
+/// the last [`MOST_COMMANDS`] commands of the job in a view. The flag that is returned is false if
+/// the view has no commands of the job.
 fn last(
     connection: &Connection,
     view: &str,

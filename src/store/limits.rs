@@ -1,16 +1,16 @@
 //! Limits on the cost of reading a database.
 //!
 //! A database is untrusted input: a view, or a damaged page, may multiply rows or values without
-//! end. At these limits SQLite gives up, and the reading returns an error:
+//! end. SQLite stops a reading at these limits, and the reading returns an error:
 //!
 //! | cost | limit |
 //! |---|---|
-//! | time | the time left of the [`BUDGET`], checked every [`STEPS`] steps |
+//! | time | the rest of [`BUDGET`], checked every [`STEPS`] steps |
 //! | memory of SQLite, including a copy in memory | [`HEAP_BYTES`] for the process |
 //! | a value, or a row | [`LONGEST_BYTES`] |
-//! | work between two checks | [`MOST_OPCODES`], linear time each: only [`FUNCTIONS`] may run |
+//! | work between two checks | [`MOST_OPCODES`], each in linear time: only [`FUNCTIONS`] run |
 //!
-//! [`super::Reader`] limits the memory of the rows that were read.
+//! [`super::Reader`] limits the memory for the rows that were read.
 
 use std::time::{Duration, Instant};
 
@@ -21,10 +21,12 @@ use rusqlite::{Connection, Error};
 /// The time limit of readings, unless more time is given.
 pub(super) const BUDGET: Duration = Duration::from_secs(10);
 
-/// The number of bytes for which the time limit grows by a second when a whole database is read.
+/// The number of bytes of a database for which the time limit grows by one second, if all of the
+/// database is read.
 const BYTES_PER_SECOND: u64 = 2 << 20;
 
-/// The memory limit of SQLite: a small database in memory, its cache, and rows being sorted.
+/// The memory limit of SQLite, in bytes. It leaves room for a small database in memory, its cache,
+/// and the rows that are sorted.
 const HEAP_BYTES: u32 = 40 << 20;
 
 /// The maximum size of a value and of a row, in bytes. A command line has at most 2 MiB by default,
@@ -78,8 +80,9 @@ pub(super) fn guard(connection: &Connection) -> rusqlite::Result<()> {
     limit_time(connection, BUDGET)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST_BYTES)?;
     connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, MOST_OPCODES)?;
-    // The dialect's views and sorted rows stay in memory, never in a file. A schema may not call
-    // our functions, nor read anything outside itself.
+    // The dialect's views and sorted rows stay in memory, never in a file. The views and computed
+    // columns of the database can neither call rundown's functions nor read virtual tables that
+    // reach outside the database.
     connection.execute_batch(&format!(
         "PRAGMA temp_store = MEMORY; PRAGMA hard_heap_limit = {HEAP_BYTES}; \
          PRAGMA trusted_schema = OFF"
@@ -87,8 +90,8 @@ pub(super) fn guard(connection: &Connection) -> rusqlite::Result<()> {
     refuse_functions(connection)
 }
 
-/// Replaces every other function with one that fails. An authorizer would not see the calls of
-/// computed columns.
+/// Replaces every function that is not in [`FUNCTIONS`] with one that fails. An authorizer would
+/// not suffice, because it is not called for functions in computed columns.
 fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
     let mut names =
         connection.prepare("SELECT DISTINCT name FROM pragma_function_list WHERE builtin")?;
@@ -108,7 +111,8 @@ fn refuse_functions(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Interrupts statements once `budget` has passed from now: a view may have no end.
+/// Interrupts the statements of a connection when `budget` has passed from now. Without a limit, a
+/// view may produce rows endlessly.
 pub(super) fn limit_time(connection: &Connection, budget: Duration) -> rusqlite::Result<()> {
     let started = Instant::now();
     connection.progress_handler(STEPS, Some(move || started.elapsed() > budget))
@@ -119,8 +123,9 @@ pub(super) const fn time_for(bytes: u64) -> Duration {
     Duration::from_secs(bytes / BYTES_PER_SECOND)
 }
 
-/// Sets the limit on opcodes for a list of runs with or without an arm per repository. The longer
-/// program is safe: with arms, the rows come from an indexed table, not from a view.
+/// Sets the limit on opcodes: higher if `are_allowed` is true, for a list of runs with an arm per
+/// repository. The higher limit is safe, because the rows of such a list come from an indexed
+/// table, not from a view.
 pub(super) fn allow_arms(connection: &Connection, are_allowed: bool) -> rusqlite::Result<()> {
     let most = if are_allowed { MOST_OPCODES_OF_ARMS } else { MOST_OPCODES };
     connection.set_limit(Limit::SQLITE_LIMIT_VDBE_OP, most).map(drop)

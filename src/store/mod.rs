@@ -1,15 +1,15 @@
-//! The SQLite database of a store: reads stores of any writer, writes only our own.
+//! The SQLite database of a store: reads stores of any writer, writes only those of rundown.
 //!
-//! Only a database with our `application_id` is ever written ([`Writer`]). A reader never changes a
-//! store, not even by a byte, and never leaves a `-wal` or `-shm` behind ([`Reader`]). Log files
-//! are not handled here.
+//! Only a database with rundown's `application_id` is ever written ([`Writer`]). A reader never
+//! changes a store, not even by a byte, and never leaves a `-wal` or `-shm` behind ([`Reader`]).
+//! Log files are not handled here.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
-/// The database that our recorder creates in the root of its store.
+/// The name of the database that rundown's recorder creates in the root of its store.
 pub const OUR_DATABASE: &str = "rundown.db";
 
-/// The database of quire, the first writer of this format.
+/// The name of the database of quire, the first writer of this format.
 pub const QUIRE_DATABASE: &str = "quire.db";
 
 mod access;

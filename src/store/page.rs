@@ -1,4 +1,4 @@
-//! SQL for one page of a list of runs, which reads as few rows as the indexes allow.
+//! SQL for one page of a list of runs. The query reads as few rows as the indexes allow.
 //!
 //! A page continues after a run, not after a number of runs, so the thousandth page costs as much
 //! as the first. Each arm of the query (a SELECT of its UNION ALL) walks an index, newest run
@@ -13,7 +13,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::dialect::{Dialect, Walk};
 use crate::model::{Outcome, RunId};
 
-/// The maximum number of repositories that get an arm each; SQLite allows 500.
+/// The maximum number of arms with one repository each. SQLite allows 500 arms.
 const MAX_ARMS: usize = 256;
 
 /// A request for a page of runs, newest first.
@@ -58,7 +58,8 @@ impl Beside {
     }
 }
 
-/// A query for runs, and its values. Runs newer than a given run come oldest first.
+/// A query for runs, and its values. If the page is of runs newer than a given run, the rows come
+/// oldest first.
 pub(super) struct Query {
     pub sql: String,
     pub values: Vec<Value>,
@@ -83,7 +84,7 @@ impl Arm {
     }
 }
 
-/// Builds the query for a page; `None` if the run that the page starts from does not exist (any
+/// Builds the query for a page; `None` if the page starts from a run that does not exist (any
 /// more).
 pub(super) fn query(
     connection: &Connection,
@@ -118,8 +119,8 @@ pub(super) fn query(
     let arms: Vec<String> = arms.iter().map(|arm| arm.sql(columns, &also)).collect();
     let sorted = format!("{} ORDER BY order_ms {way}, id {way}", arms.join(" UNION ALL "));
     let rows = if is_merged && !unindexed.is_empty() {
-        // With a limit of its own, the inner query keeps its order and is not flattened into the
-        // outer one.
+        // A LIMIT keeps SQLite from flattening the inner query into the outer one, which would lose
+        // the order of the inner one.
         format!("SELECT * FROM ({sorted} LIMIT -1) WHERE {}", unindexed.join(" AND "))
     } else {
         sorted
@@ -182,8 +183,8 @@ fn arms(
     Ok(repos.into_iter().map(|repo| Arm::new([format!("repo = {}", bind(values, repo))])).collect())
 }
 
-/// Builds two arms. Ids that begin with `part` are adjacent in the index. For those that end with
-/// it, all ids in the index are scanned, but only matching rows are read.
+/// Builds two arms. The first finds the ids that begin with `part`, which are adjacent in the
+/// index. The second scans all ids in the index, and reads only the rows whose id ends with `part`.
 fn by_part(part: &str, values: &mut Vec<Value>) -> Vec<Arm> {
     let (first, last) = (bind(values, part.to_owned()), bind(values, format!("{part}\u{10FFFF}")));
     let begins_so = format!("substr(id, 1, length({first})) = {first}");
@@ -196,7 +197,7 @@ fn by_part(part: &str, values: &mut Vec<Value>) -> Vec<Arm> {
 }
 
 /// Lists the repositories, each found by one step in the index. Returns `None` if there is no
-/// repository, if there are too many for an arm each, or if a name is not UTF-8.
+/// repository, if there are more than [`MAX_ARMS`], or if a name is not UTF-8.
 fn repos(connection: &Connection) -> rusqlite::Result<Option<Vec<Value>>> {
     let sql = "WITH RECURSIVE r(repo) AS (
                  SELECT min(repo) FROM main.runs
@@ -347,8 +348,8 @@ mod tests {
         );
     }
 
-    /// Creates runs in which several share a time, and some have no time or one that is not a
-    /// number.
+    /// Returns SQL that creates 60 runs. Several runs have the same time, and some have no time or
+    /// a time that is not a number.
     fn odd_runs(columns: &str, index: &str) -> String {
         let row = |n: i32| {
             let time = match n % 10 {

@@ -1,9 +1,9 @@
 //! Reads runs, jobs and commands of any store in one shape.
 //!
 //! Values are read leniently: SQLite lets any column contain any type, and other programs wrote
-//! these databases. Text that is not UTF-8 is decoded lossily, except for the id of a run, which
-//! has to be looked up again (see [`define_functions`]). A value that is not a number where one is
-//! expected counts as unknown. Only SQLite's own errors are errors.
+//! these databases. Text that is not UTF-8 is decoded lossily. A run whose id is not UTF-8 is left
+//! out, because it could not be looked up again (see [`define_functions`]). A value that is not a
+//! number counts as unknown if a number is expected. An unexpected value is never an error.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -24,38 +24,41 @@ use crate::error::{Error, Result};
 use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
 use crate::time::Time;
 
-/// The number of attempts to read a busy database without SQLite's locks; later attempts use these.
+/// The number of attempts to read a busy database without SQLite's locks; later attempts use those
+/// locks.
 const LOCKLESS_ATTEMPTS: u32 = 6;
 
-/// The pause before the first retry, when a database changed while it was read. Each later pause is
-/// longer by this much.
+/// The pause before the first retry of a reading, if the database changed in the meantime. Each
+/// later pause is longer by the same time.
 const PAUSE: Duration = Duration::from_millis(1);
 
-/// The time to wait for a lock if the last reading already failed on one.
+/// The time to wait for a lock if the last reading failed because the database was locked.
 const SHORT_LOCK_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// The maximum number of bytes for the rows of one reading, each counted as its text plus
-/// [`ROW_BYTES`]: at most about 32,000 rows. The values built from them take up to eight times as
-/// much memory.
+/// The memory limit for the rows of one reading, in bytes. Each row counts as its text plus
+/// [`ROW_BYTES`], so a reading returns at most about 32,000 rows. The values that are built from
+/// the rows take up to eight times as much memory.
 const MOST_BYTES: usize = 8 << 20;
 
 /// The bytes that a row counts in addition to its text.
 const ROW_BYTES: usize = 256;
 
-/// The additional bytes that a list of runs may take for each run of its limit.
+/// The number of bytes by which the memory limit of a list of runs grows for each run of the page's
+/// limit.
 const RUN_BYTES: usize = 1 << 10;
 
-/// A reader of a database, which never changes it. Between readings it holds no lock: it keeps at
-/// most a private copy, or a connection that takes no locks.
+/// A reader of a database. It never changes the database. Between readings it holds no lock: it may
+/// keep open a private copy, or a connection that takes no locks.
 pub struct Reader {
     path: PathBuf,
     seen: Option<Stamp>,
-    /// The last opened database, if it can be read again as long as its stamp stays the same.
+    /// The last opened database and its stamp. It is used again as long as the stamp stays the
+    /// same; `None` if the next reading has to open the database.
     kept: RefCell<Option<(Stamp, Opened)>>,
     /// The notices about the last opened database.
     notices: RefCell<Vec<String>>,
     was_locked: Cell<bool>,
-    /// The time left for readings; [`Reader::renew`] resets it.
+    /// The time left for readings. [`Reader::renew`] resets it.
     time_left: Cell<Duration>,
     /// The memory that the rows of one reading may take, in bytes.
     most_bytes: usize,
@@ -76,7 +79,7 @@ pub struct RunRows {
     pub jobs: Vec<(Job, Vec<Sh>)>,
     /// True if our recorder wrote it.
     pub ours: bool,
-    /// True if it has more rows than are read at once, so that some are missing here.
+    /// True if the run has more rows than one reading may return, so some of them are missing here.
     pub is_cut: bool,
 }
 
@@ -142,8 +145,8 @@ impl Reader {
         self.time_left.set(self.time_left.get().saturating_add(more));
     }
 
-    /// Reads a page of runs, newest first; `None` if the run that the page starts from does not
-    /// exist (any more).
+    /// Reads a page of runs, newest first; `None` if the page starts from a run that does not exist
+    /// (any more).
     ///
     /// # Errors
     /// If the database cannot be read (this holds for every method here), or if its runs have too
@@ -182,9 +185,9 @@ impl Reader {
         Ok(self.runs_with_rows(std::slice::from_ref(id))?.0.pop())
     }
 
-    /// Reads runs with their jobs and commands in one reading, and returns them with the number of
-    /// ids that were handled: at least one, and as many as fit into the memory for one reading.
-    /// Runs that do not exist (any more) are left out.
+    /// Reads the runs of the first `ids` with their jobs and commands: as many as fit into the
+    /// memory for one reading, but at least one. Returns them with the number of ids that were
+    /// looked up. Runs that do not exist (any more) are left out.
     pub fn runs_with_rows(&self, ids: &[RunId]) -> Result<(Vec<RunRows>, usize)> {
         self.read(|opened| {
             let mut room = Room::new(self.most_bytes);
@@ -200,8 +203,8 @@ impl Reader {
         })
     }
 
-    /// Finds the highlights of runs, which are unfinished if the flag is true. Runs without one, or
-    /// whose rows cannot be read in time, are left out.
+    /// Finds the highlights of runs. The flag of a run is true if the run is unfinished. Runs
+    /// without a highlight, and runs whose rows cannot be read in time, are left out.
     pub fn highlights(&self, runs: &[(RunId, bool)]) -> Result<Vec<(RunId, Highlight)>> {
         self.read(|opened| {
             let connection = &opened.access.connection;
@@ -235,8 +238,8 @@ impl Reader {
         self.notices.borrow().clone()
     }
 
-    /// Runs `work` on a connection in one read transaction, and repeats it if an unlocked database
-    /// changed in the meantime.
+    /// Runs `work` on a connection in one read transaction, and repeats it if the database was read
+    /// without locks and changed in the meantime.
     fn read<T>(&self, work: impl Fn(&Opened) -> rusqlite::Result<T>) -> Result<T> {
         let work = |opened: &Opened| {
             self.timed(&opened.access.connection, || {
@@ -356,7 +359,7 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
     let Some(run) = collect(connection, &sql, [id.as_str()], room, run)?.pop() else {
         return Ok(None);
     };
-    // Sorted here: SQLite would need memory for a second copy.
+    // The jobs are sorted here, because SQLite would need memory for a second copy of the rows.
     let sql = "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms, place FROM v_jobs \
                WHERE run_id = ?1";
     let placed = |row: &Row<'_>| Ok((integer(row, 5)?, job(row)?));
@@ -379,9 +382,9 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
     }))
 }
 
-/// Defines two SQL functions. `outcome(state, reason)` is [`Outcome::from_word`], so that the
-/// meaning of a state is defined in one place. `is_name(id)` is true for valid UTF-8 text: a run
-/// with any other id could be neither displayed nor looked up.
+/// Defines two SQL functions. `outcome(state, reason)` is [`Outcome::from_word`], so the meaning of
+/// a state is defined in one place. `is_name(id)` is true for valid UTF-8 text: a run with any
+/// other id could be neither displayed nor looked up.
 pub(super) fn define_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("outcome", 2, flags, |context| {
@@ -393,7 +396,7 @@ pub(super) fn define_functions(connection: &Connection) -> rusqlite::Result<()> 
     })
 }
 
-/// Groups commands by job. If a job has no row, its commands add it.
+/// Groups commands by job. Adds a job for commands whose job has no row.
 fn by_job(jobs: Vec<Job>, shs: Vec<(JobId, Sh)>) -> Vec<(Job, Vec<Sh>)> {
     let mut jobs: Vec<(Job, Vec<Sh>)> = jobs.into_iter().map(|job| (job, Vec::new())).collect();
     let mut places: HashMap<JobId, usize> =
@@ -487,7 +490,8 @@ pub(super) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Stri
     })
 }
 
-/// Reads text for which empty means unknown, as in `NOT NULL` columns without a value.
+/// Reads text; `None` if it is NULL or empty. A `NOT NULL` column contains empty text if the value
+/// is unknown.
 fn said(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<String>> {
     Ok(text(row, column)?.filter(|text| !text.is_empty()))
 }
@@ -533,7 +537,8 @@ mod tests {
         Connection::open(path).unwrap().execute(sql, [id]).unwrap();
     }
 
-    /// Sets the time of the last change so far back that the next change looks different.
+    /// Sets the time of a file's last change far into the past, so that the next change gives
+    /// another stamp.
     fn settle(path: &Path) {
         let long_ago = std::time::SystemTime::now() - Duration::from_secs(9);
         fs::File::options().append(true).open(path).unwrap().set_modified(long_ago).unwrap();

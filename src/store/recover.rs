@@ -1,4 +1,4 @@
-//! Recovery of a copied database: finds the pages in its `-wal` or `-journal` that replace its own.
+//! Recovery of a copied database: pages from its `-wal` or `-journal` replace its own pages.
 //!
 //! SQLite recovers only files that it can open by name and write. A private copy has no name, so
 //! its pages are replaced here, by the rules of <https://www.sqlite.org/fileformat2.html> (sections
@@ -10,20 +10,22 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 /// The first bytes of a `-journal`.
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
 
-/// The first bytes of a `-wal`, without the last bit, which is the byte order of its checksums.
+/// The first bytes of a `-wal`, without the last bit. That bit selects the byte order of the
+/// checksums.
 const WAL_MAGIC: u32 = 0x377f_0682;
 
 /// The only version of the `-wal` format.
 const WAL_VERSION: u32 = 3_007_000;
 
-/// The size that is assumed for a journal's first header, which contains the real size of all
-/// headers.
+/// The size that is assumed for the first header of a journal. That header contains the real size
+/// of all headers.
 const JOURNAL_HEADER_BYTES: u64 = 512;
 
 /// A record count that means all records up to the end of the file.
 const TO_THE_END: u32 = u32::MAX;
 
-/// The byte of a database that locks are placed on. The page that contains it is never used.
+/// The offset of the first byte of a database on which SQLite places its locks. The page that
+/// contains this byte is never used.
 const LOCK_BYTE: u64 = 0x4000_0000;
 
 /// Pages that replace those of a database.
@@ -71,8 +73,9 @@ impl Patch {
         Ok(Some(patch).filter(|patch| patch.pages_after > 0))
     }
 
-    /// Finds the pages from before the transaction of a `-journal`; `None` if it has no valid
-    /// header. Ignores the super-journal that it may name: that path is untrusted input.
+    /// Finds the pages in a `-journal`, which have the content from before its transaction; `None`
+    /// if the `-journal` has no valid header. Ignores the path of a super-journal in it, because
+    /// that path is untrusted input.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -173,8 +176,8 @@ struct WalHeader {
 }
 
 impl WalHeader {
-    /// Reads the header, and returns it with the checksum that continues in the frames; `None` if
-    /// there is no valid header.
+    /// Reads the header, and returns it with its checksum, from which the checksums of the frames
+    /// continue; `None` if there is no valid header.
     fn read(wal: &mut impl Read) -> io::Result<Option<(Self, WalSum)>> {
         let Some(header) = read_array::<32>(wal)? else { return Ok(None) };
         let (magic, page_bytes) = (u32_at(&header, 0), u32_at(&header, 8));
@@ -263,7 +266,8 @@ impl JournalHeader {
     }
 }
 
-/// Computes the checksum of a record: every 200th byte, from the end of the page, without byte 0.
+/// Computes the checksum of a record: the nonce plus every 200th byte of the page, counted from its
+/// end, without byte 0.
 fn journal_sum(nonce: u32, page: &[u8]) -> u32 {
     let start = page.len().saturating_sub(200);
     let places = std::iter::successors(Some(start), |place| place.checked_sub(200))
@@ -330,8 +334,9 @@ mod tests {
         }
     }
 
-    /// A statement of [`crashed`] that writes all modified pages. SQLite does the same if its cache
-    /// is full, but this depends on the other tests: all connections of a process share the cache.
+    /// A pseudo-statement for [`crashed`] that writes all modified pages to the file. SQLite also
+    /// writes them if its cache is full, but that depends on the other tests, because all
+    /// connections of a process share the memory of the cache.
     const FLUSH: &str = "FLUSH";
 
     /// Runs statements one by one, and copies the files as they are after the last one.

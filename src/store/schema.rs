@@ -1,9 +1,9 @@
-//! Our migrations: append-only files under `migrations/`, never edited once shipped (a test
-//! compares their checksums).
+//! The migrations of rundown's database: files under `migrations/`. New files are added, but a
+//! shipped file is never edited (a test compares the checksums).
 //!
 //! `user_version` counts the applied migrations. Versions 1 and 2 equal those of quire, the first
-//! writer, so its tools can read our stores. `application_id` distinguishes our later versions from
-//! quire's own.
+//! writer, so quire's tools can read rundown's stores. `application_id` distinguishes rundown's
+//! later versions from those of quire.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use rusqlite_migration::{M, Migrations};
 
 use crate::error::{Error, Result};
 
-/// The mark of a database that we may write: `rund` in ASCII.
+/// The `application_id` of a database that rundown may write: `rund` in ASCII.
 pub const APPLICATION_ID: i32 = 0x7275_6e64;
 
 const FILES: &[&str] = &[
@@ -28,14 +28,15 @@ pub(super) fn newest() -> i64 {
     i64::try_from(FILES.len()).unwrap_or(i64::MAX)
 }
 
-/// Migrates a database to the newest version. Call [`check`] first: it refuses a database that is
-/// not ours before anything is written.
+/// Migrates a database to the newest version. Call [`check`] first: it refuses a database that
+/// rundown did not create before anything is written.
 ///
 /// # Errors
 /// If a migration fails, or if [`check`] refuses the result.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let migrated = migrations(FILES).to_latest(connection);
-    // Another recorder may have migrated it first.
+    // The migration may have failed because another recorder applied it first. Then the version is
+    // up to date.
     if check(connection, path)? == newest() {
         return Ok(());
     }
@@ -51,11 +52,11 @@ fn migrations(files: &'static [&'static str]) -> Migrations<'static> {
     Migrations::new(files.iter().map(|sql| M::up(sql)).collect())
 }
 
-/// Returns the version of a database that may be written: it is ours, or new and empty (version 0),
-/// not newer than this program, and unchanged by other programs.
+/// Returns the version of a database if it may be written: rundown created it, it is not newer than
+/// this program, and no other program changed its schema. A new, empty database has version 0.
 ///
 /// # Errors
-/// The reason why it will not be written.
+/// If the database must not be written, or cannot be read. The error contains the reason.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
     let read = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let header = read("application_id")
@@ -102,7 +103,8 @@ fn objects(connection: &Connection) -> rusqlite::Result<BTreeSet<Object>> {
     rows.collect()
 }
 
-/// Returns the objects that these migrations create; empty if they fail, so that nothing matches.
+/// Returns the objects that these migrations create. Returns an empty set, which no database
+/// matches, if the migrations fail.
 fn expected_objects(files: &'static [&'static str]) -> BTreeSet<Object> {
     let made = Connection::open_in_memory().ok().and_then(|mut connection| {
         migrations(files).to_latest(&mut connection).ok()?;

@@ -21,7 +21,7 @@ pub(super) struct Tables {
 pub(super) struct Table {
     pub name: &'static str,
     pub columns: Vec<Column>,
-    /// True if its rows have a `rowid`, which is the order in which they were written.
+    /// True if its rows have a `rowid`, which gives the order in which they were written.
     pub has_rowid: bool,
 }
 
@@ -50,7 +50,8 @@ impl Tables {
         Ok(tables)
     }
 
-    /// Returns the table with this name if it has all of these columns.
+    /// Returns the table with this known name; `None` if it does not exist or lacks one of the
+    /// columns.
     pub fn with(&self, name: &str, columns: &[&str]) -> Option<&Table> {
         self.known
             .iter()
@@ -66,8 +67,8 @@ impl Tables {
 
 impl Table {
     fn read(connection: &Connection, name: &'static str) -> rusqlite::Result<Self> {
-        // Includes generated columns (2, 3). The hidden columns of a virtual table (1) are its
-        // arguments.
+        // `hidden` is 2 or 3 for generated columns, which are included. It is 1 for the arguments
+        // of a virtual table, which are not.
         let sql = "SELECT name, \"notnull\" FROM pragma_table_xinfo(?1, 'main') WHERE hidden <> 1";
         let column = |row: &rusqlite::Row<'_>| {
             Ok(Column { name: row.get(0)?, is_nullable: !row.get::<_, bool>(1)? })

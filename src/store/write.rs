@@ -4,8 +4,9 @@
 //! one. A locked database is reported after [`BUSY_TIMEOUT`] ([`Error::Locked`]); the recorder
 //! decides how often to retry.
 //!
-//! A database with our mark may still come from another user. Triggers and views do not run, the
-//! schema has to be ours, and each transaction has a time limit and a memory limit.
+//! A database with rundown's `application_id` may still come from another user. Therefore triggers
+//! and views are disabled, the schema has to equal that of rundown's migrations, each transaction
+//! has a time limit, and SQLite has a memory limit.
 
 use std::fs::{File, TryLockError};
 use std::io;
@@ -25,14 +26,14 @@ use crate::time::Time;
 /// The maximum time that a transaction waits for another writer of the same store.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// The time limit of a transaction once it has started. Ours take milliseconds; opening the
-/// database may apply migrations.
+/// The time limit of a transaction, and of opening the database, which may apply migrations. The
+/// transactions of a recorder take milliseconds.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// The memory limit of SQLite in this process.
 const HEAP_LIMIT_BYTES: u32 = 64 << 20;
 
-/// The maximum time that closing waits for readers before it empties the write-ahead log.
+/// The maximum time that closing waits for readers in order to empty the write-ahead log.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The maximum time that a recorder waits for another one that sets up the same database.
@@ -41,7 +42,7 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause before another attempt to lock the directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// The only connection that writes.
+/// A connection that writes to a database. All other connections only read.
 pub struct Writer {
     connection: Connection,
     path: PathBuf,
@@ -102,29 +103,31 @@ pub struct ShStart {
 /// The end of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ShEnd {
-    /// The time at which it had ended and its log was closed.
+    /// The time at which its log was closed, after the command itself had ended.
     pub finished_at: Time,
     /// Its exit code, or 128 + the signal that ended it.
     pub exit_code: i32,
     /// The signal that ended it.
     pub signal: Option<i32>,
-    /// CPU time, user and system, of it and the children it waited for, in milliseconds.
+    /// The CPU time (user and system) of the command and of the children that it waited for, in
+    /// milliseconds.
     pub cpu_ms: Option<i64>,
     /// The largest resident set, in bytes.
     pub max_rss_bytes: Option<i64>,
-    /// The number of bytes of its output that its log lacks; `None` if it lacks none.
+    /// The number of bytes of its output that are missing from its log; `None` if the log is
+    /// complete or was removed.
     pub lost_bytes: Option<i64>,
     /// The length of its closed log in bytes; `None` without a log.
     pub log_bytes: Option<i64>,
 }
 
 impl Writer {
-    /// Opens a database of ours for writing, and creates or migrates it if needed.
+    /// Opens a database of rundown for writing, and creates or migrates it if needed.
     ///
     /// # Errors
-    /// A database that is not ours, newer than this program, or changed by another program is
-    /// refused; only [`Writer::check`] is sure to leave it untouched. A locked one is
-    /// [`Error::Locked`].
+    /// A database is refused if rundown did not create it, if it is newer than this program, or if
+    /// another program changed it. Opening it may still change its files; only [`Writer::check`]
+    /// leaves them untouched. A locked database is [`Error::Locked`].
     pub fn open(path: &Path) -> Result<Self> {
         create_private(path)?;
         let failed = || Error::database("open", path);
@@ -151,8 +154,8 @@ impl Writer {
     }
 
     /// Checks that a database, if it exists, may be written. Changes nothing. [`Writer::open`]
-    /// makes the same check, but it opens the database for writing, and SQLite then moves the
-    /// content of a `-wal` into a database that is refused afterwards.
+    /// makes the same check, but only after it has opened the database for writing. SQLite may then
+    /// move the content of a `-wal` into the database, even if the check refuses it.
     ///
     /// # Errors
     /// If the database must not be written. The error contains the reason.
@@ -163,8 +166,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Returns false if another process kept the store's directory locked while the database was
-    /// set up.
+    /// Returns false if the database was set up without a lock on the store's directory, because
+    /// another process held that lock.
     #[must_use]
     pub const fn is_alone(&self) -> bool {
         self.is_alone
@@ -270,8 +273,8 @@ impl Writer {
         )
     }
 
-    /// Records the end of a command whose log is closed. Adds its row to `sh_events`, and completes
-    /// the row in `sh_calls`, or writes it as a whole if [`Writer::begin_sh`] failed.
+    /// Records the end of a command whose log is closed. Adds a row to `sh_events`. Completes the
+    /// row in `sh_calls`, or adds a complete one if [`Writer::begin_sh`] failed.
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
         let ShStart { key, started_at, cmd, cwd } = start;
         let (run, job, started_ms) =
@@ -337,9 +340,9 @@ impl Writer {
 }
 
 impl Drop for Writer {
-    /// Empties the `-wal`. SQLite's own close leaves it in place while a reader has the database
+    /// Empties the `-wal`. SQLite's own close does not empty it while a reader has the database
     /// open. The database file alone, as a CI server may archive it, would then lack the newest
-    /// rows. If this fails, nothing is lost: readers also read the `-wal`.
+    /// rows. If the `-wal` cannot be emptied, nothing is lost: readers also read it.
     fn drop(&mut self) {
         let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
         let _ = limits::limit_time(&self.connection, TIME_LIMIT);
@@ -347,8 +350,8 @@ impl Drop for Writer {
     }
 }
 
-/// Limits the actions and the cost of a connection: the database may have been replaced after it
-/// was checked.
+/// Disables triggers and views for a connection, and limits its time and memory. The database may
+/// have been replaced after [`Writer::check`].
 fn guard(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     limits::limit_time(connection, TIME_LIMIT)?;
@@ -361,8 +364,8 @@ fn guard(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Creates an empty database file that only its owner can access, unless one exists. SQLite itself
-/// would follow the umask.
+/// Creates an empty database file that only its owner can access, unless one exists. If SQLite
+/// created it, its permissions would depend on the umask.
 fn create_private(path: &Path) -> Result<()> {
     match file::create_private(path) {
         Ok(_) => Ok(()),
@@ -373,7 +376,8 @@ fn create_private(path: &Path) -> Result<()> {
 
 /// Locks the store's directory. If two recorders set up the same store, one migrates it while the
 /// other waits for this lock. Returns `None` if the lock is not available in time, for example
-/// under `flock DIR rundown record …`; SQLite's own locks still let only one of them succeed.
+/// under `flock DIR rundown record …`; in that case, SQLite's own locks still let only one recorder
+/// migrate the store.
 fn lock_directory(database: &Path) -> Option<File> {
     let dir = File::open(file::dir_of(database)).ok()?;
     let started = Instant::now();
@@ -470,7 +474,7 @@ mod tests {
         }
     }
 
-    /// Like `flock DIR rundown record …`.
+    /// The lock stands for `flock DIR rundown record …`.
     #[test]
     fn a_locked_directory_delays_the_setup_only_briefly() {
         let dir = tempfile::tempdir().unwrap();
