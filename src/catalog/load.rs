@@ -18,7 +18,7 @@ use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
 use crate::store::{ListedRun, Reader, RunPage, RunRows};
 use crate::time::Time;
 
-/// Loads a run of a database.
+/// Loads a run of a database; `None` if the database does not contain it.
 pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Option<RunNode>> {
     reader.run(id)?.map_or(Ok(None), |rows| stored_node(root, reader, rows))
 }
@@ -52,7 +52,7 @@ fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option
     Ok(Some(node))
 }
 
-/// Loads a run of a log tree without a database.
+/// Loads a run of a log tree without a database; `None` if the log tree does not contain it.
 pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
     let Some(run) = tree_runs(root)?.0.into_iter().find(|run| &run.id == id) else {
         return Ok(None);
@@ -61,8 +61,8 @@ pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
     Ok(Some(load_node(join::run_head(run, Recorder::Unknown), false, Vec::new(), dir)))
 }
 
-/// Finds the directory of a run. Returns `None` if the run has no known repository. The error is
-/// the reason not to read the directory.
+/// Finds the directory of a run. Returns `None` if the repository of the run is unknown. The error
+/// is the reason why the directory is not read.
 fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, FindingKind> {
     let Some(repo) = run.repo.as_deref() else { return Ok(None) };
     let dir = path::run_dir(root, repo, &run.id).ok_or(FindingKind::UnsafeRunName)?;
@@ -101,8 +101,9 @@ pub(super) fn listed_heads(
     Ok(Some(listed.into_iter().map(head).collect()))
 }
 
-/// Checks if our recorder still holds the lock of an unfinished run. Returns `Unknown` for runs of
-/// other recorders. Tries a shared lock on the existing file, and writes nothing.
+/// Checks if our recorder still holds the lock of an unfinished run. Returns `Unknown` for finished
+/// runs, for runs of other recorders, and if the lock cannot be checked. Tries to take a shared
+/// lock on the existing file, and writes nothing.
 fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
     if !ours || run.finished_at.is_some() {
         return Recorder::Unknown;
@@ -123,7 +124,7 @@ fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
 
 /// Builds a run from its rows, its events and its directory: first the jobs in the database, then
 /// those only in the events, then those only in the directory. A part that cannot be read does not
-/// affect the others.
+/// affect the other parts.
 fn load_node(
     mut head: RunHead,
     ours: bool,
@@ -205,7 +206,7 @@ fn load_job(
     // Read the times of logs only if the pairing of commands with logs depends on them.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
     // Our recorder writes a command's row before it creates the log. A log without a row is
-    // therefore newer than the rows that were read.
+    // therefore newer than the rows that were read, and is left out.
     let is_running_here = ours && head.phase != Phase::Finished;
     let known: Option<HashSet<u32>> =
         is_running_here.then(|| shs.iter().filter_map(|sh| sh.n).collect());
@@ -223,8 +224,10 @@ struct FileFindings {
 }
 
 impl FileFindings {
-    /// Appends these findings to `found`. Drops each finding about a missing log if logs of the
-    /// same job, or all logs, were left out: the log may be one of them.
+    /// Appends these findings to `found`. First drops findings about missing logs from `found`,
+    /// because a missing log may be one that was not read. A finding about a job is dropped if a
+    /// part of the job was not read, a finding about the run if a part of any job was not read, and
+    /// all of them if `hides_all` is true.
     fn beside(self, found: Findings) -> Findings {
         let hides = |kind: &FindingKind| {
             matches!(kind, FindingKind::Refused(_) | FindingKind::Unreadable(_))

@@ -29,15 +29,15 @@ impl RunFilter {
 pub struct RunList {
     /// The runs.
     pub heads: Vec<RunHead>,
-    /// True if there are more runs: newer ones if the list is of runs newer than a given one, else
-    /// older ones.
+    /// True if the list continues: with newer runs if only runs newer than a given one were
+    /// requested, else with older runs.
     pub has_more: bool,
 }
 
 /// The specification of one run.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RunSpec {
-    /// The run this many places before the newest one; 0 is the newest run.
+    /// The run at this position in the list, newest first; 0 is the newest run.
     Latest(usize),
     /// The newest run with this outcome.
     LatestThat(Outcome),

@@ -2,7 +2,7 @@
 //!
 //! Nothing is opened before the first request. Each request looks for the database again: it may
 //! appear, vanish or be replaced while a view is open. If it has vanished, requests fail until it
-//! is back: the log tree alone would contain less about the same runs.
+//! is back. They do not read the log tree instead, which contains less about the same runs.
 
 use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
@@ -18,13 +18,13 @@ use crate::model::{Outcome, Phase, Run, RunId};
 use crate::store::{self, Beside, Highlight, Reader, RunPage};
 use crate::time::Time;
 
-/// The names of the database file in a root, ours first.
+/// The names of the database file in a root, rundown's first.
 const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
 
 /// The runs of a store or a path, for reading.
 pub struct Catalog {
     place: Location,
-    /// The store or path as the last request found it.
+    /// The store or path as the last request found it; `None` before the first request.
     source: RefCell<Option<OpenSource>>,
 }
 
@@ -106,8 +106,9 @@ impl Catalog {
         self.list(RunPage { beside: Some(beside.clone()), ..page_of(filter) }, limit)
     }
 
-    /// Returns the nearest run on one side of a run, with this outcome if one is given, and of the
-    /// same repository and ref if `same_ref`; `None` if there is no such run.
+    /// Returns the nearest run on one side of a run; `None` if there is no such run. If `outcome`
+    /// is given, only runs with this outcome count. If `same_ref` is true, only runs of the same
+    /// repository and ref count.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn nearest(
         &self,
@@ -138,8 +139,9 @@ impl Catalog {
         }
     }
 
-    /// Loads runs with their jobs and commands, as many as may be read at once, and returns them
-    /// with the number of ids that were handled. Runs that do not exist (any more) are left out.
+    /// Loads the runs of the first `ids` with their jobs and commands, as many as may be read at
+    /// once. Returns them with the number of ids that were looked up. Runs that do not exist (any
+    /// more) are left out.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_whole(&self, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
         if let OpenSource::Store { root, reader } = &*self.source()? {
@@ -149,8 +151,9 @@ impl Catalog {
         Ok((nodes.collect::<Result<_>>()?, ids.len()))
     }
 
-    /// Finds the job and the command that represent each of these runs in a list. Runs without one,
-    /// or whose rows cannot be read in time, are left out.
+    /// Finds the job and the command that represent each of these runs in a list. Runs without such
+    /// a job, and runs whose rows cannot be read in time, are left out. Returns no highlights
+    /// without a database.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn highlights(&self, runs: &[RunHead]) -> Result<Vec<(RunId, Highlight)>> {
         let OpenSource::Store { reader, .. } = &*self.source()? else { return Ok(Vec::new()) };
@@ -177,7 +180,8 @@ impl Catalog {
     /// Finds the run that `spec` selects.
     ///
     /// # Errors
-    /// If no run matches, or if several ids match: the error lists them.
+    /// If no run matches, or if several ids or commits match. In the second case, the error lists
+    /// up to ten of the matches.
     pub fn find(&self, spec: &RunSpec, filter: &RunFilter) -> Result<RunId> {
         if let Location::Path(_) = self.place {
             return Ok(load::path_run_id());
@@ -210,7 +214,7 @@ impl Catalog {
         }
     }
 
-    /// Returns the root of the store, which contains its logs; `None` for a path.
+    /// Returns the root of the store, which contains its logs; `None` for a catalog of a path.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {
         match &self.place {
@@ -234,9 +238,10 @@ impl Catalog {
         }
     }
 
-    /// Passes each run with a directory of logs and no row in the database to `take`, by repository
-    /// and id. Repositories are read one after the other, so that not all are in memory at once.
-    /// Returns notices about directories that cannot be read.
+    /// Calls `take` with the repository and id of each run that has a directory of logs but no row
+    /// in the database. Does nothing without a database. Repositories are read one after the other,
+    /// so that not all are in memory at once. Returns notices about directories that cannot be
+    /// read.
     ///
     /// # Errors
     /// As for [`Catalog::runs`], or an error of `take`.
@@ -305,8 +310,8 @@ impl Catalog {
         dirs
     }
 
-    /// Returns a page of at most `limit` runs. Requests one run more than that, to find out if the
-    /// list continues.
+    /// Returns a page of at most `limit` runs; `None` if the page starts from a run that does not
+    /// exist (any more). Requests one run more than `limit`, to find out if the list continues.
     fn list(&self, page: RunPage, limit: usize) -> Result<Option<RunList>> {
         let page = RunPage { limit: limit.saturating_add(1), ..page };
         let Some(mut heads) = self.page_if_there(&page)? else { return Ok(None) };
@@ -361,8 +366,8 @@ impl Catalog {
         Ok(Some(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect()))
     }
 
-    /// Finds a run by a part of its id, by its ref, or by its commit, in this order. An id thus
-    /// means the same run before and after a ref of this name is created.
+    /// Finds a run by a part of its id, by its ref, or by its commit, in this order. An id
+    /// therefore selects the same run even after a ref with the same name is created.
     fn by_name(&self, name: &str, filter: &RunFilter) -> Result<RunId> {
         let by_id = if RunSpec::may_be_id(name) { self.by_id(name, filter)? } else { None };
         if let Some(id) = by_id {
@@ -385,7 +390,8 @@ impl Catalog {
         })
     }
 
-    /// Finds the newest run of the commit that begins with `digits`. Fails if several commits do.
+    /// Finds the newest run of the commit that begins with `digits`; `None` if no commit does.
+    /// Fails if several commits do.
     fn by_commit(&self, digits: &str, filter: &RunFilter) -> Result<Option<RunId>> {
         let page = RunPage { commit: Some(digits.to_owned()), ..page_of(filter) };
         let Some(head) = self.newest(page.clone())? else { return Ok(None) };
@@ -428,7 +434,8 @@ impl Catalog {
         self.not_found_with(what, "", filter)
     }
 
-    /// Returns the error with a note: complete lines before the last one.
+    /// Returns the error for a run that was not found. Its last line comes after `note`, which is
+    /// empty or consists of complete lines.
     fn not_found_with(&self, what: &str, note: &str, filter: &RunFilter) -> Error {
         let of = |name: &str, value: &Option<String>| {
             value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default()

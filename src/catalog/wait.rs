@@ -1,5 +1,5 @@
-//! The state that a view shows while the store cannot be read. It describes the thing that is
-//! waited for, not the operation that failed.
+//! The state that a view shows while the store cannot be read. It describes the situation and the
+//! file that the view waits for, not the operation that failed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ pub struct Wait {
     pub what: String,
     /// More details.
     pub why: Option<String>,
-    /// The file or directory that is waited for.
+    /// The file or directory that the view waits for.
     pub path: Option<PathBuf>,
-    /// True if the store, or a run to show in it, does not exist yet. The user can create it by
+    /// True if the store does not exist yet, or has no run to list. The user can create both by
     /// recording a command.
     pub is_absent: bool,
 }
