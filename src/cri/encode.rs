@@ -2,10 +2,9 @@
 //!
 //! Every record has a header of 40 bytes: a UTC time with 9 fraction digits and `Z`, the stream,
 //! the tag, and the third space even if the content is empty. Every reader of the format accepts
-//! such a time, and it sorts as text. Content bytes never change: CR is kept, an entry is split
-//! between bytes rather than characters, and no newline is added to an unterminated end. All
-//! records of one [`Encoder::write`] have the time passed to it. The encoder uses no file and no
-//! clock.
+//! such times, and they sort correctly as text. Content bytes never change: CR is kept, an entry
+//! may be split within a character, and no newline is added to an unterminated end. All records of
+//! one [`Encoder::write`] have the time passed to it. The encoder uses no file and no clock.
 
 use std::num::NonZeroUsize;
 
@@ -29,8 +28,8 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    /// Creates an encoder that splits entries at `max_content` bytes. `None` never splits, and then
-    /// an entry without a newline is held in memory as a whole.
+    /// Creates an encoder that splits entries at `max_content` bytes. With `None`, entries are
+    /// never split, and an entry is held in memory until its newline.
     #[must_use]
     pub fn new(max_content: Option<NonZeroUsize>) -> Self {
         Self {
@@ -66,8 +65,8 @@ impl Encoder {
         !self.pending.get(stream).is_empty()
     }
 
-    /// Appends the pending bytes of a stream, if any, as a `P` record. The caller does so at the
-    /// end of a stream, or when the stream has been silent for a while.
+    /// Appends the pending bytes of a stream, if any, as a `P` record. Call this at the end of a
+    /// stream, or when no bytes of the stream have arrived for a while.
     pub fn flush(&mut self, stream: Stream, at: Time, out: &mut Vec<u8>) {
         let pending = self.pending.get_mut(stream);
         if !pending.is_empty() {

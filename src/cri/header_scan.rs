@@ -35,7 +35,8 @@ impl Default for HeaderScanner {
 
 impl HeaderScanner {
     /// Scans the header of the line at the start of `bytes`; the rest of the line is not examined.
-    /// Returns `None` if only [`super::parse`] can decide.
+    /// Returns `None` if the header is invalid or has an unusual shape: only [`super::parse`] can
+    /// decide between these.
     #[inline]
     pub fn scan(&mut self, bytes: &[u8]) -> Option<ScannedHeader> {
         match split_header(bytes) {

@@ -11,8 +11,8 @@
 //!
 //! [`parse`] reads one line, and [`HeaderScanner`] reads its header without computing the time.
 //! [`Encoder`] is the inverse of [`parse`]: an `F` record stands for its content and a LF, a `P`
-//! record for its content alone, so joining the parsed contents of a stream gives its bytes.
-//! Nothing in this module does I/O.
+//! record for its content alone. Joined in order, they give the bytes of a stream. Nothing in this
+//! module does I/O.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
@@ -115,8 +115,8 @@ pub struct Record<'a> {
 pub struct Malformed {
     /// The kind of defect.
     pub reason: Reason,
-    /// The position, from 1, of the first byte of the wrong number, separator or field. If the line
-    /// ends too early, the position after the last byte.
+    /// The position in bytes, from 1, of the wrong number, separator or field. If the line ends too
+    /// early, the position after its last byte.
     pub column: usize,
 }
 

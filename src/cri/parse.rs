@@ -1,6 +1,7 @@
 //! Parser from the bytes of one line to a record, or to the reason why the line is not a record.
 //!
-//! [`parse_by_nom`] defines the grammar. A record has these fields, with one space after each:
+//! [`parse_by_nom`] defines the grammar. A record has these fields, with one space after each (the
+//! last space may be missing):
 //!
 //! - an RFC 3339 timestamp: a valid date and time, 0 to 9 fraction digits (further digits are
 //!   truncated), and `Z` or `±hh:mm`
@@ -10,9 +11,9 @@
 //! [`parse`] first tries the usual header at fixed offsets, and otherwise uses the grammar. A
 //! property test checks that the two agree. Both borrow from the line and do not allocate.
 //!
-//! The column of a [`Malformed`] line is the first byte of the wrong *piece*: a number or a
-//! separator of the timestamp, the whole stream field, or the whole tag field. If the line ends too
-//! early, it is the byte after the last.
+//! The column of a [`Malformed`] line is that of the first byte of the wrong *piece*. A piece is a
+//! number or a separator of the timestamp, the whole stream field, or the whole tag field. If the
+//! line ends too early, the column is one after that of its last byte.
 
 use std::ops::RangeInclusive;
 
@@ -40,8 +41,8 @@ pub fn parse(line: &[u8]) -> Result<Record<'_>, Malformed> {
     }
 }
 
-/// Parses as [`parse`] does, but always uses the grammar, which is slower. Public for the benchmark
-/// only.
+/// Parses a line as [`parse`] does, but always uses the grammar, which is slower. Public for the
+/// benchmark only.
 ///
 /// # Errors
 /// As [`parse`].
@@ -63,7 +64,7 @@ pub fn parse_by_nom(line: &[u8]) -> Result<Record<'_>, Malformed> {
     }
 }
 
-/// The rest of the line from the wrong piece on, and the reason.
+/// A parse error: the rest of the line, beginning with the wrong piece, and the reason.
 struct Wrong<'a> {
     at: &'a [u8],
     reason: Reason,
@@ -98,7 +99,8 @@ fn timestamp(line: &[u8]) -> Parsed<'_, Time> {
     let (rest, (hour, _, minute, _, second)) =
         (number::<2>(0..=23), char(':'), number::<2>(0..=59), char(':'), number::<2>(0..=59))
             .parse(rest)?;
-    // `cut`: for a dot without digits, the error column is that of the missing digits.
+    // Without `cut`, a dot without digits would be reported at the dot. The error column is that of
+    // the missing digits.
     let (rest, nanos) = opt(preceded(char('.'), cut(fraction))).parse(rest)?;
     let (rest, offset_secs) = offset(rest)?;
     let local_secs = secs([year, month, day], [hour, minute, second]);
@@ -121,7 +123,8 @@ fn decimal<const WIDTH: usize>(digits: &[u8]) -> Option<u32> {
     digits.iter().all(u8::is_ascii_digit).then(|| number_of(digits))
 }
 
-/// Returns the value of up to 9 digits. Nothing wraps: it is below 10^9.
+/// Returns the value of up to 9 digits. The arithmetic does not wrap, because the value is below
+/// 10^9.
 fn number_of(digits: &[u8]) -> u32 {
     digits
         .iter()
@@ -201,11 +204,12 @@ fn secs_of_day([hour, minute, second]: [u32; 3]) -> i64 {
     i64::from(hour.wrapping_mul(60).wrapping_add(minute).wrapping_mul(60).wrapping_add(second))
 }
 
-/// The header of nearly every line, and of all lines that rundown writes: 9 digits, `Z`, one tag.
+/// The header of nearly every line, and of all lines that rundown writes: 9 fraction digits, `Z`,
+/// one tag.
 pub(super) type UsualHeader = [u8; 40];
 
 /// Parses a line with a usual header, or with fewer fraction digits (containerd trims trailing
-/// zeros). Returns `None` if only the grammar can decide.
+/// zeros). Returns `None` for every other line: only the grammar can decide if it is a record.
 #[inline]
 fn parse_usual(line: &[u8]) -> Option<Record<'_>> {
     match split_header(line) {
@@ -214,7 +218,7 @@ fn parse_usual(line: &[u8]) -> Option<Record<'_>> {
     }
 }
 
-/// Not inlined, to keep the usual path short.
+/// Parses a line with fewer than 9 fraction digits. Not inlined, to keep the usual path short.
 #[inline(never)]
 fn parse_padded(line: &[u8]) -> Option<Record<'_>> {
     let (header, content_at) = padded(line)?;
@@ -227,14 +231,15 @@ fn usual_record<'a>(header: &UsualHeader, content: &'a [u8]) -> Option<Record<'a
     Some(Record { at: usual_time(header)?, stream, tag, content })
 }
 
-/// Splits off a header that has its `Z` at the offset for 9 fraction digits.
+/// Splits a line into its header and its content. Returns `None` if the `Z` is not at the offset
+/// for 9 fraction digits.
 #[inline]
 pub(super) fn split_header(line: &[u8]) -> Option<(&UsualHeader, &[u8])> {
     line.split_first_chunk().filter(|(header, _): &(&UsualHeader, _)| header[29] == b'Z')
 }
 
-/// Pads a header that has fewer than 9 digits, and returns it with the offset of the content in the
-/// line.
+/// Pads a header that has fewer than 9 fraction digits with zeros, and returns it with the offset
+/// of the content in the line. Returns `None` if the line has no such header.
 pub(super) fn padded(line: &[u8]) -> Option<(UsualHeader, usize)> {
     let z = line.get(..29)?.iter().skip(19).position(|byte| *byte == b'Z')?.saturating_add(19);
     // A dot without digits is not a fraction.
@@ -311,18 +316,20 @@ fn pairs_of(word: u64, shape: Shape) -> Option<[u8; 8]> {
     shape.matches(word).then_some(pairs.to_le_bytes())
 }
 
-/// The shape of a word. It is a constant: a debug build would otherwise compute it for every row.
+/// The shape of a word: the places of its digits, and the bytes in all other places. Create shapes
+/// only as constants, because a debug build would otherwise compute them for every line.
 #[derive(Clone, Copy)]
 pub(super) struct Shape {
-    /// The mask that turns digits into their values and the separators into 0.
+    /// The mask for an XOR that turns digits into their values and separators into 0.
     zeros: u64,
-    /// Added to a byte, sets the top bit if the byte is larger than allowed.
+    /// A number for each byte. Adding it to the byte sets the top bit if the byte is larger than
+    /// allowed.
     room: u64,
 }
 
 impl Shape {
-    /// Returns a shape: where `shape` has a digit, a word has a digit that is at most as large;
-    /// elsewhere, it has the same byte.
+    /// Creates a shape from an example. Where `shape` has a digit, a matching word has a digit that
+    /// is at most as large. Elsewhere, it has the same byte as `shape`.
     pub(super) const fn new(shape: [u8; 8]) -> Self {
         let (mut zeros, mut room) = (0, 0);
         let mut rest = shape.as_slice();
