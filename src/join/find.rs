@@ -13,8 +13,8 @@ use crate::model::{Origin, Outcome, Phase, Sh};
 use crate::sanitize;
 use crate::time::Time;
 
-/// The time, in milliseconds after the end of its last job, at which an active run counts as
-/// stalled.
+/// The time after the end of its last job from which an active run counts as stalled, in
+/// milliseconds.
 const STALLED_AFTER_MS: i64 = 10_000;
 
 /// Returns the findings about a run, from the run down to its commands. The loader adds the
@@ -66,7 +66,8 @@ fn failed_alone(run: &RunNode) -> bool {
         && !run.jobs.iter().any(did_not)
 }
 
-/// Returns a finding if the word of a state is unknown.
+/// Returns a finding if the word of a state is unknown: it gives no outcome, and is not a word for
+/// an unfinished run or job.
 fn unknown_word(state: Option<&str>, outcome: Option<Outcome>) -> Option<FindingKind> {
     let is_of_unfinished = |word: &str| matches!(word, "pending" | "queued" | "active");
     let unknown = state.filter(|word| outcome.is_none() && !is_of_unfinished(word));
@@ -96,7 +97,8 @@ fn add_clock(found: &mut Findings, place: Place, start: Option<Time>, end: Optio
     }
 }
 
-/// Adds findings about missing rows and logs: each once, at the highest level.
+/// Adds findings about missing rows and logs. Reports each of them once, at the highest level that
+/// applies: run, job or command.
 fn add_missing(found: &mut Findings, run: &RunNode) {
     let shs = || run.jobs.iter().flat_map(|job| &job.shs);
     let logs = shs().filter(|sh| sh.log.is_some()).count();
@@ -193,9 +195,9 @@ fn place_in(job: &JobNode, n: u32) -> Place {
     Place::Sh(job.job.id.clone(), n)
 }
 
-/// Counts the numbers before the last log that no command has, and finds the first of these
-/// numbers. `None` if there are no such numbers. The count is a subtraction, not a loop: a hostile
-/// store may leave out millions.
+/// Returns the count and the first of the numbers before the last log that no command has; `None`
+/// if there are no such numbers. The count is a subtraction, not a loop, because a hostile store
+/// may leave out millions of numbers.
 fn missing_numbers(job: &JobNode) -> Option<(u32, u32)> {
     let last = job.shs.iter().rev().find(|sh| sh.log.is_some())?.n;
     let numbers: HashSet<u32> =
@@ -230,7 +232,7 @@ mod tests {
     use crate::join::{DatedLog, LogRef, Recorder, job_node, run_head};
     use crate::model::{Job, JobId, Run, RunId};
 
-    /// A time long after everything in these tests has ended.
+    /// The current time of these tests, later than all other times in them.
     const NOW: Time = Time::from_millis(1_000_000);
 
     fn ms(ms: Option<i64>) -> Option<Time> {

@@ -48,8 +48,8 @@ pub struct Finding {
     pub kind: FindingKind,
 }
 
-/// The findings about a run, in the order in which they were found, with an index by place. A run
-/// may have a finding for every command.
+/// The findings about a run, in the order in which they were found, with an index by place. The
+/// index is needed because a run may have a finding for every command.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Findings {
     all: Vec<Finding>,
@@ -110,8 +110,8 @@ pub enum FindingKind {
     Interrupted,
     /// The run has not ended, although all its jobs ended a while ago.
     Stalled,
-    /// The run failed, although none of its jobs and commands did: the writer stopped before it had
-    /// written all rows.
+    /// The run failed, although no job or command did. The writer stopped before it had written all
+    /// rows.
     FailedAlone,
     /// The store's word for the state of the run or the job is unknown.
     UnknownState(String),
@@ -119,7 +119,8 @@ pub enum FindingKind {
     JobsGone {
         /// The number of logs.
         logs: usize,
-        /// True if the run's writer was gone before it wrote the jobs.
+        /// True if the run was marked as failed when its writer was restarted: the writer stopped
+        /// before it wrote the jobs.
         orphaned: bool,
     },
     /// The logs of all commands of a job or of the run are missing.
@@ -181,18 +182,19 @@ pub enum FindingKind {
         /// The number of bytes that are read.
         read_bytes: u64,
     },
-    /// Only some of the run's rows are read: it has too many.
+    /// Only some of the run's rows are read, because the run has too many.
     RowsCut {
         /// The number of jobs and commands that are read.
         rows: usize,
     },
-    /// The names of the run are unsafe as a path, so its files are not read.
+    /// The repository or the id of the run is unsafe in a path, so the run's files are not read.
     UnsafeRunName,
     /// A name of the run or the job has characters that could control a terminal or hide text.
     UnsafeName,
-    /// A file or directory that is not read on purpose, with the reason. Contains untrusted names.
+    /// A file or directory is not read on purpose. The text is the reason, and contains untrusted
+    /// names.
     Refused(String),
-    /// A file or directory that could not be read, with the reason. Contains untrusted names.
+    /// A file or directory could not be read. The text is the reason, and contains untrusted names.
     Unreadable(String),
     /// Some lines of the log are not records.
     Malformed {
@@ -201,7 +203,7 @@ pub enum FindingKind {
         /// The number of the first such line, from 1.
         first_line: u64,
     },
-    /// The log's last line has no newline, although its writer is done.
+    /// The log's last line has no newline, although the command and its run are no longer active.
     Torn,
 }
 

@@ -1,6 +1,6 @@
 //! Builds one tree from the database, the events and the log files of a run. Pure, no I/O.
 //!
-//! `pair` matches commands and logs, [`find`] finds oddities in the result.
+//! `pair` matches commands with logs, and [`find`] finds oddities in the result.
 
 mod find;
 mod finding;
@@ -23,7 +23,7 @@ pub use pair::DatedLog;
 pub struct RunHead {
     /// The row.
     pub run: Run,
-    /// Its progress. An interrupted run is finished: nothing more will come.
+    /// Its progress. An interrupted run counts as finished, because nothing more will be recorded.
     pub phase: Phase,
     /// Its outcome; `None` until it ends, or if the store's word for the outcome is unknown.
     pub outcome: Option<Outcome>,
@@ -97,7 +97,7 @@ pub struct JobNode {
     pub phase: Phase,
     /// Its outcome.
     pub outcome: Option<Outcome>,
-    /// True if its run has ended while the job was active.
+    /// True if its run ended while the job was active.
     pub interrupted: bool,
     /// Its commands, by number.
     pub shs: Vec<ShNode>,
@@ -135,9 +135,9 @@ pub struct LogRef {
 pub enum Pairing {
     /// By the number in the store.
     Exact,
-    /// By time: the log's first timestamp is the row's start.
+    /// By time: the log's first timestamp equals the row's start, within a millisecond.
     Time,
-    /// By order alone: there are no times to compare, or they differ.
+    /// By order alone: there are no times to compare, or the times differ.
     Position,
     /// A row without a log.
     RowOnly,
@@ -195,8 +195,8 @@ pub enum Recorder {
     Alive,
     /// The run was recorded by rundown, and its lock is free.
     Gone,
-    /// Not known: the run was not recorded by rundown, has ended, or has a lock that cannot be
-    /// checked.
+    /// The state was not detected: the run was not recorded by rundown, has ended, or has a lock
+    /// that cannot be checked.
     Unknown,
 }
 
@@ -211,8 +211,8 @@ pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
     RunHead { run, phase, outcome, interrupted }
 }
 
-/// Returns true if a row contains anything about the progress of the run. A row in an unknown
-/// format may not.
+/// Returns true if the run has a row with a state or a time. A row in an unknown format may have
+/// neither.
 fn has_progress(run: &Run) -> bool {
     let has_time = [run.queued_at, run.started_at, run.finished_at].iter().any(Option::is_some);
     run.in_database && (run.state.is_some() || has_time)
@@ -250,9 +250,10 @@ fn stored_phase(
     }
 }
 
-/// Adds the events of a run to its rows: jobs without a row, and commands without a row. The
-/// commands of a job with events are in the order of the events, each with its row if it has one.
-/// Each row, and each command that is only in the events, comes out exactly once.
+/// Adds the jobs and commands that are only in the events of a run to its rows. If the events of a
+/// job are complete, its commands are in the order of the events. A command that also has a row is
+/// replaced by the row. The result contains each row, and each command that is only in the events,
+/// exactly once.
 #[must_use]
 pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
     let places: HashMap<JobId, usize> =
@@ -268,11 +269,12 @@ pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, V
 
 /// Merges the commands of a job's events with their rows. The writer makes the rows from these
 /// events, so the start and the command line identify the event of a row. Rows without an event
-/// come last. If there are such rows and every event has its row, the events are incomplete: the
-/// numbers are dropped, so that all commands are paired with their logs by time.
+/// come last. However, if there are such rows and every event has its row, the events are
+/// incomplete. Then the commands are sorted by start and their numbers are dropped, so that they
+/// are paired with their logs as rows without numbers are.
 fn with_rows(mut event_shs: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
     let mut places: HashMap<(Option<Time>, String), VecDeque<usize>> = HashMap::new();
-    // A command that was given up has no row.
+    // A command without a number was given up, and has no row.
     for (place, sh) in event_shs.iter().enumerate().filter(|(_, sh)| sh.n.is_some()) {
         places.entry((sh.started_at, sh.cmd.clone())).or_default().push_back(place);
     }
@@ -354,7 +356,8 @@ mod tests {
         );
     }
 
-    /// Generates the starts of rows, and events as a start and a flag that is true for an end.
+    /// Generates the starts of rows, and commands of events: each is its start, and true if the
+    /// events also contain its end.
     fn commands() -> impl Strategy<Value = (Vec<i64>, Vec<(i64, bool)>)> {
         let rows = prop::collection::btree_set(0_i64..12, 0..8)
             .prop_map(|rows| rows.into_iter().collect());

@@ -8,8 +8,8 @@
 //! which they were written (the order of execution), or in the order of their start times (quire's
 //! own rule). The two orders differ if the clock was set back during the job; the logs' first
 //! timestamps decide between them. If a timestamp contradicts the chosen order, rows and logs are
-//! paired by time. Between such pairs, rows and logs without a match are paired by their order.
-//! The rest remain unpaired.
+//! paired by time. Between two such pairs, the rows and logs without a match are paired by their
+//! order if they are equally many. All others remain unpaired.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -77,8 +77,8 @@ impl Paired {
     }
 }
 
-/// Pairs a job's rows, in the order in which they were written, with its logs. Each row and each
-/// log comes out exactly once, ordered by number.
+/// Pairs a job's rows, in the order in which they were written, with its logs. The result contains
+/// each row and each log exactly once, and is sorted by number.
 pub(super) fn pair(shs: Vec<Sh>, mut logs: Vec<DatedLog>) -> Vec<Paired> {
     logs.sort_by_key(|found| found.n);
     let mut paired = if shs.iter().any(|sh| sh.n.is_some()) {
@@ -117,7 +117,7 @@ fn pair_by_number(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     paired
 }
 
-/// Returns [`Pairing::Time`] if the times confirm a pair that was made in another way, else
+/// Returns the pairing of a row and its log: [`Pairing::Time`] if their times match, else
 /// [`Pairing::Position`].
 fn checked(sh: &Sh, found: &DatedLog) -> Pairing {
     if times_match(sh, found) == Some(true) { Pairing::Time } else { Pairing::Position }
@@ -130,15 +130,16 @@ fn add_alone(paired: &mut Vec<Paired>, shs: Vec<Sh>) {
     paired.extend(shs.into_iter().zip(free).map(|(sh, n)| Paired::row_only(n, sh)));
 }
 
-/// Returns true if a log's first timestamp equals the row's start, give or take a millisecond;
+/// Returns true if a log's first timestamp and the row's start differ by at most a millisecond;
 /// `None` if one of them is unknown.
 fn times_match(sh: &Sh, found: &DatedLog) -> Option<bool> {
     let (log, row) = (found.first_at?.floor_millis(), sh.started_at?.floor_millis());
     Some(log.abs_diff(row) <= 1)
 }
 
-/// Returns the rows in the order of writing or in the order of their start times: the order that
-/// more of the logs' times confirm to the millisecond.
+/// Returns the rows in the order in which they were written or in the order of their start times.
+/// Chooses the order in which more rows start in the same millisecond as the first record of their
+/// log, and the order of writing if both are equal.
 fn in_confirmed_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     let mut by_start = shs.clone();
     by_start.sort_by_key(|sh| sh.started_at);
@@ -152,7 +153,7 @@ fn in_confirmed_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     if confirmed(&by_start) > confirmed(&shs) { by_start } else { shs }
 }
 
-/// Returns true if no log's time contradicts quire's rule: the i-th row belongs to `sh-<i>.log`.
+/// Returns true if no log's time contradicts the order: the i-th row belongs to `sh-<i>.log`.
 fn follows_the_order(shs: &[Sh], logs: &[DatedLog]) -> bool {
     logs.iter()
         .all(|found| row_at(shs, found.n).and_then(|sh| times_match(sh, found)) != Some(false))
@@ -197,9 +198,9 @@ fn pair_by_order(shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
 }
 
 /// Pairs rows and logs by time, because their order is unknown or contradicts their times. Each log
-/// with a time gets the row that started at that time. Between two such pairs, the other logs get
-/// the other rows in order if there are as many rows as logs. The rest remain unpaired. Extends the
-/// pairs in `paired`.
+/// with a time is paired with the row that started at that time. Between two such pairs, the other
+/// logs are paired with the other rows in order if there are as many rows as logs (see
+/// [`fill_gaps`]). The rest remain unpaired. Adds all of them to `paired`, and returns it.
 fn pair_by_time(mut paired: Vec<Paired>, shs: Vec<Sh>, logs: Vec<DatedLog>) -> Vec<Paired> {
     let row_of = fill_gaps(rows_by_time(&shs, &logs), &shs, &logs);
     let mut shs: Vec<Option<Sh>> = shs.into_iter().map(Some).collect();
@@ -216,8 +217,8 @@ fn pair_by_time(mut paired: Vec<Paired>, shs: Vec<Sh>, logs: Vec<DatedLog>) -> V
     paired
 }
 
-/// Finds for each log the row that started at its first timestamp: in the same millisecond, or else
-/// one before or after. Each row is used once.
+/// Finds for each log the index of the row that started in the millisecond of its first timestamp,
+/// or else in the one before or after; `None` if there is no such row. Each row is used once.
 fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let mut starting: HashMap<i64, VecDeque<usize>> = HashMap::new();
     for (row, sh) in shs.iter().enumerate() {
@@ -235,13 +236,13 @@ fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     row_of
 }
 
-/// The longest time between a row's start and its log's first record if only the order pairs them.
-/// Quire's later versions take the two times one after the other, and a slow machine may pause
-/// between them.
+/// The maximum time between a row's start and its log's first record for a pair by order between
+/// two others, in milliseconds. Quire's later versions read the clock separately for the two times,
+/// and a slow machine may pause in between.
 const NEAR_MS: u64 = 1000;
 
-/// Assigns the rows between two paired rows to the logs between their logs, if there are as many
-/// rows as logs and no two paired times are far apart.
+/// Pairs the rows and logs that lie between two pairs, in order. Does so only if there are as many
+/// rows as logs, and if the times of each new pair are at most [`NEAR_MS`] apart.
 fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let taken: HashSet<usize> = row_of.iter().copied().flatten().collect();
     let free: Vec<usize> = (0..shs.len()).filter(|row| !taken.contains(row)).collect();
