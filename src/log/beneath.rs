@@ -1,5 +1,5 @@
-//! Listing of directories that others made, without leaving a root directory through a link. Links
-//! that lead out are reported, never followed.
+//! Listing of directories that other programs created. Links that lead out of a root directory are
+//! reported, never followed.
 
 use std::fs::{self, DirEntry, FileType};
 use std::io;
@@ -53,7 +53,8 @@ impl EntryKind {
         }
     }
 
-    /// Records the reason why an entry with the name of a store's file is not read.
+    /// Records the reason why an entry with the name of a store's file is not read. Does nothing
+    /// for a regular file.
     pub(super) fn record_reason(self, path: &Path, left_out: &mut LeftOut) {
         match self {
             Self::File(_) => {}
@@ -115,7 +116,7 @@ impl Beneath {
     }
 
     /// Returns the entries of a directory in no particular order. Names that are not UTF-8 are left
-    /// out.
+    /// out. Returns no entries if the directory is missing or outside the root.
     pub(super) fn entries(&self, dir: &Path) -> Result<Vec<Entry>> {
         self.entries_io(dir).map_err(Error::io("read", dir))
     }
@@ -156,14 +157,15 @@ impl Beneath {
         })
     }
 
-    /// Returns the kind of a link's target. A circular link, or one into a directory that may not
-    /// be entered, leads nowhere.
+    /// Returns the kind of a link's target. A circular link, or a link through a directory without
+    /// search permission, is [`EntryKind::Outside`].
     fn linked(&self, link: &Path) -> EntryKind {
         let inside = if self.holds(link).unwrap_or(false) { fs::metadata(link).ok() } else { None };
         inside.map_or(EntryKind::Outside, |meta| EntryKind::of(meta.file_type(), meta.len()))
     }
 
-    /// Returns the reason to refuse a directory, if it is itself a link that leads out, or nowhere.
+    /// Returns the reason to refuse a directory that is itself a link out of the root or to
+    /// nothing. Returns `None` in all other cases.
     pub(super) fn refusal(&self, dir: &Path) -> Result<Option<String>> {
         let failed = || Error::io("read", dir);
         let is_link = present(fs::symlink_metadata(dir))

@@ -4,11 +4,12 @@
 //! must be bounded. So the part of a line beyond one *line reach* is cut into small pieces, by a
 //! rule similar to that of `start`:
 //!
-//! **A multiple of the piece size begins a line if no LF is within one line reach before it.**
+//! **A line begins at each multiple of the piece size that has no LF within one line reach before
+//! it.**
 //!
 //! So a line of up to one reach is never cut, and all readers that look back one reach and one
-//! piece agree on the cuts. The text after a cut is the *rest* of a line: a row of its own, and
-//! never a record.
+//! piece agree on the cuts. The text after a cut is the *rest* of a line. It is a row of its own,
+//! and never a record.
 
 use std::io;
 use std::num::NonZeroU64;
@@ -45,8 +46,7 @@ impl View<'_> {
         if multiple >= self.end {
             return Ok(self.end);
         }
-        // If the line that contains `multiple` begins within one line reach before it, it is not
-        // cut there.
+        // A line that begins less than one line reach before `multiple` is not cut at `multiple`.
         let start = match self.rfind_lf(multiple.saturating_sub(self.limits.line_reach)..before)? {
             Some(lf) => lf.saturating_add(1),
             None if multiple < self.limits.line_reach => 0,

@@ -1,7 +1,8 @@
-//! Feeding of an index from a file, with reading and counting at the same time.
+//! Feeding of a file to an index: reads and counts in parallel.
 //!
-//! Reading costs about as much as counting, so a second thread reads ahead if there is enough to
-//! read. Two buffers circulate between the two threads, and either thread may wait for the other.
+//! Reading takes about as much time as counting, so a second thread reads ahead if there is enough
+//! to read. Two buffers circulate between the two threads, and either thread may wait for the
+//! other.
 
 use std::io;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -11,7 +12,7 @@ use super::index::Index;
 use super::lines::{View, usize_of};
 
 /// The number of bytes per read. Two such buffers fit in the cache of a core, and are cheap to
-/// allocate for a slice of some megabytes.
+/// allocate even if only some megabytes are fed.
 const READ_BYTES: usize = 512 << 10;
 
 /// The minimum number of bytes for which a second thread is worth starting.
@@ -21,7 +22,7 @@ const MANY_BYTES: u64 = 2 << 20;
 type Filled = io::Result<(Vec<u8>, usize)>;
 
 impl View<'_> {
-    /// Feeds an index with the bytes that follow its own. Returns the number of bytes fed.
+    /// Feeds an index with the bytes that it does not cover yet. Returns their number.
     pub(super) fn feed(self, index: &mut Index) -> io::Result<u64> {
         let from = index.bytes();
         if self.end.saturating_sub(from) < MANY_BYTES {
@@ -47,7 +48,8 @@ impl View<'_> {
         let (to_fill, empty) = sync_channel(2);
         let (to_count, filled) = sync_channel(2);
         for _ in 0..2 {
-            // The channel has room for both buffers, and its receiver exists.
+            // This send cannot fail: the channel has room for both buffers, and its receiver
+            // exists.
             let _ = to_fill.send(vec![0; READ_BYTES]);
         }
         let from = index.bytes();

@@ -61,15 +61,15 @@ pub enum Change {
     /// Bytes were appended, and they show that the file has another [`Format`]: a new generation of
     /// the same file.
     Reformatted,
-    /// Another file has the name and was opened, after the old one was read to its end or kept
-    /// growing for too long: a new generation.
+    /// Another file has taken the name and is open now: a new generation. Before that, the old file
+    /// was read to its end, or kept growing for too long.
     Replaced,
     /// No file has the name. The open file can still be read.
     Gone,
 }
 
 impl Change {
-    /// Returns true if nothing was appended and nothing replaced.
+    /// Returns true if neither the open file nor its content has changed.
     #[must_use]
     pub const fn is_same(&self) -> bool {
         matches!(self, Self::Same | Self::Gone)
@@ -159,9 +159,8 @@ impl LogFile {
     ///
     /// Each call reports one change. Growth of the open file is reported before a replacement under
     /// its name: the old file is read to its end first, and bytes that are appended to it later are
-    /// counted (see [`FileState`]). If a file is rewritten between two calls, is not shorter than
-    /// before, and has the same 64 bytes at its start and before its old end, the rewrite is not
-    /// detected.
+    /// counted (see [`FileState`]). A rewrite between two calls is not detected if the file is not
+    /// shorter than before and has the same 64 bytes at its start and before its old end.
     ///
     /// # Errors
     /// Fails if the file or its directory cannot be read, or if [`Self::open`] fails for the file
@@ -222,8 +221,8 @@ impl LogFile {
         self.reading(|view| view.window(anchor, rows, tail))
     }
 
-    /// Returns the offset of the last `rows` rows, read backward from the end, or the size if there
-    /// are no rows.
+    /// Returns the offset at which the last `rows` rows begin, or the size of the file if there are
+    /// no rows. Reads backward from the end.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn tail_offset(&self, rows: usize, tail: Tail) -> Result<u64> {
         self.reading(|view| View { limits: Limits::STREAM, ..view }.tail_offset(rows, tail))
@@ -231,8 +230,8 @@ impl LogFile {
 
     /// Returns the rows from the first line that begins at or after `from`, up to the current size
     /// of the file, each with at most `cap_bytes` of text. Pieces are joined at any distance.
-    /// Pieces of a row that begins before `from` are omitted if that row begins near enough (see
-    /// [`super`]); otherwise, they are rows.
+    /// Later pieces of a row that began before `from` are omitted if a piece at `from` can still be
+    /// joined to that row, with a reach of 16 MiB (see `start`). Otherwise they begin a row.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {
@@ -252,9 +251,9 @@ impl LogFile {
         })
     }
 
-    /// Returns the rows from the first line that begins at or after `from`, as windows show them: a
-    /// long row that overwrote itself is in its last state, and pieces are joined only within the
-    /// reach of windows. Each row is therefore a bounded read.
+    /// Returns the rows from the first line that begins at or after `from`, as windows show them:
+    /// only the last state of a long row that overwrote itself is kept, and pieces are joined only
+    /// within the reach of windows. Each row is therefore a bounded read.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn window_rows(&self, from: u64, cap_bytes: usize, tail: Tail) -> Result<Rows<'_>> {
         self.reading(|view| {
@@ -263,8 +262,8 @@ impl LogFile {
         })
     }
 
-    /// Returns the rows from a checkpoint on, as windows show them, each with at most `cap_bytes`
-    /// of text. Meant for a few rows.
+    /// Returns the rows from a checkpoint on, with the same offsets as in windows. Each row has at
+    /// most the first `cap_bytes` of its text. Meant for a few rows.
     pub(crate) fn rows_from(
         &self,
         checkpoint: Checkpoint,
@@ -277,7 +276,8 @@ impl LogFile {
         })
     }
 
-    /// Reads raw bytes of the file, as many as fit, and fewer only at its end.
+    /// Reads raw bytes of the file, as many as fit. Returns their number, which is smaller only at
+    /// the end of the file.
     pub(crate) fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         self.reading(|view| view.read_full(offset, into))
     }
@@ -366,15 +366,17 @@ impl LogFile {
         Ok(Some(before(range.end)?.saturating_sub(before(range.start)?)))
     }
 
-    /// Returns the offset of the first row at or after a time, even beyond the index. Returns
-    /// `None` if there is no such row. See `times` for logs whose times step back.
+    /// Returns the offset of the first row at or after a time. Also searches the part of the file
+    /// that is not indexed yet. Returns `None` if there is no such row. See `times` for logs whose
+    /// times step back.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn offset_of_time(&self, index: &Index, time: Time, tail: Tail) -> Result<Option<u64>> {
         self.reading(|view| view.offset_of_time(index, time, tail))
     }
 
-    /// Returns the nearest row after (or before) the one at `from` that begins at least `min_ms`
-    /// after the previous record of either stream. Searches only the indexed part.
+    /// Returns the offset of the nearest row after `from` (before it for [`Towards::Up`]) whose
+    /// first record is at least `min_ms` milliseconds later than the previous record of either
+    /// stream. Searches only the indexed part, and returns `None` if it has no such row.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn next_gap(
         &self,

@@ -1,8 +1,8 @@
 //! Detection of the format of a log: CRI records or plain text.
 //!
 //! Not every log of a store is a CRI log. A run's own log is text, and development seeds write text
-//! in place of the logs of commands. A line of text may look like a record (those of a run's own
-//! log begin with a time), so the format is detected once per log, never per line.
+//! in place of the logs of commands. A line of text may look like a record (the lines of a run's
+//! own log begin with a time), so the format is detected once per log, never per line.
 //!
 //! Only a file that is named like a log of a store can be plain. In any other file, lines that are
 //! not records are reported as malformed.
@@ -66,9 +66,10 @@ impl Format {
         (self == Self::Cri).then_some(Malformed { reason: Reason::Rest, column: 1 })
     }
 
-    /// Detects the format of the log in `view` by the name of its file and its first lines. The
-    /// name of a command's log does not decide: such a log is plain if none of its first lines is a
-    /// record or an attempt at one. A log without lines to judge by is a CRI log for now.
+    /// Detects the format of the log in `view` by the name of its file and its first lines. A run's
+    /// own log is plain. A command's log is plain if its first lines contain text, but no record
+    /// and no line that begins like one; otherwise it is a CRI log for now. Any other file is a CRI
+    /// log.
     pub(super) fn of(name: Option<&OsStr>, view: View<'_>) -> io::Result<Self> {
         match name.and_then(OsStr::to_str) {
             Some(path::RUN_LOG) => Ok(Self::Plain),
@@ -84,7 +85,7 @@ impl Format {
         while let Some(line) = lines.next()? {
             match cri::parse(line.bytes) {
                 Err(Malformed { reason: Reason::Blank, .. }) => {}
-                // The rest of this line may make it a record, so it is ignored after a line of
+                // This line has no LF yet and may become a record, so it is ignored after a line of
                 // plain text.
                 _ if !line.terminated && format == Self::Plain => {}
                 Err(Malformed { reason: Reason::Timestamp, .. })

@@ -1,13 +1,13 @@
-//! The sparse index: row numbers, totals and times of a log, from its bytes fed in order. Pure; it
-//! uses no file.
+//! The sparse index: row numbers, totals and times of a log, computed from its bytes in order.
+//! Pure: it does no I/O.
 //!
 //! There is one block of 40 bytes per 64 KiB of log: about 6 MiB for 10 GiB. The index only *adds*
 //! the facts that a window cannot provide: the number of a row, the position of a row number or a
 //! time (to within one block; a short read does the rest), and the totals of the log.
 //!
-//! Nearly every line is a full record in the usual form while no entry of its stream is open. Such
-//! a line is always a row. These lines are counted by their headers alone ([`HeaderScanner`]); a
-//! time is parsed only once per block.
+//! Nearly every line is a full record in the usual form, and no entry of its stream is open before
+//! it. Such a line is always a row. These lines are counted by their headers alone
+//! ([`HeaderScanner`]); a time is parsed only once per block.
 //!
 //! An open entry without any bytes is not a row yet, but may become one. It is counted when it
 //! opens, excluded from every result while it is empty, and subtracted from later blocks once it is
@@ -48,11 +48,12 @@ pub struct Totals {
 pub struct BlockStart {
     /// The offset of a row, in bytes from the start of the file.
     pub offset: u64,
-    /// The number of rows that begin before it; this is its own number, from 0.
+    /// The number of this row, from 0: the number of rows that begin before `offset`.
     pub row: u64,
-    /// The number of rows of standard error that begin before it.
+    /// The number of rows of standard error that begin before `offset`.
     pub stderr_rows: u64,
-    /// The time of the last record before it, in microseconds; `None` if there is no such record.
+    /// The time of the last record before `offset`, in microseconds; `None` if there is no such
+    /// record.
     pub before_us: Option<i64>,
 }
 
@@ -62,7 +63,7 @@ struct Block {
     offset: u64,
     row: u64,
     stderr_rows: u64,
-    /// See [`BlockStart::before_us`]; [`NO_TIME`] for none.
+    /// See [`BlockStart::before_us`]; [`NO_TIME`] stands for `None`.
     before_us: i64,
     /// The latest `before_us` of this and all earlier blocks: times in a log may step back.
     reached_us: i64,
@@ -76,15 +77,16 @@ const NO_TIME: i64 = i64::MIN;
 pub struct Index {
     blocks: Vec<Block>,
     block_bytes: NonZeroU64,
-    /// The offset from which the next row start begins a new block.
+    /// The offset at or after which the next row begins a new block.
     next_block: u64,
-    /// The first bytes of a line whose end has not been fed, at most [`Limits::line`]. `carry_cut`
-    /// is the number of its bytes beyond these.
+    /// The first bytes of a line whose end has not been fed, at most [`Limits::line`].
     carry: Vec<u8>,
+    /// The number of further bytes of that line.
     carry_cut: u64,
     /// True if the line at the end of the fed bytes is the rest of a cut line.
     is_rest: bool,
-    /// The limits of the row readers, so that all agree on what is a record.
+    /// The limits of the row readers. The index uses the same ones, so that both find the same
+    /// records.
     limits: Limits,
     scanner: HeaderScanner,
     counts: Counts,
@@ -189,31 +191,31 @@ impl Index {
         }
     }
 
-    /// Returns the last known row start at or before an offset.
+    /// Returns the last block start at or before an offset; `None` if the index is empty.
     #[must_use]
     pub fn place_of_offset(&self, offset: u64) -> Option<BlockStart> {
         let after = self.blocks.partition_point(|block| block.offset <= offset);
         self.place_before(after)
     }
 
-    /// Returns the last known row start whose number is at most `row`. The row with that number
-    /// begins less than a block and a row after this start.
+    /// Returns the last block start whose row number is at most `row`; `None` if the index is
+    /// empty. The row with the number `row` begins less than one block and one row after it.
     #[must_use]
     pub fn place_of_row(&self, row: u64) -> Option<BlockStart> {
         let after = self.blocks.partition_point(|block| self.shown(block).row <= row);
         self.place_before(after)
     }
 
-    /// Returns two adjacent known row starts: the last one before which all records are earlier
-    /// than a time in microseconds, and the next one. Checks only the last record before each
+    /// Returns two adjacent block starts: the last one before which all records are earlier than
+    /// `us` (in microseconds), and the next one. Compares only the last record before each block
     /// start.
     pub(super) fn places_of_time(&self, us: i64) -> (Option<BlockStart>, Option<BlockStart>) {
         let behind = self.blocks.partition_point(|block| block.reached_us < us);
         (behind.checked_sub(1).and_then(|before| self.place(before)), self.place(behind))
     }
 
-    /// Iterates over the blocks from the one of an offset on, in either direction. Each item is the
-    /// start of a block and the start of the block after it.
+    /// Returns the blocks in the direction `towards`, beginning with the one that contains
+    /// `offset`. Each item is the start of a block and the start of the block after it.
     pub(super) fn blocks_from(
         &self,
         offset: u64,
@@ -229,7 +231,7 @@ impl Index {
             .filter_map(|block| Some((self.place(block)?, self.place(block.saturating_add(1)))))
     }
 
-    /// Returns the memory that the blocks take, in bytes.
+    /// Returns the memory that the blocks and the incomplete last line take, in bytes.
     #[must_use]
     pub const fn memory_bytes(&self) -> usize {
         self.blocks
@@ -250,8 +252,8 @@ impl Index {
             .saturating_sub(self.carry_cut)
     }
 
-    /// Counts full records in the usual form from the front, each of which is a row, up to the next
-    /// block or to any other kind of line. Returns the remaining bytes.
+    /// Counts full records in the usual form, each of which is a row, at the start of `bytes`.
+    /// Stops at the next block and at any other kind of line. Returns the remaining bytes.
     fn feed_usual<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let counts = &mut self.counts;
         let to_block =
@@ -289,7 +291,8 @@ impl Index {
         bytes.get(next..).unwrap_or_default()
     }
 
-    /// Counts a line from the front, or keeps the beginning of one. Returns the remaining bytes.
+    /// Counts the first line of `bytes`, or keeps it in `carry` if it is incomplete. Returns the
+    /// remaining bytes.
     fn feed_line<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let offset = self.tail_offset();
         let cut = cut_of(offset, self.is_rest, &self.limits);
@@ -315,7 +318,7 @@ impl Index {
         behind.get(usize::from(lf.is_some())..).unwrap_or_default()
     }
 
-    /// Keeps the bytes of a line whose end has not been fed.
+    /// Adds bytes of a line to `carry`, until its end is fed.
     fn keep(&mut self, bytes: &[u8]) {
         let room = self.limits.line.saturating_sub(self.carry.len());
         let (held, cut) = bytes.split_at(bytes.len().min(room));
@@ -370,8 +373,8 @@ impl Index {
         self.next_block = multiple_from(offset.saturating_add(1), self.block_bytes);
     }
 
-    /// Returns the start of the last of the first `blocks` blocks. A log whose only line has no
-    /// newline has no block yet; its row is counted from the start of the file.
+    /// Returns the start of the last of the first `blocks` blocks. If no line has been completed,
+    /// there is no block yet; the row of the incomplete line is at the start of the file.
     fn place_before(&self, blocks: usize) -> Option<BlockStart> {
         match blocks.checked_sub(1) {
             Some(last) => self.place(last),
@@ -383,7 +386,7 @@ impl Index {
         self.blocks.get(block).map(|block| self.shown(block))
     }
 
-    /// Returns the start of a block, without the entries before it that are empty so far.
+    /// Returns the start of a block. Its counts exclude open entries that have no bytes so far.
     fn shown(&self, block: &Block) -> BlockStart {
         let behind =
             |empty: Option<u64>| u64::from(empty.is_some_and(|start| start < block.offset));

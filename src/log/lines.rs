@@ -37,12 +37,12 @@ pub(super) const WINDOW_REACH: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 /// The same distance for readers that show rows whole.
 const STREAM_REACH: NonZeroU64 = NonZeroU64::new(16 << 20).unwrap();
 
-/// The length up to which a line is never cut; see `bounds`. Finding out that an offset is inside
-/// such a line means reading this much: some hundredths of a second.
+/// The length up to which a line is never cut; see `bounds`. A search for the start of a line reads
+/// at most about this many bytes, which takes some hundredths of a second.
 const LINE_REACH: u64 = 100 << 20;
 
-/// The length of the pieces after the first cut. A window of such pieces takes no more bytes to
-/// read than a window of long rows.
+/// The length of the pieces after the first cut. A window of such pieces reads no more bytes than a
+/// window of long rows.
 const PIECE_BYTES: NonZeroU64 = NonZeroU64::new(256 << 10).unwrap();
 
 /// The size limits of readers; tests use small ones.
@@ -75,7 +75,7 @@ impl Limits {
         Self { reach: STREAM_REACH, line: MAX_STREAM_LINE_BYTES, ..Self::USUAL };
 }
 
-/// A view of a file up to a fixed size. It stays the same for one read, even if the file grows.
+/// A view of a file up to a fixed end. The end stays the same for one read, even if the file grows.
 #[derive(Clone, Copy)]
 pub(super) struct View<'f> {
     pub file: &'f File,
@@ -97,7 +97,7 @@ impl<'f> View<'f> {
         Rows::new(self, from, starts, cap_bytes, tail)
     }
 
-    /// Reads some bytes from an offset on. Returns 0 at the end.
+    /// Reads bytes from an offset on, possibly fewer than fit. Returns their number, 0 at the end.
     pub fn read(self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let len = into.len().min(usize_of(self.end.saturating_sub(offset)));
         let into = into.get_mut(..len).unwrap_or_default();
@@ -109,7 +109,7 @@ impl<'f> View<'f> {
         }
     }
 
-    /// Reads as many bytes as fit, and fewer only at the end.
+    /// Reads as many bytes as fit, and fewer only at the end. Returns their number.
     pub fn read_full(self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -154,8 +154,8 @@ pub struct Lines<'f> {
     buffer: Vec<u8>,
     /// The offset of `buffer[0]` in the file.
     base: u64,
-    /// The offset in the buffer of the next line. The head of a long line, followed by a gap, may
-    /// come before it.
+    /// The offset in the buffer of the next line. The bytes before it may include the head of a
+    /// long line, moved from an earlier offset of the file.
     next: usize,
     filled: usize,
     /// True if the next line is the rest of a cut line, `None` if unknown.
@@ -205,9 +205,8 @@ impl Lines<'_> {
         }
     }
 
-    /// Returns all lines that are in the buffer from their start to their LF, usually many. Returns
-    /// an empty slice if the buffer has no such line, or if only [`Self::next`] can return the next
-    /// one.
+    /// Returns all lines that are complete in the buffer, usually many. Returns an empty slice if
+    /// only [`Self::next`] can return the next line, or if there is no next line.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -217,7 +216,7 @@ impl Lines<'_> {
         }
         let buffered = self.buffer.get(self.next..self.filled).unwrap_or_default();
         let end = memrchr(b'\n', buffered).map_or(0, |lf| lf.saturating_add(1));
-        // No single line here is longer than all of them together.
+        // No single line is longer than all of them together, so this also checks each line.
         if self.is_rest != Some(false)
             || end as u64 >= self.view.limits.line_reach
             || end > self.view.limits.line
@@ -237,9 +236,9 @@ impl Lines<'_> {
     /// Continues from the start of another line. This is cheap if its bytes are in the buffer.
     pub(super) fn seek(&mut self, line_start: u64) {
         self.is_rest = None;
-        // The buffer may begin with the head of a long line, in the place of later bytes of that
-        // line. No other line starts there, so the bytes after any line start are those of the
-        // file.
+        // The buffer may begin with the head of a long line, at an index where later bytes of that
+        // line belong. No line starts among these bytes, so the bytes after any line start are
+        // those of the file.
         let buffered = line_start.checked_sub(self.base).map(usize_of);
         if let Some(at) = buffered.filter(|at| *at <= self.filled) {
             self.next = at;
@@ -323,8 +322,8 @@ impl Lines<'_> {
             let len = room.len().min(usize_of(cut.saturating_sub(at)));
             let into = room.get_mut(..len).unwrap_or_default();
             let came = self.view.read(at, into)?;
-            // `at >= offset + held`, so `base`, which places the offset `at` at the index `held`,
-            // is not negative.
+            // `base` is chosen so that the byte at the offset `at` has the index `held`. It is not
+            // negative, because `at >= offset + held`.
             (self.base, self.filled) = (at.saturating_sub(held as u64), held.saturating_add(came));
             let behind = at.saturating_add(came as u64);
             match memchr(b'\n', into.get(..came).unwrap_or_default()) {

@@ -57,7 +57,8 @@ impl LiveRows {
         &self.file
     }
 
-    /// Returns the rows that have ended since the last call, or some of them.
+    /// Returns rows that have ended since the last call, at most one batch of them. Repeat the call
+    /// until [`Batch::is_last`].
     #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn read(&mut self) -> Result<Batch> {
         let batch = self.read_lines(Tail::Hold)?;
@@ -77,7 +78,7 @@ impl LiveRows {
         }
     }
 
-    /// Returns the remaining rows when no writer is left. It works as [`Self::read`], but the last
+    /// Returns the remaining rows when no writer is left. Works like [`Self::read`], but the last
     /// batch ends with the rows that are still open.
     #[expect(clippy::missing_errors_doc, reason = "see new")]
     pub fn read_end(&mut self) -> Result<Batch> {
@@ -111,8 +112,8 @@ impl LiveRows {
         Ok(line.and_then(|line| take(&mut self.open.clone(), self.file.format(), &line, self.cap)))
     }
 
-    /// Returns the rows that have started and will not end, in the order in which they began. Omits
-    /// entries without bytes.
+    /// Returns the rows that are still open and will not end, in the order in which they began.
+    /// Omits entries without bytes.
     fn open_rows(&mut self) -> Vec<Row> {
         let open = std::mem::take(&mut self.open);
         let mut rows: Vec<Row> = [open.stdout, open.stderr].into_iter().flatten().collect();

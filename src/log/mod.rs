@@ -2,11 +2,11 @@
 //! row numbers, totals and times that a window cannot provide.
 //!
 //! A position is a byte offset, never a row number, so opening any position is a short read,
-//! regardless of the size of the file. A row is what a reader sees as one line: a full record, the
-//! `P…PF` pieces of one stream joined, or one malformed line; in a log of plain text ([`Format`]),
-//! one line. **Rows are ordered by their first record.** A record is the first of a row if it does
-//! not continue an open `P` of its stream. An entry that was opened, never closed and contains no
-//! bytes is not a row.
+//! regardless of the size of the file. A row is one line for the user: a full record, the joined
+//! `P…PF` pieces of one stream (an *entry*), or one malformed line. In a log of plain text
+//! ([`Format`]), every line is a row. **Rows are ordered by their first record.** A record begins a
+//! row unless it continues an entry of its stream that a `P` left open. An entry without an `F` and
+//! without any content is not a row.
 //!
 //! ```text
 //! path      names -> paths of logs          start   which records begin a row (pure)
@@ -18,13 +18,14 @@
 //! live      rows as they end                beneath files within one directory
 //! ```
 //!
-//! Windows and the index join pieces that are at most 256 KiB apart into rows that span at most 512
-//! KiB of the file (see `start`), so both need only a bounded look-back. [`LogFile::rows`] and
-//! [`LogFile::totals`] join pieces at any distance. A piece that is cut off is never lost: it is a
-//! row of its own, and the row before it is not `complete`. A line longer than 100 MiB is also cut
-//! into rows (see `bounds`).
+//! Windows and the index join only pieces that are at most 256 KiB apart, and a joined row spans at
+//! most 512 KiB of the file (see `start`). So both need only a bounded look-back.
+//! [`LogFile::rows`] and [`LogFile::totals`] join pieces at any distance. A piece that is not
+//! joined is never lost: it begins a row of its own, and the row before it is not `complete`. A
+//! line longer than 100 MiB is also cut into rows (see `bounds`).
 //!
-//! Offsets and counts saturate: a file may claim any size.
+//! Arithmetic on offsets and counts saturates, because the reported size of a file may be any
+//! number.
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
@@ -57,7 +58,7 @@ pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
 pub use window::WINDOW_ROW_BYTES;
 
-/// A unit of a log that a reader sees as one line.
+/// A unit of a log that the user sees as one line.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Row {
     /// The offset of its first record or line, in bytes from the start of the file. It identifies
@@ -65,24 +66,24 @@ pub struct Row {
     pub offset: u64,
     /// The time of its first record; `None` if it is not a record.
     pub at: Option<Time>,
-    /// The time of its last record.
+    /// The time of its last record; `None` if it is not a record.
     pub last_at: Option<Time>,
     /// Its stream; `None` if it is not a record.
     pub stream: Option<Stream>,
     /// Its bytes without the newline: the contents of its pieces, or the whole line if it is not a
     /// record.
     pub text: Vec<u8>,
-    /// The number of bytes that `text` omits from its start, because a reader with bounded memory
-    /// keeps only the last state of a row that overwrote itself.
+    /// The number of bytes omitted before `text`. A reader that keeps the last state of a row
+    /// ([`Rows::keeping_last`]) omits overwritten bytes if the row exceeds the reader's cap.
     pub overwritten_bytes: u64,
-    /// The number of bytes that `text` omits because the row is longer than the reader's cap.
+    /// The number of bytes omitted after `text`, because they exceed the reader's cap.
     pub cut_bytes: u64,
-    /// True if a newline ended it: an `F`, or the LF of a line that is not a record.
+    /// True if the row has ended: with an `F`, or with the LF of a line that is not a record.
     pub complete: bool,
-    /// The reason why a line of a CRI log is not a record.
+    /// The reason why a line of a CRI log is not a record; `None` for any other row.
     pub malformed: Option<Malformed>,
-    /// Its pieces after the first, as far as `text` contains them, up to 4096. They give the times
-    /// of its parts.
+    /// The pieces after the first one whose bytes are in `text`, at most 4096. They give the times
+    /// of the parts of `text`.
     pub pieces: Vec<Piece>,
 }
 

@@ -1,4 +1,4 @@
-//! Paths of the logs of a store, and the rejection of names that would lead elsewhere.
+//! Paths of the logs of a store, and the rejection of names that would lead out of it.
 //!
 //! ```text
 //! <root>/runs/<repo>/<run-id>/jobs/<job-id>/sh-<n>.log  repo: one name or two
@@ -6,10 +6,11 @@
 //!                            /events.jsonl              events of jobs and commands, live
 //! ```
 //!
-//! Names come from programs and pushes. A name becomes part of a path only if it is a single plain
-//! segment. A link is followed only if its target is inside the run's directory. A file that was
-//! found stays bound to that directory whenever it is opened ([`FilePath`]). Refused entries are
-//! left out, and are never an error: the store is shown without them.
+//! Names come from programs and pushes, so they are not trusted. A name becomes part of a path only
+//! if it is a single plain segment. A link is followed only if its target is inside the run's
+//! directory. A file that was found stays bound to that directory whenever it is opened
+//! ([`FilePath`]). Refused entries are left out, and are never an error: the store is shown without
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -43,8 +44,8 @@ pub fn run_dir(root: &Path, repo: &str, run: &RunId) -> Option<PathBuf> {
     Some(dir)
 }
 
-/// The directory of a run, resolved once. Nothing outside that resolved directory is read, even if
-/// something else takes its place later.
+/// The directory of a run, resolved once. Nothing outside the resolved directory is read, even if
+/// the original path leads to another directory later.
 #[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
@@ -110,8 +111,8 @@ pub fn recorder_lock(run_dir: &Path) -> PathBuf {
     run_dir.join("recorder.lock")
 }
 
-/// Returns a name if it is a single path segment. Other characters are allowed: spaces, newlines,
-/// escapes and backslashes occur in real names.
+/// Returns a name if it is a single path segment, otherwise `None`. All characters except `/` and
+/// NUL are allowed: spaces, newlines, escapes and backslashes occur in real names.
 fn plain(name: &str) -> Option<&str> {
     let plain = !matches!(name, "" | "." | "..")
         && name.len() <= MAX_NAME_BYTES
@@ -283,7 +284,7 @@ pub struct JobDirs {
     /// Their ids, sorted by name. A name that is not UTF-8 is left out, because no job has such an
     /// id. Links that lead out are included, so that [`list_logs`] can report them.
     pub ids: Vec<JobId>,
-    /// The reason why none of them is listed.
+    /// The reason why the directory of all jobs was refused; `ids` is empty then.
     pub refused: Option<String>,
 }
 
@@ -304,8 +305,8 @@ pub fn list_jobs(run_dir: &RunDir) -> Result<JobDirs> {
     Ok(JobDirs { ids, refused: None })
 }
 
-/// Finds the logs of a directory without a database, by the name of the job or its nearest
-/// equivalent:
+/// Finds the logs of a directory without a database. Returns them with the name of their job or of
+/// its nearest equivalent:
 ///
 /// - a run's directory: its jobs;
 /// - a job's directory (`sh-<n>.log`): that job;
@@ -508,7 +509,7 @@ mod tests {
         }
         assert!(list_logs(&dir_of(run.path()), &job("loop")).is_err());
         assert_eq!(list_logs(&dir_of(run.path()), &job("..")).unwrap().logs, []);
-        // A run whose `jobs` leads elsewhere has no jobs.
+        // A run whose `jobs` directory is a link to another directory has no jobs.
         let other = tempfile::tempdir().unwrap();
         symlink(&jobs, other.path().join("jobs")).unwrap();
         let elsewhere = list_jobs(&dir_of(other.path())).unwrap();

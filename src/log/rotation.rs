@@ -35,8 +35,8 @@ const MARK_BYTES: usize = 64;
 /// The time for which a replaced file is still read while it keeps growing.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The time for which a file is checked for late bytes after a switch. While it is open, a deleted
-/// file takes space on the disk.
+/// The time for which a file is checked for late bytes after a switch. It is limited because a
+/// deleted file takes space on the disk as long as it is open.
 const KEEP: Duration = Duration::from_secs(30);
 
 /// The maximum number of files that are checked for late bytes.
@@ -47,7 +47,7 @@ const MAX_KEPT: usize = 8;
 pub struct FileState {
     /// The file that has the name.
     pub name: Name,
-    /// The number of bytes appended to files of this name after others had replaced them. These
+    /// The number of bytes appended to earlier files of this name after they were replaced. These
     /// bytes are not shown.
     pub late_bytes: u64,
 }
@@ -133,7 +133,7 @@ impl Follower {
         self.stays = stays;
     }
 
-    /// Checks the name, and the files that had it.
+    /// Checks which file has the name now, and counts the late bytes of the files that had it.
     pub(super) fn check(&mut self, path: &Path) -> io::Result<Name> {
         self.check_old_files();
         self.name = match fs::metadata(path) {
@@ -158,8 +158,8 @@ impl Follower {
         self.awaits_switch() && self.taken_at.is_some_and(|at| at.elapsed() >= GRACE)
     }
 
-    /// Takes over from the follower of the previous file: keeps the files that `before` kept, and
-    /// `file`, the previous file itself, which was read up to `bytes`.
+    /// Takes over the state of `before`, the follower of the previous file. Keeps the files that
+    /// `before` kept, and the previous file itself: `file`, which was read up to `bytes`.
     pub(super) fn succeed(&mut self, before: Self, file: File, bytes: u64) {
         self.late_bytes = before.late_bytes;
         self.kept = before.kept;

@@ -4,10 +4,11 @@
 //! there and gathers its pieces; the walking cursor later skips them. So memory is one row and two
 //! buffers, regardless of the file.
 //!
-//! Reading a whole file is linear. The ranges read ahead for a stream do not overlap, because the
-//! next row of a stream begins after the last piece of the previous row, or out of its reach. So
-//! each line is read at most once by the walk and once ahead per stream. The second cursor also
-//! keeps its buffer between rows: many short rows cost one read.
+//! Reading a whole file takes linear time. The ranges read ahead for a stream do not overlap,
+//! because the next row of a stream begins after the last piece of the previous row, or out of the
+//! reach of that row. So each line is read at most three times: once by the walking cursor, and
+//! once ahead for each stream. The second cursor also keeps its buffer between rows, so many short
+//! rows cost one read.
 
 use std::io;
 
@@ -48,8 +49,7 @@ impl Checkpoint {
     /// The checkpoint before the first line of a file.
     pub(crate) const START: Self = Self { offset: 0, starts: Starts::new(WINDOW_REACH) };
 
-    /// Creates a checkpoint before a line at which no entry is open, or no entry that affects later
-    /// rows.
+    /// Creates a checkpoint before a line at which no open entry affects later rows.
     pub(crate) const fn settled_at(offset: u64) -> Self {
         Self { offset, ..Self::START }
     }
@@ -92,8 +92,9 @@ impl<'f> Rows<'f> {
         Checkpoint { offset: self.after, starts: self.starts }
     }
 
-    /// Returns the checkpoint before the first row that has not ended, among the rows returned or
-    /// skipped as empty. Appended bytes may still change that row.
+    /// Returns the checkpoint before the first row that appended bytes may still change, among the
+    /// rows that were returned, skipped as empty, or held back ([`Tail::Hold`]). Returns `None` if
+    /// there is no such row.
     pub(crate) const fn open(&self) -> Option<Checkpoint> {
         self.open
     }
@@ -141,9 +142,9 @@ impl<'f> Rows<'f> {
         Ok(None)
     }
 
-    /// Adds the pieces that follow from `from` on, up to the closing `F`, the reach, or the end.
-    /// Returns false if the row extends to the end of the file, so that appended bytes may change
-    /// it.
+    /// Adds the other pieces of a row, which are at or after `from`: up to the closing `F`, the
+    /// reach, or the end of the file. Returns false if the row extends to the end of the file, so
+    /// that appended bytes may change it.
     fn gather(&mut self, row: &mut Row, stream: Stream, from: u64) -> io::Result<bool> {
         let mut starts = self.starts;
         self.ahead.seek(from);
@@ -221,7 +222,7 @@ pub(super) fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) 
     row
 }
 
-/// The maximum number of pieces of a row whose times are kept: a row may be cut into single bytes.
+/// The maximum number of pieces of a row whose times are kept: each piece may be a single byte.
 const MAX_PIECES: usize = 4096;
 
 /// The limit on the text of a row.
@@ -233,9 +234,9 @@ pub(super) struct Cap {
 }
 
 impl Cap {
-    /// Adds a piece. `at` is its time, or `None` for the first piece of a row. The text of a row is
-    /// a prefix of its bytes, or of its bytes from a CR on: once some bytes are omitted, all later
-    /// ones are too.
+    /// Adds a piece. `at` is its time, or `None` for the first piece of a row. The text of a row
+    /// has no gap: once some bytes are omitted, all later bytes are omitted too, unless the text
+    /// starts over at a later CR (`keeps_last`).
     pub fn append(self, row: &mut Row, bytes: &[u8], cut_bytes: u64, at: Option<Time>) {
         let is_over = row.cut_bytes > 0 || row.text.len().saturating_add(bytes.len()) > self.bytes;
         let bytes = if is_over && self.keeps_last { from_last_state(row, bytes) } else { bytes };
@@ -252,7 +253,7 @@ impl Cap {
 }
 
 /// Drops the text that a later state of the row overwrites, if such a state begins in these bytes.
-/// Returns the bytes from there on.
+/// Returns the bytes from the start of that state, or all bytes if there is none.
 fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
     // A CR with nothing after it overwrites nothing yet.
     let end =

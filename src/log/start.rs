@@ -10,11 +10,12 @@
 //!   or after this multiple begins a row of its own. The first cut is the first multiple at least
 //!   `reach` after the start of the row; the next cuts follow at each multiple.
 //!
-//! Because cuts are at fixed positions, a look-back of [`Starts::LOOK_BACK`] reaches suffices, even
-//! though it begins as if at the start of a file. If the first record in it actually continues an
-//! older entry, that record is in its first third. Both the true row and the assumed one are then
-//! cut by the end of the second third, and from there on at the same multiples. A row never spans
-//! more than two reaches.
+//! A row never spans more than two reaches. Because cuts are at fixed positions, a look-back of
+//! three reaches ([`Starts::LOOK_BACK`]) suffices, even though it begins as if at the start of a
+//! file. Suppose that the first record in it actually continues an older entry. That record is then
+//! at most one reach after the start of the look-back. Both the actual row and the assumed one,
+//! which begins with that record, are cut within the next two reaches, and from there on at the
+//! same multiples.
 //!
 //! Invariant: a stream is open here exactly if its last record was a `P`.
 

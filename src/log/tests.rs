@@ -157,7 +157,7 @@ fn naive_rows(bytes: &[u8], format: Format, limits: Limits, cap: usize, tail: Ta
                     text.clear();
                     head.pieces.clear();
                 }
-                // Bytes after a gap are not held.
+                // Once bytes are omitted, all later bytes are omitted too.
                 if *row_cut == 0 {
                     let is_next = joined.is_some() && !content.is_empty();
                     head.pieces
@@ -245,7 +245,8 @@ fn nz(number: u64) -> NonZeroU64 {
 
 fn any_limits() -> impl Strategy<Value = Limits> {
     let line = prop_oneof![4 => Just(400_usize), 1 => 1_usize..150];
-    // At least as long as a header: a line cut within its header would be a record without content.
+    // The reach is at least as long as a header, because a line cut within its header would be a
+    // record without content.
     let line_reach = prop_oneof![4 => Just(1000_u64), 1 => 40_u64..200];
     (1_u64..500, 1_usize..800, line, line_reach, 1_u64..100).prop_map(
         |(reach, buffer, line, line_reach, piece)| Limits {
@@ -476,8 +477,8 @@ proptest! {
         let view = view(&file, &bytes, format, limits);
         let offset = view.tail_offset(count, tail).unwrap();
         prop_assert_eq!(offset, expected);
-        // Reading from there joins more pieces, so it may return fewer rows, but at least one if
-        // there are any.
+        // Reading from this offset joins more pieces than windows do. So it may return fewer rows,
+        // but at least one if the file has rows.
         let shown =
             view.rows(offset, view.starts_at(offset).unwrap().unbounded_from(offset), 0, tail);
         let shown: Vec<u64> = shown.map(|row| row.unwrap().offset).collect();
@@ -590,8 +591,8 @@ proptest! {
 /// 2026-01-02T03:04:00Z
 const RISING_FROM: i64 = 1_767_323_040_000_000;
 
-/// Replaces the times of the lines, so that each is the given number of microseconds after the one
-/// before.
+/// Replaces the times of the lines, so that the time of each line is the given number of
+/// microseconds after the previous one.
 fn with_rising_times(lines: &[(Vec<u8>, i64)]) -> Vec<u8> {
     let mut us = RISING_FROM;
     let mut bytes = Vec::new();
@@ -628,8 +629,8 @@ fn naive_totals(bytes: &[u8], format: Format, limits: Limits, tail: Tail) -> Tot
     totals
 }
 
-/// Checks that every block start of the index is correct, and that each row has one at or before
-/// it.
+/// Checks that every block start of the index is correct, and that every row has a block start at
+/// or before it.
 fn check_places(
     index: &Index,
     bytes: &[u8],
@@ -677,8 +678,7 @@ fn a_line_of_many_megabytes_is_one_row_and_not_kept_in_memory() {
 
 #[test]
 fn the_index_of_ten_gibibytes_takes_at_most_eight_mebibytes() {
-    // Only the number of rows per block matters: one line of a block's length stands for all its
-    // rows.
+    // Only the number of blocks matters, so each block is a single line of the block's length.
     let mut index = Index::with(Format::Cri, Limits { line: 16, ..Limits::USUAL }, nz(64));
     let line = [&[b'x'; 63][..], b"\n"].concat().repeat(1024);
     (0..160).for_each(|_| index.feed(&line));
@@ -768,7 +768,7 @@ fn a_time_is_found_in_unindexed_data_and_after_malformed_lines() {
 
 const NUMBERED_BYTES: usize = 140;
 
-/// Returns a record with a number, that many milliseconds after 2026-01-02T03:04:05Z.
+/// Returns a record that contains `n`, with a time `n` milliseconds after 2026-01-02T03:04:05Z.
 fn numbered_line(n: u32) -> Vec<u8> {
     let at = Time::from_millis(1_767_323_045_000 + i64::from(n)).rfc3339_nanos();
     let stream = if n.is_multiple_of(10) { "stderr" } else { "stdout" };

@@ -3,9 +3,9 @@
 //! The index narrows both searches to one block. The part that is not indexed yet is bisected by
 //! probes of a few kilobytes, so any time is found with a few reads. Times are compared in
 //! microseconds. Both searches assume that times increase. If the times of a log step back, the
-//! search for a time may miss a record that is followed by records with earlier times, and the
-//! search for a gap may miss one in a block whose first and last times are closer together than the
-//! gap.
+//! search for a time may miss a record that is followed by records with earlier times. The search
+//! for a gap may then miss a gap that is longer than the difference between the first and the last
+//! time of its block.
 
 use std::io;
 use std::ops::Range;
@@ -35,7 +35,8 @@ pub(super) struct Gap {
 }
 
 impl View<'_> {
-    /// Returns the first row that begins at or after the first record of `time` or later.
+    /// Returns the offset of the first row that begins at or after the first record whose time is
+    /// at least `time`. Returns `None` if there is no such record or row.
     pub(super) fn offset_of_time(
         self,
         index: &Index,
@@ -56,8 +57,9 @@ impl View<'_> {
         Ok(rows.next().transpose()?.map(|row| row.offset))
     }
 
-    /// Bisects a range. All records before its start are earlier than `wanted`. Returns the start
-    /// of a line before which the same is true, close to the first record that is not earlier.
+    /// Bisects a range in which to find the first record that is not earlier than `wanted`. Returns
+    /// the start of a line shortly before that record. All records before the range, and all before
+    /// the returned offset, are earlier than `wanted`.
     fn halved(self, mut range: Range<u64>, wanted: i64) -> io::Result<u64> {
         let limits = Limits { buffer: PROBE_BUFFER.min(self.limits.buffer), ..self.limits };
         while range.end.saturating_sub(range.start) > NEAR_BYTES {
@@ -110,7 +112,7 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// Returns the nearest such row of a block.
+    /// Returns the nearest row of one block that [`Self::next_gap`] may return.
     fn gap_in(self, block: BlockStart, end: u64, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
         let mut starts = self.starts_at(block.offset)?;
         let mut before_us = block.before_us;

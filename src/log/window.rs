@@ -28,7 +28,7 @@ const FIRST_ROW_BUFFER: usize = 4 << 10;
 /// A range of rows about to be read.
 struct Reading<'f> {
     rows: Rows<'f>,
-    /// The maximum number of them in the window.
+    /// The maximum number of rows in the window.
     count: usize,
     /// The start of the window if it has no rows.
     place: u64,
@@ -48,8 +48,8 @@ impl<'f> View<'f> {
         reading.rows.set_cap(0);
         let at_end = reading.rows.next().transpose()?.is_none();
         let at_start = match rows.first() {
-            // A first line longer than the line limit is a row before these, and may be too long to
-            // read just to find that out.
+            // A first line longer than the line limit is a row before these rows. It is not read to
+            // its end, because that may take too long just for this check.
             Some(first) if first.offset > 0 && self.begins_long()? => false,
             first => {
                 self.begins_at_or_after(first.map_or(reading.place, |row| row.offset), tail)?
@@ -58,7 +58,8 @@ impl<'f> View<'f> {
         Ok(Window { rows, at_start, at_end, file_bytes: self.end })
     }
 
-    /// Returns the offset of the last `count` rows of the file, or its end if there are no rows.
+    /// Returns the offset at which the last `count` rows of the file begin, or the end of the file
+    /// if there are no rows.
     pub(super) fn tail_offset(self, count: usize, tail: Tail) -> io::Result<u64> {
         let mut reading = self.reading_before(self.end, count, tail)?;
         let first = reading.rows.by_ref().take(reading.count).next().transpose()?;
@@ -66,7 +67,7 @@ impl<'f> View<'f> {
     }
 
     /// Returns the offset of the row with this number, counted from a block start before it.
-    /// Returns `None` if there are not so many rows.
+    /// Returns `None` if there is no such row.
     pub(super) fn offset_of_row(
         self,
         place: BlockStart,
