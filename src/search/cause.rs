@@ -9,8 +9,8 @@
 //! make: *** [test] Error 101       likewise
 //! ```
 //!
-//! There are no guesses: if no rule matches there is no cause, and the end of the log is shown.
-//! Memory is bounded by the rows of a card and some offsets.
+//! There are no guesses: if no rule matches, there is no cause, and the end of the log is shown.
+//! Memory is limited to the rows around the cause and a fixed number of candidates.
 
 mod candidates;
 mod card;
@@ -40,8 +40,8 @@ const MAX_CAUSE_ROWS: usize = 10;
 pub struct Cause {
     /// The offset of the row with the cause; `None` if no rule matched.
     pub at: Option<u64>,
-    /// The tool that prints such rows, as a display name: `rust`, `pytest`. `None` also if several
-    /// tools do.
+    /// The tool that prints such rows, as a display name: `rust`, `pytest`. `None` if no rule
+    /// matched or if several tools print such rows.
     pub rule: Option<&'static str>,
     /// The rows around the cause, in order: at most `MAX_CAUSE_ROWS`, none of them blank,
     /// preferably of the same stream. If no rule matched, the last rows of standard error and of
@@ -51,8 +51,8 @@ pub struct Cause {
     pub searched_bytes: u64,
 }
 
-/// Finds the most likely cause of a failure at the end of a command's log. `exit_code` is 128 plus
-/// the number of the signal if one ended the command.
+/// Finds the most likely cause of a failure at the end of a command's log. If a signal ended the
+/// command, `exit_code` is 128 plus the number of the signal.
 ///
 /// # Errors
 /// If the log cannot be read.

@@ -49,7 +49,7 @@ pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     };
     let found = matches.into_iter().filter_map(|n| Some((n, RULES.iter().chain(CLUES).nth(n)?)));
     let found = found.filter(|(n, rule)| !spares(*n, rule.0)).map(|(_, rule)| (rule.0, rule.1));
-    // The first of equals wins: the rules of one tool come before general ones.
+    // Of several matches with the same weight, the first one in the tables wins.
     found.min_by_key(|(weight, _)| (*weight != Aftermath, Reverse(*weight)))
 }
 
@@ -64,14 +64,14 @@ pub(super) enum Weight {
     Passed,
     /// The source location of the message above.
     Place,
-    /// An error entry of a program's own log. Programs that continue write such entries, too.
+    /// An error entry of a program's own log. A program may also continue after such an entry.
     Logged,
-    /// A consequence: reports only the failure of something that other rows describe. Takes
-    /// precedence over all other rules that match the same row.
+    /// A consequence: a report of a failure that other rows describe. Takes precedence over all
+    /// other rules that match the same row.
     Aftermath,
     /// The name of a failed test or step.
     Name,
-    /// A problem that programs that continue report, too.
+    /// A problem after which programs may also continue.
     Aside,
     /// A problem, in a program's own words.
     Message,
@@ -137,8 +137,9 @@ const BEFORE: &str = concat!(
 /// example row.
 type Rule = (Weight, &'static str, &'static str, &'static str);
 
-/// A row is an error row if one of these rules matches. In order: compilers and linkers, test
-/// runners, build tools, shells, the system.
+/// A row is an error row if one of these rules matches, and no pattern in [`HARMLESS`] does. In
+/// order: compilers and linkers, panics and exceptions, test runners, build tools, shells and the
+/// system, general wordings.
 #[rustfmt::skip]
 static RULES: &[Rule] = &[
     // Compilers, linkers, and anything that prints "error:".
@@ -320,8 +321,8 @@ static RULES: &[Rule] = &[
      "[23117] doc 824a2b9161 cannot index: invalid JSON"),
 ];
 
-/// Rules for rows that are not error rows by themselves. They change the weight of error rows, or
-/// are the cause if there is no error row.
+/// Rules that do not make a row an error row. A match changes the weight of an error row, makes
+/// another row a candidate for the cause, or affects the choice between the candidates.
 #[rustfmt::skip]
 static CLUES: &[Rule] = &[
     (Again, "retries",

@@ -1,10 +1,10 @@
 //! The rows around an offset of a log that pass a row filter.
 //!
-//! [`FilteredRead`] reads away from its offset in both directions, one bounded piece per step. The
-//! caller can do other work between two steps, or cancel: a filter may match nothing for gigabytes.
-//! The rows around a row decide if it is shown (context lines, redraws of progress bars), so each
-//! piece is judged together with some rows on either side. Folded rows are skipped without being
-//! read. Memory is limited to the requested rows and one piece.
+//! [`FilteredRead`] reads from its offset in both directions, one bounded piece per step. Between
+//! two steps, the caller can do other work or cancel, because a filter may match nothing for
+//! gigabytes. A row may be shown or hidden because of the rows around it (context lines, redraws of
+//! progress bars), so each piece is judged together with some rows on either side. Folded rows are
+//! skipped without being read. Memory is limited to the requested rows and one piece.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -74,7 +74,7 @@ impl RowFilter {
         }
     }
 
-    /// Returns the query if only rows that match it, and their context, are shown.
+    /// Returns the query of the filter. Returns `None` if there is no filter or if it is inverse.
     fn wanted(&self) -> Option<&Query> {
         self.filter.as_ref().filter(|filter| !filter.is_inverse).map(|filter| &filter.query)
     }
@@ -85,14 +85,16 @@ impl RowFilter {
         self.hidden.get(before).filter(|fold| offset < fold.end && self.filter.is_none())
     }
 
-    /// Returns the offset, at or after `offset`, where the next row that is not folded may begin.
+    /// Returns the offset at which to continue reading downwards: `offset`, or the end of the fold
+    /// that contains it. If the row `keep` is between the two, returns `keep`.
     fn unfolded_from(&self, offset: u64) -> u64 {
         let Some(fold) = self.fold_at(offset) else { return offset };
         self.keep.filter(|keep| (offset..fold.end).contains(keep)).unwrap_or(fold.end)
     }
 
-    /// Returns the offset, at or before `offset`, before which the last row that is not folded
-    /// begins.
+    /// Returns the offset before which to continue reading upwards: `offset`, or the start of the
+    /// fold that contains the byte before it. If the row `keep` is between the two, returns the
+    /// offset just after `keep`.
     fn unfolded_before(&self, offset: u64) -> u64 {
         let Some(fold) = offset.checked_sub(1).and_then(|last| self.fold_at(last)) else {
             return offset;
@@ -209,8 +211,8 @@ impl FilteredRead {
         }
     }
 
-    /// Reads one more piece, or searches at most `max_bytes` of the log without a match. Returns
-    /// true, without reading, once all requested rows that exist have been read; the caller repeats
+    /// Reads the next piece, or searches at most `max_bytes` of the log for the next match. Returns
+    /// true, without reading, once all requested rows that exist have been read. The caller repeats
     /// the call until then. `hits` must be those of the filter's query.
     ///
     /// # Errors
@@ -239,8 +241,7 @@ impl FilteredRead {
     /// Returns the rows that were read.
     #[must_use]
     pub fn finish(mut self, log: &LogFile) -> Window {
-        // In a direction without requested rows, one row may have been read to find out if there
-        // are any.
+        // In a direction without requested rows, one row may have been read for `checks_ends`.
         let Around { above, below, .. } = self.around;
         let at_start = self.up.is_over && self.above.len() <= above;
         let at_end = self.down.is_over && self.below.len() <= below;
@@ -267,8 +268,8 @@ impl FilteredRead {
         }
         let wanted = self.wanted().1 - self.below.len();
         let (before, core) = (self.row_filter.before(), self.piece_rows(wanted));
-        // Reads at least one row after the piece: it shows that there is a next piece, and where it
-        // begins.
+        // Read at least one row after the piece, to find out if there is a next piece and at which
+        // offset it begins.
         let window = log.window(
             Anchor::From(self.down.at),
             core + self.row_filter.behind().max(1),

@@ -189,8 +189,8 @@ impl Groups {
     }
 
     fn scan_row(&mut self, row: &Match<'_>) {
-        // A row that may still change is evaluated when it is complete, unless a row after it was
-        // evaluated before.
+        // An incomplete row is evaluated by a later scan, when it is complete. If a row after it
+        // has been evaluated by then, it is ignored.
         if !row.is_complete || row.offset < self.scanned {
             return;
         }
@@ -228,8 +228,9 @@ impl Groups {
         self.open.push(Open { group: self.all.len() - 1, kind: kind.into() });
     }
 
-    /// Ends the innermost open group of a kind at `end`. Open groups within it end where this row
-    /// begins (`row`), but not before a group that this row has already ended.
+    /// Ends the innermost open group of a kind at `end`. Open groups within it end at `row`, the
+    /// start of the row with the marker, but not before the end of any group that has already
+    /// ended.
     fn end(&mut self, kind: GroupKind<'_>, row: u64, end: u64) {
         let level = match kind {
             // A heading does not end groups of other kinds, or groups around them.
@@ -256,8 +257,8 @@ impl Groups {
         }
     }
 
-    /// Handles a shell trace of depth two at `offset`: rows of depth three directly above it are
-    /// traces, not headings.
+    /// Handles a shell trace of depth two (`++`) at `offset`: rows of depth three (`+++`) directly
+    /// above it are traces, not headings.
     fn take_back_trace(&mut self, mut offset: u64) {
         while let Some(before) = self.take_back(b'+', offset) {
             offset = before;

@@ -122,8 +122,8 @@ impl Hits {
         self.bytes >= bytes && self.tail == tail
     }
 
-    /// Adds the counts from [`Self::checkpoint`] to `bytes`, and moves on to `checkpoint`. Rows
-    /// that begin before the new checkpoint will not change.
+    /// Adds the counts of the part from [`Self::checkpoint`] to the offset `bytes`. The next scan
+    /// continues from `checkpoint`; rows that begin before it will not change.
     pub(super) fn take(
         &mut self,
         counted: Counted,

@@ -1,4 +1,4 @@
-//! The place in a source file that a row names: `src/lib.rs:7:5`.
+//! The source location in the text of a row, such as `src/lib.rs:7:5`.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,8 @@ static LOCATION: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(&format!("(?:{path})(?:{})", forms.join("|"))).ok()
 });
 
-/// Returns the first place in a source file that a text names, as it is written there.
+/// Returns the first source location in a text, as it is written there. Returns `None` if the text
+/// has no source location.
 #[must_use]
 pub fn location(text: &str) -> Option<&str> {
     LOCATION.as_ref()?.find(text).map(|found| found.as_str())

@@ -12,8 +12,9 @@
 //! row may contain several markers of GitLab. `^^^ +++`, with which Buildkite expands the previous
 //! group, does not end a group.
 //!
-//! Many rows look like a heading of Buildkite. So the sign must be at the very start of the row, as
-//! Buildkite requires, and the rest must look like a title. It must not
+//! Many rows look like a heading of Buildkite. So the sign (`---`, `+++` or `~~~`) must be at the
+//! very start of the row, as Buildkite requires, and the rest must look like a title. The title
+//! must not
 //!
 //! - begin with punctuation (`--- !yaml`, `--- /dev/null`), except for a quote, an opening bracket,
 //!   `:` or `$`;
@@ -181,7 +182,8 @@ fn fold(visible: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
     Some((mark, title.trim_ascii_start()))
 }
 
-/// A section's marker. Its end, CR and an escape, does not occur by chance.
+/// A marker of a GitLab section. It ends with a CR and an escape, which no other text does by
+/// chance.
 static SECTION: LazyLock<Regex> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "a constant, compiled by the first test")]
     Regex::new(r"(?-u)section_(?:(start)|end):\d+:([A-Za-z0-9_.-]+)(\[[^\]\r]*\])?\r\x1b\[0?K")

@@ -1,18 +1,18 @@
 //! A prefilter: finds the raw lines of a log that may match a query, and misses none. Pure.
 //!
 //! For most patterns, every match contains one of a few literals. From each literal, the prefilter
-//! takes a *part* that is recorded in the log with the same bytes as it is displayed. If the
-//! displayed text of a line contains that part, then the raw line contains
+//! takes a *part* that has the same bytes in the log as in the displayed text. If the displayed
+//! text of a line contains that part, then the raw line contains
 //!
 //! - the part itself; or
-//! - the part divided by *breaks*, each a run of controls that are not displayed or a TAB: the
-//!   beginning of the part is directly before the first break, and the part continues after it, up
-//!   to the next break; or
-//! - something that moves or adds text: any other escape, a CR or a BS, or, if the part may be from
-//!   a glyph like `<U+200B>`, a byte that is not ASCII.
+//! - the part, divided by *breaks*. A break is a TAB or a run of controls that display nothing. The
+//!   beginning of the part is directly before the first break. The part continues directly after
+//!   the break, up to the next one; or
+//! - something that moves or adds text: any other escape, a CR or a BS. If the part may come from a
+//!   glyph like `<U+200B>`, any byte that is not ASCII counts, too.
 //!
-//! All of these lines may match. So may all partial records, because a match may extend over
-//! several of them. Most lines of a colored log are rejected.
+//! All of these lines may match. All partial records may match, too, because a match may extend
+//! over several of them. Most lines of a colored log are rejected.
 
 use memchr::{memchr, memchr_iter, memchr3, memrchr};
 use regex::bytes::Regex;
@@ -25,8 +25,8 @@ const SI: u8 = 0x0f;
 /// A factor that turns a byte into eight copies of that byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// Texts in the header of each partial record, and in little else. One search for these and the
-/// parts together is cheaper than two.
+/// Texts of which each partial record has one in its header. They are rare elsewhere. One search
+/// for these and the parts together is cheaper than two searches.
 const PIECES: [&str; 2] = ["ut P", "rr P"];
 
 /// The most literals to search for at once.
@@ -51,7 +51,8 @@ impl Prefilter {
         Self::of_parts(&parts_of(pattern)?)
     }
 
-    /// Creates the prefilter for lines that contain one of these texts; `None` if any line may.
+    /// Creates the prefilter for lines that contain one of these texts; `None` if any line may
+    /// match.
     pub(super) fn of_texts(texts: &[&str]) -> Option<Self> {
         let parts: Option<Vec<&str>> = texts.iter().map(|text| shown_as_recorded(text)).collect();
         Self::of_parts(&parts?)
@@ -83,7 +84,7 @@ impl Prefilter {
     }
 
     /// Returns true if an escape is a short color that breaks no part, as nearly all escapes are.
-    /// The code does not branch on which color it is.
+    /// No branch of the code depends on the parameters of the color.
     #[inline]
     fn is_short_color(&self, bytes: &[u8], escape: usize) -> bool {
         let Some([before, _, b'[', params @ ..]) =
@@ -130,9 +131,9 @@ impl Prefilter {
 #[derive(Debug)]
 struct Breaks {
     parts: Vec<Vec<u8>>,
-    /// For every byte, the positions within parts that come directly after it.
+    /// For every byte, the positions within parts that are directly after this byte.
     places: [Vec<PartOffset>; 256],
-    /// For every byte, a set of 256 bits: the bytes that may follow a break after it.
+    /// For every byte, the set of bytes that may follow a break after it, as 256 bits.
     pairs: [[u64; 4]; 256],
 }
 
@@ -188,7 +189,7 @@ impl Breaks {
         })
     }
 
-    /// Returns true if the blanks of a TAB are within a part, and no break comes before it in that
+    /// Returns true if a TAB may be displayed as blanks of a part, and is the first break of that
     /// part.
     fn is_tab_one(&self, bytes: &[u8], tab: usize) -> bool {
         let (before, behind) = bytes.split_at_checked(tab).unwrap_or_default();
@@ -208,8 +209,8 @@ impl Breaks {
     }
 }
 
-/// Returns true if `bytes` begin with the rest of a part, or with as much of it as comes before
-/// another break or the end.
+/// Returns true if `bytes` begin with `rest`, the rest of a part, or with a prefix of it that is
+/// followed by another break or the end of `bytes`.
 fn goes_on(bytes: &[u8], rest: &[u8]) -> bool {
     let same = bytes.iter().zip(rest).take_while(|(byte, wanted)| byte == wanted).count();
     same == rest.len() || bytes.get(same).is_none_or(|byte| is_break(*byte))
@@ -249,8 +250,8 @@ pub(super) struct PrefilteredLines<'a> {
     bytes: &'a [u8],
     /// Without a prefilter, every line may match.
     prefilter: Option<&'a Prefilter>,
-    /// The next position of each kind in [`KINDS`]; `None` if there are no more. A position that is
-    /// not ahead is stale.
+    /// The next position of each kind in [`KINDS`]; `None` if there are no more. A position at or
+    /// before the current offset is stale.
     next: [Option<usize>; KINDS.len()],
 }
 
@@ -271,8 +272,8 @@ impl<'a> PrefilteredLines<'a> {
         Self { bytes, prefilter, next: [Some(0); KINDS.len()] }
     }
 
-    /// Returns the next line that may match, at or after `at`, the start of a line. Returns the
-    /// offsets of the line's start and of its LF.
+    /// Finds the next line that may match, at or after `at`, which must be the start of a line.
+    /// Returns the offsets of its start and of its LF; `None` if there are no more such lines.
     pub(super) fn next(&mut self, at: usize) -> Option<(usize, usize)> {
         let found = match self.prefilter {
             Some(prefilter) => self.line_from(prefilter, at)?,
@@ -284,8 +285,8 @@ impl<'a> PrefilteredLines<'a> {
 
     fn line_from(&mut self, prefilter: &Prefilter, at: usize) -> Option<usize> {
         for (kind, find) in KINDS.iter().enumerate() {
-            // A position found earlier is still valid if it is ahead. `Some(at)` is not trusted: it
-            // may be the initial value.
+            // A position found earlier is still valid if it is after `at`. A position equal to `at`
+            // is searched for again, because it may be the initial value.
             if self.next[kind].is_some_and(|next| next <= at) {
                 self.next[kind] = find(self, prefilter, at);
             }
@@ -306,7 +307,8 @@ fn not_ascii_from(bytes: &[u8], at: usize) -> Option<usize> {
     from(start, bytes.get(start..)?.iter().position(|byte| !byte.is_ascii()))
 }
 
-/// Returns parts of which every match of a pattern contains one. `None` if no useful ones exist.
+/// Returns a list of parts such that every match of a pattern contains at least one of them. `None`
+/// if there is no useful list.
 fn parts_of(pattern: &Hir) -> Option<Vec<String>> {
     let inner = match pattern.kind() {
         HirKind::Concat(subs) => best((0..subs.len().min(MAX_PLACES)).map(|from| {
@@ -325,7 +327,8 @@ fn parts_of(pattern: &Hir) -> Option<Vec<String>> {
     best([inner, prefixes(pattern)])
 }
 
-/// Returns the parts of the literals that a match begins with.
+/// Returns the parts of the literals that a match may begin with. `None` if the match may begin
+/// with any text, or if a part is too short.
 fn prefixes(pattern: &Hir) -> Option<Vec<String>> {
     let found = Extractor::new().extract(pattern);
     let mut parts = Vec::new();
@@ -347,9 +350,8 @@ fn best(choices: impl IntoIterator<Item = Option<Vec<String>>>) -> Option<Vec<St
     of_use.max_by_key(|parts| (parts.iter().map(String::len).min(), std::cmp::Reverse(parts.len())))
 }
 
-/// Returns the longest part of a displayed text that is recorded in the log in the same bytes,
-/// apart from breaks: one without glyphs and their brackets. `None` if it is too short to be
-/// selective.
+/// Returns the longest part of a displayed text that has the same bytes in the log, apart from
+/// breaks: a part without glyphs and their brackets. `None` if it is too short to be selective.
 fn shown_as_recorded(text: &str) -> Option<&str> {
     let is_glyph = |found| matches!(found, '<' | '>' | '\u{fffd}' | '\u{2400}'..='\u{243f}');
     text.split(is_glyph).max_by_key(|part| part.len()).filter(|part| part.len() > 1)

@@ -97,7 +97,7 @@ impl Query {
         &self.pattern
     }
 
-    /// Returns true if a row matches.
+    /// Returns true if a row matches when this amount of its overwritten text is displayed.
     #[must_use]
     pub fn matches(&self, row: &Row, progress: Progress) -> bool {
         self.is_in(&row.text, progress)

@@ -69,8 +69,9 @@ pub fn scan(
     Ok(came)
 }
 
-/// Finds the nearest matching row, searching about `max_bytes` of the log. Skips blocks in which
-/// `hits` has no matches.
+/// Finds the nearest matching row that begins at or after `from`, or before `from` for
+/// [`Towards::Up`]. Searches about `max_bytes` of the log. Skips blocks in which `hits` has no
+/// matches.
 pub fn find(
     log: &LogFile,
     query: &Query,
@@ -119,7 +120,8 @@ impl Stretch<'_> {
         Ok((counted, checkpoint))
     }
 
-    /// Returns the first matching row that begins before `end`, if there is one.
+    /// Returns the first matching row that begins before `end`, if there is one, and the point to
+    /// continue from.
     fn first(self, from: Checkpoint, end: u64) -> Result<(Option<u64>, Checkpoint)> {
         let mut found = None;
         let checkpoint = walk(self.log, self.query, from, end, self.tail, &mut |row| {
@@ -129,7 +131,8 @@ impl Stretch<'_> {
         Ok((found, checkpoint))
     }
 
-    /// Returns the last matching row that begins before `end`, if there is one.
+    /// Returns the last matching row that begins before `end`, if there is one, and the point to
+    /// continue from.
     fn last(self, from: Checkpoint, end: u64) -> Result<(Option<u64>, Checkpoint)> {
         let mut found = None;
         let checkpoint = walk(self.log, self.query, from, end, self.tail, &mut |row| {

@@ -8,8 +8,8 @@ use memchr::memchr;
 pub use crate::sanitize::Progress;
 use crate::sanitize::{self, is_harmless};
 
-/// Maximum length of the parameters of a color, in bytes: `38;2;255;255;255` and some more.
-/// `sanitize` limits their number.
+/// Maximum length of the parameters of a color, in bytes: enough for `38;2;255;255;255` and some
+/// more. Rows with longer ones are left to `sanitize`, which limits the number of parameters.
 const MAX_PARAMS: usize = 24;
 
 /// Returns the displayed text of a row.

@@ -30,9 +30,9 @@ pub(super) struct Match<'a> {
     pub is_open: bool,
 }
 
-/// Calls `found` with each matching row that begins before `end`, in order, until `found` breaks.
-/// Returns the point before the first row that was not examined or that may still change. If
-/// `found` breaks, this point may be before the row that `found` was called with.
+/// Calls `found` with each matching row that begins before `end`, in order, until `found` returns
+/// `Break`. Returns the point before the first row that was not examined or that may still change.
+/// If `found` returned `Break`, this point may be before the row that `found` was called with.
 pub(super) fn walk(
     log: &LogFile,
     query: &Query,
@@ -61,7 +61,7 @@ pub(super) fn walk(
     Ok(at)
 }
 
-/// The point to continue from; `Break` if `found` broke or the end was reached.
+/// The point to continue from; `Break` if `found` returned `Break` or the end was reached.
 type Went = ControlFlow<Checkpoint, Checkpoint>;
 
 struct Walk<'a> {
@@ -74,8 +74,8 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// Reads the whole lines that begin at or after `offset` and before `end`, as many as fit in
-    /// the buffer. Returns no lines if `offset` is inside a line, after a cut at the maximum
-    /// length: the rest of this line is not a record.
+    /// the buffer. Returns no lines if `offset` is a cut inside a very long line, because the rest
+    /// of such a line is not a record.
     fn whole_lines<'b>(&self, offset: u64, buffer: &'b mut [u8]) -> Result<&'b [u8]> {
         let filled = self.log.read_at(offset.saturating_sub(1), buffer)?;
         let bytes = buffer.get(..filled).unwrap_or_default();
@@ -128,7 +128,7 @@ impl Walk<'_> {
     }
 
     /// Examines rows one by one. Returns `Continue` as soon as no entry is open, and `Break` at the
-    /// end or if `found` breaks.
+    /// end or if `found` returns `Break`.
     fn rows(&mut self, from: Checkpoint) -> Result<Went> {
         let mut rows = self.log.rows_from(from, MAX_LINE_BYTES, self.tail)?;
         while rows.after().offset < self.end {

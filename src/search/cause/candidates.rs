@@ -14,16 +14,16 @@ const HEADED_BYTES: u64 = 16 << 10;
 /// Maximum distance from the last row of a failure to its retry.
 const NEAR_BYTES: u64 = 4 << 10;
 
-/// Maximum distances between messages, and between asides, of one failure. Asides are closer
-/// because they also occur before a failure.
+/// Maximum distances between messages, and between asides, of one failure. The distance of asides
+/// is shorter, because they also occur before a failure.
 const MESSAGE_BYTES: u64 = 8 << 10;
 const ASIDE_BYTES: u64 = 1 << 10;
 
 /// Maximum distance from a message to its source location.
 const PLACE_BYTES: u64 = 1 << 10;
 
-/// If the command was cut short, only rows this close to the end of the log may be the cause, or
-/// rows that fit the exit code.
+/// Maximum distance from the cause to the end of the log, if the command was cut short. It does not
+/// apply to rows that fit the exit code.
 const END_BYTES: u64 = 4 << 10;
 
 /// Names of the rules that get special treatment. `go test` prints the rows of a test before its
@@ -112,7 +112,8 @@ impl Go {
         (self.has_failed, self.name) = (false, nth_word(text, 2));
     }
 
-    /// Removes and returns the rows of the test that this verdict is on.
+    /// Removes and returns the rows of the test with this verdict, and the rows of tests whose name
+    /// is unknown.
     fn decided(&mut self, verdict: &str) -> Vec<Candidate> {
         let name = nth_word(verdict, 2);
         let own = self.undecided.extract_if(.., |(by, _)| by.is_empty() || *by == name);

@@ -15,7 +15,8 @@ const REACH_ROWS: usize = 100;
 /// Maximum number of pieces to read in search of rows of one stream: some thousand rows.
 const MAX_STEPS: usize = 16;
 
-/// Rows at the end that are searched for rows of standard error.
+/// The number of rows to read at the end of the log, and of standard error. Standard error is old
+/// if none of its rows are among the last rows of the log.
 const END_ROWS: usize = 200;
 
 /// Returns the rows around a cause. If there are enough rows of the same stream, returns only
@@ -68,8 +69,8 @@ const fn shares(weight: Weight) -> (usize, usize) {
     }
 }
 
-/// Returns how many rows, from the cause on, belong to the cause: up to a blank row, unless the row
-/// before or after the blank one indicates that more follow.
+/// Returns how many rows, from the cause on, belong to the cause. They end at the first blank row,
+/// unless the row before or after the blank one shows that more of them follow.
 fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
     let (mut rows, mut has_ended, mut goes_on) = (0, false, true);
     for row in below {

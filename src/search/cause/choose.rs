@@ -17,8 +17,9 @@ const TRACE_ROWS: usize = 150;
 /// Maximum distance from a Go panic to its trace, in rows.
 const GOROUTINE_ROWS: usize = 20;
 
-/// Chooses the first candidate that is not merely an entry of a program's own log, or else the last
-/// such entry. Returns the row that explains the chosen candidate.
+/// Chooses the first candidate that is not merely an entry of a program's own log. After such an
+/// entry, the search stops at a candidate that weighs less than a message, and chooses the last
+/// entry. Returns the row that explains the chosen candidate; `None` if there are no candidates.
 pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<Option<Candidate>> {
     let mut logged = None;
     for candidate in ranked {
@@ -44,8 +45,8 @@ fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate>
     }
 }
 
-/// Returns true if a program that continued printed the candidate: as part of an entry of its log,
-/// as a panic that it survived, or as output of a test, which `jest` repeats.
+/// Returns true if the program that printed the candidate continued: the candidate is part of an
+/// entry of its log, a panic that it survived, or console output of a test, which `jest` repeats.
 fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
     if candidate.weight < Weight::Message {
         return Ok(false);
@@ -94,8 +95,8 @@ fn is_log_entry(text: &str) -> bool {
     !is_heading && words.take(4).any(|word| LEVELS.contains(&word))
 }
 
-/// Moves a candidate from the first row of a trace to the row that explains it: its last line, or
-/// the last line of its cause.
+/// Moves a candidate from the first row of a trace to the row that explains it: the last line of
+/// the trace, or of the cause that follows it.
 fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candidate> {
     if candidate.weight < Weight::Message && candidate.rule != TRACE {
         return Ok(candidate);
@@ -139,7 +140,8 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     Ok(candidate)
 }
 
-/// Returns true if a row is the last line of a trace: it is not indented more than the first.
+/// Returns true if a row is the last line of a trace: it is not indented more than the first line.
+/// `before` is the text before `Traceback` in the first line.
 fn ends_trace(text: &str, before: &str) -> bool {
     let rest = text.strip_prefix(before).filter(|rest| !rest.trim().is_empty());
     rest.is_some_and(|rest| !rest.starts_with([' ', '\t']))

@@ -1,5 +1,6 @@
-//! The end of a log: the failure that ended the command if it survived an earlier one, and the last
-//! message before a row that only reports that something failed.
+//! Better causes near the end of a log. If the command survived a failure, the cause is the later
+//! failure that ended it. If a row only reports that something failed, the cause is the last
+//! message before that row.
 
 use super::super::errors::{Weight, judge};
 use super::super::shown::{Progress, plain};
@@ -53,8 +54,8 @@ impl End {
 }
 
 /// Returns the failure that ended the command, if the command survived `candidate`. That failure
-/// must be the last thing in the log. Ordinary rows above it must show that the command continued
-/// after `candidate`.
+/// must be at the end of the log. Ordinary rows between `candidate` and that failure must show that
+/// the command continued. Otherwise, returns `None`.
 ///
 /// The findings of a compiler or a test count more than their consequences: only an uncaught
 /// exception replaces a compiler error, and nothing replaces a failed test.
@@ -114,8 +115,9 @@ fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> 
     Some((started, Candidate { offset: first.offset, weight, rule }))
 }
 
-/// Returns the last message before a row that only reports that something failed. Its rule is
-/// `WRAPPERS`, because the tool that printed the message is unknown.
+/// Returns the last message before `candidate`, if `candidate` only reports that something failed.
+/// The rule of the message is `WRAPPERS`, because the tool that printed it is unknown. Returns
+/// `candidate` if it is another kind of row, or if no message is near.
 pub(super) fn message_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
     if ![WRAPPERS, NPM].contains(&candidate.rule) {
         return Ok(candidate);

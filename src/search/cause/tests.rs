@@ -15,8 +15,8 @@ type Failure = (&'static str, Option<i64>, &'static [usize]);
 #[rustfmt::skip]
 const FAILURES: &[Failure] = &[
     ("asan-overflow", None, &[2]),
-    // If the shell stops at the first failure, the last row is the cause. But the row with `Killed`
-    // explains most.
+    // The last row is the cause if the shell stops at the first failure. The row with `Killed` is
+    // also valid, because it explains most.
     ("bash-messages", None, &[8, 15]),
     ("bats-fail", None, &[4]),
     ("cmake-error", None, &[9]),
@@ -57,8 +57,8 @@ const FAILURES: &[Failure] = &[
     ("npm-eresolve", None, &[1, 2]),
     ("npm-tsc", None, &[9]),
     ("precommit-wrapper", None, &[1]),
-    // Chained: the exception raised while another was handled. Direct cause: the exception from
-    // which another was raised.
+    // In a chain, the cause is the exception raised while another was handled. With a direct cause,
+    // it is the exception that caused the other.
     ("py-traceback-chained", None, &[29]),
     ("py-traceback-direct-cause", None, &[5]),
     ("py-traces-logged", None, &[36]),

@@ -10,11 +10,11 @@ use super::*;
 use crate::search::prefilter::PrefilteredLines;
 use crate::search::query::Query;
 
-/// The log of a failed command: the rows that contain the cause, and the other error rows, numbered
-/// from 1.
+/// The log of a failed command: its name, the rows that contain the cause, and the other error
+/// rows. Rows are numbered from 1.
 type Log = (&'static str, &'static [usize], &'static [usize]);
 
-/// Real outputs. They contain no other error rows.
+/// Real outputs. They contain no error rows other than the listed ones.
 #[rustfmt::skip]
 const LOGS: &[Log] = &[
     ("asan-overflow", &[2], &[16]),
@@ -218,7 +218,8 @@ fn rows_that_only_mention_errors_do_not_match() {
     }
 }
 
-/// Generates texts that match a rule's expression, and others, because its anchors are left out.
+/// Generates texts that match a rule's expression without its anchors. So some of them do not match
+/// the rule.
 fn described(pattern: &str) -> impl Strategy<Value = String> + use<> {
     let anchors = regex::Regex::new(r"\\b|([^\[])\^|^\^|\$(\)|$|\|)").unwrap();
     let pattern = anchors.replace_all(pattern, "$1$2");

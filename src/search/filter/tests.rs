@@ -140,8 +140,8 @@ proptest! {
                 "the first row and the last"
             );
         }
-        // A hidden row may be between the last requested row and a fold: then the end is only
-        // reported if one more row is requested.
+        // The end may not be reported if a hidden row is between the last requested row and a fold.
+        // Requesting one more row would report it.
         prop_assert!(window.at_start || !at_start || above == split);
         prop_assert!(window.at_end || !at_end || below == shown.len() - split);
     }

@@ -35,8 +35,8 @@ fn groups_of(log: &LogFile) -> Groups {
     groups
 }
 
-/// Returns the title of each group, how many rows it hides and the last of them, indented by its
-/// depth.
+/// Returns a line for each group, indented by its depth: its title, the number of rows that it
+/// hides, and the last of these rows.
 fn outline(growing: &Growing) -> Vec<String> {
     let rows =
         growing.log.window(crate::log::Anchor::From(0), usize::MAX, Tail::Emit).unwrap().rows;
