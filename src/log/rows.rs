@@ -253,7 +253,7 @@ impl Cap {
 }
 
 /// Drops the text that a later state of the row overwrites, if such a state begins in these bytes.
-/// Returns the bytes from the start of that state, or all bytes if there is none.
+/// Returns the bytes from the start of that state, or all bytes if there is no such state.
 fn from_last_state<'b>(row: &mut Row, bytes: &'b [u8]) -> &'b [u8] {
     // A CR with nothing after it overwrites nothing yet.
     let end =
