@@ -36,13 +36,14 @@ use crate::cri::Stream;
 /// The age at which an unterminated line, such as a prompt or a running progress bar, is written as
 /// a `P` record. Output without pauses is not split. The documented limit is 250 ms.
 const FLUSH_AGE: Duration = Duration::from_millis(200);
-/// The time that both streams must be silent after the exit, before a pipe that another process
-/// holds open is given up.
+/// The time that both streams must be silent after the exit of the command, before a pipe that
+/// another process holds open is no longer recorded.
 const GRACE_SILENCE: Duration = Duration::from_secs(1);
-/// The longest time after the exit for which such a pipe is read.
+/// The longest time after the exit of the command for which a pipe that another process holds open
+/// is recorded.
 const GRACE_LIMIT: Duration = Duration::from_secs(5);
-/// The requested size of the pipes: with larger pipes, a command with much output stalls less. A
-/// larger size needs privileges on Linux.
+/// The requested size of the pipes. With larger pipes, a command with much output waits less. More
+/// than this size needs privileges on Linux.
 const PIPE_BYTES: usize = 1 << 20;
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -56,7 +57,7 @@ pub struct Spawn<'a> {
     pub argv: &'a [OsString],
     /// The directory that it runs in.
     pub cwd: &'a Path,
-    /// True if it inherits our stdin; otherwise it has no stdin.
+    /// True if it inherits our stdin; otherwise its stdin is empty.
     pub inherit_stdin: bool,
     /// True if it leads a process group of its own, so that signals also reach its child processes.
     pub own_group: bool,
@@ -66,7 +67,7 @@ pub struct Spawn<'a> {
     pub spare: &'a Spare,
 }
 
-/// Descriptors reserved for the start of a command: the store must not use up the last ones.
+/// Descriptors reserved for the start of a command, so that the store cannot use up the last ones.
 pub struct Spare(RefCell<Vec<File>>);
 
 impl Spare {
@@ -133,9 +134,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// Runs a command. Its output goes to `sink` and, unless `quiet`, to our own stdout and stderr.
-    /// Without a sink, or if descriptors or threads for reading the output are lacking, the command
-    /// has our own streams (or none, if `quiet`).
+    /// Starts a command. Its output goes to `sink` and, unless `quiet`, to our own stdout and
+    /// stderr. The command writes to our own streams directly (or to none, if `quiet`) if there is
+    /// no sink, or if there are not enough descriptors or threads to read its output.
     ///
     /// # Errors
     /// If it could not be run.
@@ -193,7 +194,8 @@ impl Running {
         self.child.id()
     }
 
-    /// Waits for its exit and for the end of its output. Afterwards nothing is written to the sink.
+    /// Waits for the exit of the command and for the end of its output. Nothing is written to the
+    /// sink after this.
     pub fn wait(self) -> Ended {
         let Self { child, readers, stop, mut warnings } = self;
         // This does not reap the command: its process id must not be reused until `ended` has the
@@ -221,8 +223,8 @@ fn is_out_of_descriptors(error: &io::Error) -> bool {
         .contains(&error.raw_os_error())
 }
 
-/// Returns true if this process runs in this directory. A command that runs there needs no change
-/// of directory, which may be impossible.
+/// Returns true if this process runs in this directory. A command in the same directory starts
+/// without a change of directory, which may be impossible.
 pub fn is_own_dir(dir: &Path) -> bool {
     dir == Path::new(".") || std::env::current_dir().is_ok_and(|own| own == dir)
 }
@@ -287,7 +289,8 @@ fn exit_of(waited: io::Result<ResUse>, warnings: &mut Vec<String>) -> Exit {
 /// The threads that read a command's two streams.
 struct Readers {
     threads: Vec<JoinHandle<Vec<String>>>,
-    /// Dropped to signal to the readers that the command has exited.
+    /// The write end of the second pipe of the readers. Closing it signals that the command has
+    /// exited.
     running: PipeWriter,
 }
 
@@ -305,8 +308,8 @@ impl Readers {
             widen(&pipe);
             let reader =
                 Reader { stream, pipe, tee, sink: Arc::clone(sink), exited: Arc::clone(&exited) };
-            // If the second thread cannot be started, the first one ends when the ends of the pipes
-            // are closed.
+            // If the second thread cannot be started, this function returns and closes the write
+            // ends of the pipes, so the first thread ends.
             let thread =
                 std::thread::Builder::new().name(stream.as_str().into()).spawn(|| reader.run())?;
             readers.threads.push(thread);
@@ -380,8 +383,8 @@ impl Reader {
         warnings
     }
 
-    /// Passes on the output of a process that was left behind, until we exit. Otherwise the closed
-    /// pipe would kill that process. No thread waits for this.
+    /// Starts a thread that passes on the output of a process that was left behind, until we exit.
+    /// Without it, the closed pipe would kill that process. Nothing waits for the thread.
     fn pass_on_the_rest(mut self) {
         let pass = move || {
             let mut buffer = vec![0; BUFFER_BYTES];
@@ -393,8 +396,8 @@ impl Reader {
         let _ = std::thread::Builder::new().name("left behind".into()).spawn(pass);
     }
 
-    /// Reads until the end of the stream or of the grace period. The error is the reason for an
-    /// earlier end.
+    /// Reads until the end of the stream or of the grace period. Returns an error, which is a
+    /// message for the user, if reading fails before that.
     fn read_all(&mut self, warnings: &mut Vec<String>) -> Result<End, String> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut exit = None;
@@ -421,7 +424,8 @@ impl Reader {
                 Wake::Exited => exit = Some(AfterExit::of(&self.pipe)),
                 Wake::TimeOut => {
                     let now = Instant::now();
-                    // Computed again: the other stream may have had output in the meantime.
+                    // Compute the deadlines again, because there may have been output on the other
+                    // stream in the meantime.
                     let Deadlines { flush, abandon_at } = self.deadlines(end_began, exit.as_ref());
                     if abandon_at.is_some_and(|at| at <= now) {
                         return Ok(End::HeldOpen);
@@ -463,7 +467,8 @@ impl Reader {
         let mut both =
             [PollFd::new(&self.pipe, PollFlags::IN), PollFd::new(&*self.exited, PollFlags::IN)];
         let [pipe, ..] = &mut both;
-        // With a time-out of zero, `poll` does not sleep: output is read before a deadline counts.
+        // With a time-out of zero, `poll` does not sleep but still reports output. So output is
+        // read before a deadline takes effect.
         let ready = if exit_is_news {
             rustix::event::poll(&mut both, time_out.as_ref())
         } else {

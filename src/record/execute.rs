@@ -3,9 +3,9 @@
 //!
 //! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
 //! command becomes an exit code. A run whose store cannot be used runs without a record: its
-//! commands have our own streams. Rules: a failed command ends its job. A job runs only if all jobs
-//! that it needs have passed. Once a stop of the pipeline is requested, the running job and the
-//! pending ones are aborted, even if their commands ignored the signal.
+//! commands write to our own streams directly. A failed command ends its job. A job runs only if
+//! all jobs that it needs have passed. Once a stop of the pipeline is requested, the running job
+//! and the pending ones are aborted, even if their commands ignored the signal.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -39,8 +39,8 @@ pub enum RunKind {
     Pipeline,
 }
 
-/// The time limit for completing the record, from the exit of the last command: rows wait for a
-/// locked database, and logs for the disk.
+/// The time limit for completing the record, from the exit of the last command. Until then, rows
+/// may wait for a locked database, and logs for the disk.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The minimum of this time limit, which applies if the output of the last command ended long after
@@ -99,7 +99,8 @@ impl Executor {
         spare: Spare,
         record: Option<Record>,
     ) -> Self {
-        // Without free file descriptors, /dev/tty cannot be opened even if there is a terminal.
+        // Check stdin, too: without free file descriptors, /dev/tty cannot be opened even if there
+        // is a terminal.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
         Self {
             kind,
@@ -248,7 +249,7 @@ impl Executor {
     }
 }
 
-/// Runs a command with its output recorded and its rows in the queue.
+/// Runs a command, records its output, and adds its rows to the queue.
 fn recorded(
     record: &mut Record,
     start: ShStart,
@@ -316,8 +317,8 @@ fn wait_for_start(last_ms: Option<i64>) -> Time {
     }
 }
 
-/// Returns the start time, or the time to wait before another attempt. If the clock was set back,
-/// returns the millisecond after the last start.
+/// Returns the start time; the error is the time to wait before another attempt. If the clock was
+/// set back, returns the millisecond after the last start.
 fn next_start(last_ms: Option<i64>, now: Time) -> std::result::Result<Time, Duration> {
     let now_ms = now.floor_millis();
     match last_ms {

@@ -67,8 +67,8 @@ const REPO_VARIABLES: &[&str] = &[
     "GIT_URL",
 ];
 
-/// The variables of refs, in the same order. A tag comes before the branch of the same CI server:
-/// if both are set, the tag was pushed.
+/// The variables of refs, in the same order of CI servers. The tag comes before the branch of the
+/// same server, because if both are set, the tag was pushed.
 const REF_VARIABLES: &[(&str, RefForm)] = &[
     ("GITHUB_REF", RefForm::Full),
     ("CI_COMMIT_TAG", RefForm::Tag),
@@ -167,7 +167,7 @@ fn last_segment(path: &str) -> &str {
 
 /// Returns the last two segments of a name, path or URL (`https://host/owner/name.git`,
 /// `git@host:owner/name`); `None` if nothing is left. The host of a URL is not a segment. Every
-/// character that is not a letter, a digit or one of `._+@-` is replaced.
+/// character that is not a letter, a digit or one of `._+@-` is replaced by `-`.
 fn safe_repo(name: &str) -> Option<String> {
     let path = match name.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_host, path)| path),

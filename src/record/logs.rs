@@ -42,8 +42,8 @@ pub(super) struct Closed {
     pub warning: Option<String>,
 }
 
-/// Closes a log. A log that the command's output bypassed is removed: an empty log would mean that
-/// the command wrote nothing.
+/// Closes a log. Removes it if the output of the command bypassed it (`is_recorded` is false),
+/// because an empty log would mean that the command wrote nothing.
 pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> Closed {
     let (closed, identity) = (sink.close(), sink.identity());
     if !is_recorded {
@@ -80,8 +80,8 @@ fn recorded_bytes(log: &Path) -> u64 {
 }
 
 /// Writes logs to the disk, so that a power failure cannot lose data that the rows refer to.
-/// Returns a message if that fails. If the disk is too slow for `deadline`, the work continues in
-/// the background.
+/// Returns a message if that fails. Also returns a message at `deadline`, or when `is_hurried`
+/// returns true; the work then continues in the background.
 pub(super) fn sync(
     logs: Vec<PathBuf>,
     deadline: Instant,

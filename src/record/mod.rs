@@ -11,12 +11,16 @@
 //!                                                                          then our own streams
 //! ```
 //!
-//! Three promises. **The command is not affected**: it always runs (unless it must be recorded and
-//! cannot be), is never killed or delayed because its record fails, and its exit code is ours.
-//! **The record is true**: it contains the output byte for byte, in whole records, up to a failure
-//! that is reported at the end. The log is closed before its row is finished, so a finished row
-//! means a complete log. **A crash can be detected**: the run's `recorder.lock` is held before its
-//! row appears, so an active run with a free lock was interrupted.
+//! The recorder makes three promises:
+//!
+//! - **The command is not affected.** It always runs, unless it must be recorded and cannot be. It
+//!   is never killed or delayed because its record fails (for limits see `run`). We exit with its
+//!   exit code.
+//! - **The record is true.** It contains the output byte for byte, in whole records, up to a
+//!   failure that is reported at the end. The log is closed before its row is finished, so a
+//!   finished row means a complete log.
+//! - **A crash can be detected.** The run's `recorder.lock` is held before its row appears, so an
+//!   active run with a free lock was interrupted.
 //!
 //! Nothing here draws on the screen or reads a store. For details see the modules: `row_queue` on
 //! retries and time limits, `child` on threads and time-outs, `stop` on signals, `pipeline` on the

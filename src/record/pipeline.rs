@@ -12,8 +12,8 @@
 //! ```
 //!
 //! The invariant of a [`Pipeline`]: at least one job, at least one command in each job, and names
-//! that are safe as a path. Every job comes after the jobs that it needs; apart from that, the
-//! order is that of the file. Any other file is refused with the line of the error and the correct
+//! that are safe as a path. Every job comes after the jobs that it needs; apart from that, jobs are
+//! in the order of the file. An invalid file is refused with the line of the error and the correct
 //! form. Nothing is run here.
 
 use std::ffi::OsString;
@@ -93,8 +93,8 @@ impl PipelineCommand {
         }
     }
 
-    /// Returns the command as stored: the text as it is, or the list as JSON. Bytes that are not
-    /// UTF-8 are replaced.
+    /// Returns the command as it is stored: the text unchanged, or the list as JSON. Bytes that are
+    /// not UTF-8 are replaced.
     #[must_use]
     pub fn stored(&self) -> String {
         match self {

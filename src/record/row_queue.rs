@@ -1,9 +1,9 @@
-//! The rows of a run, written in order by a separate thread: a lock, a slow disk or a broken
-//! database does not delay a command.
+//! The rows of a run, written in order by a separate thread. So a lock, a slow disk or a broken
+//! database delays a command only briefly ([`SETTLE_TIMEOUT`]).
 //!
 //! ```text
 //! run, execute ── write ──► queue ──► thread: run directory, recorder.lock
-//!              ◄─ started, settle, close        ─► open database ─► row by row
+//!              ◄─ started, settle, close      ─► open database ─► row by row
 //! ```
 //!
 //! If the database is locked or the disk is full, the row stays at the head of the queue and is
@@ -48,7 +48,7 @@ pub(super) struct RunFiles {
     pub dir: PathBuf,
     /// The locked `recorder.lock`.
     pub lock: File,
-    /// Messages for the user about their creation.
+    /// Messages for the user about the creation of these files.
     pub warnings: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ struct State {
     refusal: Option<Error>,
     pending: VecDeque<Write>,
     is_writing: bool,
-    /// True if the wait of a command for its row timed out, and rows are still pending.
+    /// True if a command waited for its row until the time limit, and rows are still pending.
     is_behind: bool,
     /// The time until which failed rows are retried; set by [`RowQueue::close`].
     deadline: Option<Instant>,
@@ -346,7 +346,8 @@ fn work(
     Ok(())
 }
 
-/// Writes one row, or puts it back for another attempt.
+/// Writes one row. If that fails, puts the row back for another attempt, or drops it and keeps the
+/// reason.
 fn attempt(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, write: Write) {
     let is_last = shared.state().deadline.is_some();
     let written = shared.until_unlocked(|| match write(writer) {
@@ -389,7 +390,8 @@ fn directory_locked(database: &Path) -> String {
     )
 }
 
-/// Reports a file or directory of the recording that is no longer at its path.
+/// Returns a message if a file or directory of the recording is no longer at its path, otherwise
+/// `None`.
 pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
     let is_same = before.is_some() && identity(path) == before;
     let path = sanitize::name(&path.to_string_lossy()).into_owned();
@@ -401,9 +403,9 @@ pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
     })
 }
 
-/// Disk space held by the run's lock file, so that a command that fills the disk still gets its
-/// row: the result is worth more than the last lines before the disk was full. Empty if the file
-/// system cannot reserve space.
+/// Disk space held by the run's lock file. When a command fills the disk, this space is freed for
+/// its row, because the result is worth more than the last lines before the disk was full. `None`
+/// if the file system cannot reserve space.
 struct Reserve(Option<File>);
 
 impl Reserve {

@@ -9,10 +9,10 @@
 //!
 //! Because of this order, every state that a reader can find is consistent: an active run whose
 //! lock is free was interrupted, and a finished row means a complete log. **The command always
-//! runs.** If the store cannot be used, or does not answer when the run begins, the command still
-//! runs, and a warning reports the parts that were not recorded. [`Options::must_record`] does the
-//! opposite. One limit: the logs are written in step with the command, so a file system that stops
-//! answering later delays it.
+//! runs.** If the store cannot be used, or does not respond when the run begins, the command still
+//! runs, and a warning reports the parts that were not recorded. With [`Options::must_record`], the
+//! command does not run in these cases. One limit: the logs are written in step with the command,
+//! so a file system that does not respond later delays the command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -34,10 +34,10 @@ use crate::store::{NewRun, RunEnd, Writer};
 use crate::time::Time;
 use crate::{file, log, store};
 
-/// The maximum time that a command waits for its store.
+/// The maximum time that the start of a run waits for the store.
 const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// The same for a command that must be recorded.
+/// The same time for a run that must be recorded.
 const MUST_BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The options of a recording.
@@ -141,7 +141,7 @@ impl Recording {
         &self.executor.run
     }
 
-    /// Runs it to its end.
+    /// Executes the run to its end.
     #[must_use]
     pub fn execute(self, stop: &Stop) -> Ended {
         let Self { pipeline, mut executor, signals, lock } = self;
@@ -245,7 +245,8 @@ fn silent(root: PathBuf) -> Error {
     ))
 }
 
-/// Creates the files of a run, unless the store may not be written.
+/// Creates the files of a run, and the root of the store if it is missing. Fails if the root
+/// belongs to quire.
 fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     refuse_quire(root, database)?;
     create_root(root)?;
@@ -265,7 +266,8 @@ fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     Ok(RunFiles { dir, lock, warnings })
 }
 
-/// Refuses the root of a quire store: a database of ours beside quire's would hide all of its runs.
+/// Refuses the root of a quire store, because a rundown database next to quire's database would
+/// hide all runs of quire.
 fn refuse_quire(root: &Path, ours: &Path) -> Result<()> {
     let theirs = root.join(store::QUIRE_DATABASE);
     if theirs.exists() && !ours.exists() {

@@ -100,8 +100,8 @@ impl Sink {
         self.whole_bytes
     }
 
-    /// Appends bytes that were read from a stream. The records that they complete are in the file
-    /// on return. An unterminated line is kept for [`Sink::flush`].
+    /// Appends bytes that were read from a stream. On return, all complete lines are in the file as
+    /// records. An unterminated line is kept for [`Sink::flush`].
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.last_write_at = Instant::now();
         self.received_bytes += bytes.len() as u64;
@@ -197,7 +197,7 @@ impl Tee {
     /// Passes bytes on. After a failure, later bytes are discarded.
     ///
     /// # Errors
-    /// The failure, once. A closed reader (`| head`) is not an error: it has read enough.
+    /// The failure, once. It is not an error if the reader has closed its end (`| head`).
     pub fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(fd) = &self.0 else { return Ok(()) };
         let result = pass_all(fd, bytes);
@@ -211,8 +211,8 @@ impl Tee {
     }
 }
 
-/// Writes all bytes. Waits if the descriptor would block, as for a terminal that another program
-/// has switched to non-blocking.
+/// Writes all bytes. Waits if the descriptor would block: another program may have switched our
+/// terminal to non-blocking mode.
 fn pass_all(fd: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
     while !bytes.is_empty() {
         match rustix::io::write(fd, bytes) {

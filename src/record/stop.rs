@@ -18,8 +18,8 @@
 //! A single recorded command handles all signals itself, even repeated ones: it may be a shell or a
 //! debugger. Without a terminal, only we can signal the child processes of a command. Therefore
 //! each command then has a process group of its own, and the whole group gets the signal. With a
-//! terminal this is not possible: a background group that asks for a password would be stopped
-//! forever.
+//! terminal this is not possible: a background group that reads a password from the terminal would
+//! be stopped forever.
 //!
 //! A signal that was ignored when we were started (`nohup`, `&` in a script) stays ignored, for us
 //! and for the command. Invariant: no signal is sent to a process id that has been waited for,
@@ -44,7 +44,7 @@ use signal_hook::low_level::siginfo::{Cause, Origin};
 /// stop may come as several signals at once: to us, to our group, from the terminal.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A handle that stops a recording from elsewhere; its clones are the same handle.
+/// A handle to stop a recording from another thread. All clones stop the same recording.
 #[derive(Clone, Default, Debug)]
 pub struct Stop(Arc<Mutex<State>>);
 
@@ -53,8 +53,8 @@ struct State {
     /// The time of the first request to stop.
     requested_at: Option<Instant>,
     running: Option<Target>,
-    /// Signals that came while no command was known to run. The next command gets them. A command
-    /// that has just been spawned may also have received them from the terminal: twice is better
+    /// Signals that came while no command was registered as running. The next command gets them. If
+    /// it was already spawned, it may also have received them from the terminal: twice is better
     /// than never.
     pending: Vec<Signal>,
     /// True if a request to stop came while no command was running.
@@ -190,8 +190,8 @@ fn signal_of(raw: i32) -> Option<Signal> {
 /// defaults back.
 ///
 /// - SIGXFSZ: a limit on file size becomes an error of the write, like a full disk.
-/// - SIGCHLD: a parent that ignores it passes that on to us; the system would then keep no exit
-///   codes.
+/// - SIGCHLD: if the parent process ignores it, we inherit that, and the system would not keep the
+///   exit codes of commands.
 ///
 /// Call it before anything is written.
 ///
