@@ -13,8 +13,8 @@ pub struct NewRuns {
 }
 
 impl NewRuns {
-    /// Takes the first page of the list, newest first. Returns the newest run that has started since
-    /// the last call, if any; `None` on the first call. A queued run has not started.
+    /// Takes the first page of the list, newest first. Returns the newest run that has started
+    /// since the last call, if any; `None` on the first call. A queued run has not started.
     pub fn take_in<'h>(&mut self, heads: &'h [RunHead]) -> Option<&'h RunHead> {
         let has_begun = |head: &&RunHead| head.phase != Phase::Queued;
         let ids = heads.iter().filter(has_begun).map(|head| head.run.id.clone()).collect();
