@@ -109,9 +109,9 @@ impl Access {
 }
 
 /// Opens a database for one reading, and begins a transaction. Waits up to `lock_timeout` while
-/// another process has the database locked. If `with_locks` is true, a large WAL database that is in use is
-/// read under SQLite's locks. This is for a database that keeps changing: the locks may keep a
-/// writer from removing its files.
+/// another process has the database locked. If `with_locks` is true, a large WAL database that is
+/// in use is read under SQLite's locks. This is for a database that keeps changing: the locks may
+/// keep a writer from removing its files.
 pub(super) fn open(path: &Path, lock_timeout: Duration, with_locks: bool) -> Result<Access> {
     let started = Instant::now();
     loop {
