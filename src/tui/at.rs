@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 use super::prompt::parse_goto;
 use crate::join::Place;
 use crate::model::JobId;
-use crate::sanitize::is_harmless;
+use crate::sanitize::{is_harmless, name};
 use crate::time::Time;
 
 /// The name of the run's own log, which belongs to no command.
@@ -57,6 +57,13 @@ impl At {
     pub fn typed(&self) -> Option<String> {
         Some(self.to_string()).filter(|text| text.chars().all(is_harmless))
     }
+}
+
+/// Returns the name of a place for a message: `test/2`.
+#[must_use]
+pub fn name_of(place: &Place) -> String {
+    let at = At { place: Some(place.clone()), position: None };
+    name(&at.to_string()).into_owned()
 }
 
 impl Display for At {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::file::FilePath;
 use crate::join::{JobNode, LogRef, Place, RunNode, ShNode, ShState};
 use crate::log::Tail;
-use crate::model::{Phase, RunId};
+use crate::model::{Phase, RunId, Sh};
 
 /// The number of offset bits in an address: logs up to 16 TiB.
 const OFFSET_BITS: u32 = 44;
@@ -48,6 +48,10 @@ pub struct Section {
     pub log: Option<FilePath>,
     /// The treatment of a last line without a newline.
     pub tail: Tail,
+    /// The state of its command; unknown without a command.
+    pub state: ShState,
+    /// The exit status of its command, if it has ended.
+    pub exit_status: Option<i64>,
     /// True if its rows are shown; false if only its heading is shown.
     pub is_open: bool,
 }
@@ -86,14 +90,43 @@ impl Section {
     pub fn may_grow(&self) -> bool {
         self.tail == Tail::Hold
     }
+
+    /// Returns true if its command failed or was interrupted.
+    #[must_use]
+    pub fn is_failed(&self) -> bool {
+        matches!(self.state, ShState::Failed | ShState::Interrupted)
+    }
+
+    /// Returns true if it is open before the user chooses: commands that have not passed are. The
+    /// log of the run itself is folded, because the output of the jobs matters more.
+    #[must_use]
+    pub fn opens_by_default(&self) -> bool {
+        self.place.n().is_some() && self.state != ShState::Passed
+    }
 }
 
 impl Document {
-    /// Returns the document of one log. `log` is `None` if there is no log yet.
+    /// Returns the document of one log, without a heading.
     #[must_use]
-    pub fn of_log(run: RunId, place: Place, log: Option<FilePath>, tail: Tail) -> Self {
-        let section = Section { place: place.clone(), log, tail, is_open: true };
-        Self { run, of: place, has_headings: false, sections: [section].into() }
+    pub fn of_log(run: RunId, section: Section) -> Self {
+        Self { run, of: section.place.clone(), has_headings: false, sections: [section].into() }
+    }
+
+    /// Opens the sections for which `is_open` returns true, and folds the others.
+    pub fn open_if(&mut self, is_open: impl Fn(&Section) -> bool) {
+        let open = |section: &Section| Section { is_open: is_open(section), ..section.clone() };
+        self.sections = self.sections.iter().map(open).collect();
+    }
+
+    /// Returns the places of the sections.
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.sections.iter().map(|section| &section.place)
+    }
+
+    /// Returns the place of the last command.
+    #[must_use]
+    pub fn last_command(&self) -> Option<&Place> {
+        self.sections.iter().rev().map(|section| &section.place).find(|place| place.n().is_some())
     }
 
     /// Returns true if both show the same part of the same run, even in different states.
@@ -221,22 +254,13 @@ impl Document {
     }
 }
 
-/// Returns the sections of a job, or of the run. A section is open if `chosen` returns true for it.
-/// If `chosen` returns `None`, the section is open only for a command that has not passed.
+/// Returns the sections of a job, or of the run.
 #[must_use]
-pub fn sections(
-    run: &RunNode,
-    of: &Place,
-    chosen: impl Fn(&Place) -> Option<bool>,
-) -> Arc<[Section]> {
+pub fn sections(run: &RunNode, of: &Place) -> Arc<[Section]> {
     let is_active = run.head.phase == Phase::Active;
-    let own = own_log(run, of).map(|log| own_section(log, is_active));
-    let mut sections: Vec<_> =
-        own.into_iter().chain(jobs(run, of).flat_map(|job| job_sections(job, is_active))).collect();
-    for section in &mut sections {
-        section.is_open = chosen(&section.place).unwrap_or(section.is_open);
-    }
-    sections.into()
+    let own = run.log.iter().filter(|_| *of == Place::Run);
+    let own = own.map(|log| own_section(Some(log), is_active));
+    own.chain(jobs(run, of).flat_map(|job| job_sections(job, is_active))).collect()
 }
 
 /// Returns the size of each section's log, in bytes, at the time the run was read; in the order of
@@ -247,9 +271,10 @@ pub fn log_bytes(run: &RunNode, of: &Place) -> Vec<u64> {
         let bytes = |sh: &ShNode| sh.log.as_ref().map_or(0, |log| log.bytes);
         if job.shs.is_empty() { vec![0] } else { job.shs.iter().map(bytes).collect() }
     };
-    own_log(run, of)
+    run.log
+        .iter()
+        .filter(|_| *of == Place::Run)
         .map(|log| log.bytes)
-        .into_iter()
         .chain(jobs(run, of).flat_map(of_job))
         .collect()
 }
@@ -259,35 +284,31 @@ pub fn jobs<'a>(run: &'a RunNode, of: &'a Place) -> impl Iterator<Item = &'a Job
     run.jobs.iter().filter(|job| of.job().is_none_or(|id| job.job.id == *id))
 }
 
-fn own_log<'a>(run: &'a RunNode, of: &Place) -> Option<&'a LogRef> {
-    run.log.as_ref().filter(|_| *of == Place::Run)
-}
-
-fn own_section(log: &LogRef, is_active: bool) -> Section {
-    // Folded at first: the output of the jobs matters more.
-    Section {
-        place: Place::Run,
-        log: Some(log.path.clone()),
-        tail: tail(is_active),
-        is_open: false,
-    }
+/// Returns the section of the run's own log.
+#[must_use]
+pub fn own_section(log: Option<&LogRef>, is_active: bool) -> Section {
+    section(Place::Run, log, ShState::Unknown, is_active)
 }
 
 fn job_sections(job: &JobNode, is_active: bool) -> Vec<Section> {
     if job.shs.is_empty() {
-        let place = Place::Job(job.job.id.clone());
-        return vec![Section { place, log: None, tail: Tail::Emit, is_open: false }];
+        return vec![section(Place::Job(job.job.id.clone()), None, ShState::Unknown, false)];
     }
     job.shs.iter().map(|sh| sh_section(job, sh, is_active)).collect()
 }
 
-fn sh_section(job: &JobNode, sh: &ShNode, is_active: bool) -> Section {
-    Section {
-        place: Place::Sh(job.job.id.clone(), sh.n),
-        log: sh.log.as_ref().map(|log| log.path.clone()),
-        tail: tail(may_grow(sh.state, is_active)),
-        is_open: sh.state != ShState::Passed,
-    }
+/// Returns the section of a command.
+#[must_use]
+pub fn sh_section(job: &JobNode, sh: &ShNode, is_active: bool) -> Section {
+    let place = Place::Sh(job.job.id.clone(), sh.n);
+    let exit_status = sh.sh.as_ref().and_then(Sh::exit_status);
+    Section { exit_status, ..section(place, sh.log.as_ref(), sh.state, is_active) }
+}
+
+fn section(place: Place, log: Option<&LogRef>, state: ShState, is_active: bool) -> Section {
+    let tail = if may_grow(state, is_active) { Tail::Hold } else { Tail::Emit };
+    let log = log.map(|log| log.path.clone());
+    Section { place, log, tail, state, exit_status: None, is_open: true }
 }
 
 /// Returns true if a command may still write. In an active run, this includes a command with a log
@@ -297,21 +318,14 @@ pub const fn may_grow(state: ShState, is_run_active: bool) -> bool {
     matches!(state, ShState::Running) || (matches!(state, ShState::Unknown) && is_run_active)
 }
 
-const fn tail(may_grow: bool) -> Tail {
-    if may_grow { Tail::Hold } else { Tail::Emit }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     fn document(numbers: &[u32], has_headings: bool) -> Document {
-        let section = |n: &u32| Section {
-            place: Place::Sh(crate::model::JobId("a".into()), *n),
-            log: None,
-            tail: Tail::Emit,
-            is_open: true,
+        let section = |n: &u32| {
+            section(Place::Sh(crate::model::JobId("a".into()), *n), None, ShState::Passed, false)
         };
         let sections = numbers.iter().map(section).collect();
         Document { run: RunId("r".into()), of: Place::Run, has_headings, sections }

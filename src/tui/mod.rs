@@ -9,10 +9,11 @@
 //!                                       └── worker, watch, external, terminal ◄───────┘
 //! ```
 //!
-//! * [`msg`], [`model`], [`at`], [`document`], [`view_options`], [`prompt`], [`new_runs`],
-//!   [`wait`], [`update`], [`view`], [`viewport`], [`widget`], [`layout`], [`keymap`], [`theme`]
-//!   and `motion` are pure: no I/O, clock, environment or lock.
-//! * [`runs`] owns the pane of runs. `app` handles its events that concern other panes.
+//! * [`log`], [`runs`] and [`tree`] own the panes. `app` handles their events that concern other
+//!   panes.
+//! * [`msg`], [`model`], [`at`], [`document`], [`prompt`], [`new_runs`], [`wait`], [`update`],
+//!   [`view`], [`widget`], [`layout`], [`keymap`], [`theme`], `app`, `motion` and the panes are
+//!   pure: no I/O, clock, environment or lock.
 //! * `worker` owns the catalog and the open document (`reader`). It also searches for runs.
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
 //! * `external` hands the terminal to an editor or a pager for a while; `excerpt` is the text that
@@ -31,6 +32,7 @@ mod external;
 mod input;
 pub mod keymap;
 pub mod layout;
+pub mod log;
 pub mod model;
 mod motion;
 pub mod msg;
@@ -43,10 +45,9 @@ mod session;
 pub mod sim;
 mod term;
 pub mod theme;
+pub mod tree;
 pub mod update;
 pub mod view;
-pub mod view_options;
-pub mod viewport;
 pub mod wait;
 mod watch;
 pub mod widget;
@@ -61,10 +62,10 @@ use crate::join::RunNode;
 
 use at::At;
 use keymap::Keymap;
+use log::{Times, ViewOptions};
 use model::Model;
 use new_runs::NewRuns;
 use theme::{Theme, ThemeChoice};
-use view_options::{Times, ViewOptions};
 
 /// Options of the terminal UI that the caller decides.
 #[derive(Clone, Debug)]
@@ -133,7 +134,7 @@ impl Options {
         (model.keymap, model.mouse, model.notify, model.secure) = (keymap, mouse, notify, secure);
         model.open_on(self.at.clone());
         model.new_runs = self.watch.then(NewRuns::default);
-        model.view_options = ViewOptions { wrap, times, numbers, ..ViewOptions::default() };
+        model.log.options = ViewOptions { wrap, times, numbers, ..ViewOptions::default() };
         model
     }
 }

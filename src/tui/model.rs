@@ -5,10 +5,7 @@
 //! it. A selection whose target has vanished counts as no selection.
 
 mod header;
-mod kept;
-mod log;
 mod pane;
-mod tree;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -23,19 +20,20 @@ use crate::time::Time;
 use crate::tui::at::At;
 use crate::tui::keymap::{Action, Context, Key, Keymap};
 use crate::tui::layout::{self, Layout, Pane, help_box};
+use crate::tui::log::Log;
 use crate::tui::msg::Watching;
 use crate::tui::new_runs::NewRuns;
 use crate::tui::prompt::{Past, Prompt};
 use crate::tui::runs::Runs;
 use crate::tui::theme::Theme;
-use crate::tui::view_options::ViewOptions;
+use crate::tui::tree::{Item, KeptPlace, Tree};
 use crate::tui::wait::Waiting;
 use crate::tui::widget::{HelpRow, help_rows};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
-pub use kept::KeptPlace;
-pub use log::{Aim, Card, Log, Mark, Pending, Request};
-pub use tree::{Item, Tree, telling_place};
+
+/// A marked row: its run, its command, and its byte offset in the command's log.
+pub type Mark = (RunId, Place, u64);
 
 /// The age in milliseconds from which a read counts as hanging. The tick that sets the read's start
 /// time comes up to a second after the read began.
@@ -84,14 +82,10 @@ pub struct Model {
     pub log: Log,
     /// The command, job or run to select first.
     pub open_place: Option<Place>,
-    /// The position at which the first log opens.
-    pub open_at: Option<String>,
     /// True if the user is notified when the open run ends.
     pub notify: bool,
     /// True if nothing is passed to the editor, the pager or the clipboard.
     pub secure: bool,
-    /// The display options of logs.
-    pub view_options: ViewOptions,
     /// The line being typed.
     pub prompt: Option<Prompt>,
     /// The patterns of earlier searches and filters.
@@ -142,10 +136,8 @@ impl Model {
             tree: Tree::default(),
             log: Log::default(),
             open_place: None,
-            open_at: None,
             notify: false,
             secure: false,
-            view_options: ViewOptions::default(),
             prompt: None,
             past: Past::default(),
             marks: HashMap::new(),
@@ -162,7 +154,7 @@ impl Model {
 
     /// Sets the command and the position to open once a run is loaded.
     pub fn open_on(&mut self, at: Option<At>) {
-        (self.open_place, self.open_at) = at.map_or((None, None), |at| (at.place, at.position));
+        (self.open_place, self.log.open_at) = at.map_or((None, None), |at| (at.place, at.position));
     }
 
     /// Returns the position that opens the rows on screen again; `None` if the run opens there by
@@ -170,7 +162,7 @@ impl Model {
     #[must_use]
     pub fn at(&self) -> Option<At> {
         let log = &self.log;
-        if log.follow && log.is_alive && !self.tree.chosen {
+        if log.follow && log.is_alive && !self.is_chosen() {
             return None;
         }
         // A log that was opened by its path belongs to a job without a name, and needs no place.
@@ -183,12 +175,31 @@ impl Model {
             Some(at) => log.cursor == Some(at),
             None => log.follow,
         };
-        let position = match self.card().filter(is_at_cause) {
+        let position = match log.cause().filter(is_at_cause) {
             Some(_) => None,
             None if log.follow && !log.has_headings() => Some("end".to_owned()),
             None => first,
         };
         (place.is_some() || position.is_some()).then_some(At { place, position })
+    }
+
+    /// Returns true if the user chose the selection, or a position in its log: the selection does
+    /// not move automatically.
+    #[must_use]
+    pub const fn is_chosen(&self) -> bool {
+        self.tree.chosen || self.log.is_held
+    }
+
+    /// Returns the visible rows of the tree.
+    #[must_use]
+    pub fn items(&self) -> Vec<Item<'_>> {
+        self.run.as_ref().map(|run| self.tree.items(run)).unwrap_or_default()
+    }
+
+    /// Returns the item in the log's pane.
+    #[must_use]
+    pub fn shown(&self) -> Option<Item<'_>> {
+        self.tree.shown(self.run.as_ref()?)
     }
 
     /// Returns the areas of the panes.
@@ -268,7 +279,7 @@ impl Model {
     /// Returns true if everything requested at the start is loaded.
     #[must_use]
     pub const fn is_ready(&self) -> bool {
-        self.run.is_some() && self.log.request.is_none() && self.open_at.is_none()
+        self.run.is_some() && self.log.request.is_none() && self.log.open_at.is_none()
     }
 
     /// Returns true if something on screen is still running or pending: ages and durations grow.

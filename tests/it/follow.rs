@@ -37,7 +37,7 @@ fn line(text: &str) -> String {
 /// Returns the texts of the rows on screen.
 fn shown(sim: &Sim) -> Vec<String> {
     let rows =
-        sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
+        sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log.height());
     rows.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
 }
 
@@ -198,7 +198,7 @@ impl Writer {
         let rows: Vec<_> = log.rows(0, usize::MAX, tail).unwrap().map(Result::unwrap).collect();
         let texts: Vec<_> =
             rows.iter().map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect();
-        let last = &texts[texts.len().saturating_sub(sim.model.log_height())..];
+        let last = &texts[texts.len().saturating_sub(sim.model.log.height())..];
         assert_eq!(shown(sim), last);
         assert_eq!(sim.model.log.known.total_rows, Some(rows.len() as u64));
         let screen = sim.screen();

@@ -8,10 +8,10 @@ use ratatui::style::{Color, Modifier};
 use rundown::catalog::Catalog;
 use rundown::tui::keymap::{Action, Context, Keymap, Keys, Rebinding};
 use rundown::tui::layout::Pane;
+use rundown::tui::log::Times;
 use rundown::tui::msg::{Effect, TerminalRequest};
 use rundown::tui::sim::Sim;
 use rundown::tui::theme::Scheme;
-use rundown::tui::view_options::Times;
 use rundown::tui::{Options, Settings};
 
 use crate::support::built::{Built, at, failed_run, passed_run, run_id};
@@ -65,7 +65,7 @@ fn after_the_first_key_of_a_sequence_the_screen_lists_the_next_keys() {
     assert_snapshot!("begun_80x24", open(&store, SMALL).keys("z").screen());
     let mut sim = open_with(&store, settings(), SMALL);
     sim.keys("x w");
-    assert!(sim.model.view_options.wrap && sim.model.pressed.is_empty());
+    assert!(sim.model.log.options.wrap && sim.model.pressed.is_empty());
     assert!(!last_line(&mut sim).contains('›'));
 }
 
@@ -157,7 +157,7 @@ fn a_screen_opens_with_the_configured_options() {
     };
     let mut sim = open_with(&store, settings, SMALL);
     assert_eq!(for_terminal(&sim), [&TerminalRequest::CaptureMouse(false).into()]);
-    assert!(!sim.model.mouse && sim.model.view_options.wrap && sim.model.view_options.numbers);
+    assert!(!sim.model.mouse && sim.model.log.options.wrap && sim.model.log.options.numbers);
     assert_snapshot!("as_set_80x24", sim.screen());
 }
 

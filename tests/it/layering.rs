@@ -1,29 +1,120 @@
-//! Layers point one way: a module of `src/` imports only from rows above its own (the table
-//! in `ARCHITECTURE.md`).
+//! Layers point one way: a module of `src/` or `src/tui/` imports only from rows above its own (the
+//! tables in `ARCHITECTURE.md`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rows from the top down. Modules of the same row do not import each other.
-const ROWS: &[&[&str]] = &[
-    &["time"],
-    &["ci", "error", "file", "model", "cri", "sanitize"],
-    &["log", "store", "events", "panics"],
-    &["join", "search"],
-    &["display"],
-    &["catalog", "record"],
-    &["doctor"],
-    &["dump", "tui"],
-    &["demo"],
-    &["cli"],
-];
+/// A directory whose modules are in rows.
+struct Layers {
+    /// The directory.
+    dir: &'static str,
+    /// The path of the directory in imports.
+    path: &'static str,
+    /// The rows from the top down. Modules of the same row do not import each other.
+    rows: &'static [&'static [&'static str]],
+    /// The files that connect all modules.
+    roots: &'static [&'static str],
+}
 
-fn row_of(module: &str) -> usize {
-    let row = ROWS.iter().position(|row| row.contains(&module));
-    row.unwrap_or_else(|| {
-        panic!("`{module}` has no row: add it to ROWS and to the table in ARCHITECTURE.md")
-    })
+const CRATE: Layers = Layers {
+    dir: "src",
+    path: "crate::",
+    rows: &[
+        &["time"],
+        &["ci", "error", "file", "model", "cri", "sanitize"],
+        &["log", "store", "events", "panics"],
+        &["join", "search"],
+        &["display"],
+        &["catalog", "record"],
+        &["doctor"],
+        &["dump", "tui"],
+        &["demo"],
+        &["cli"],
+    ],
+    roots: &["lib", "main"],
+};
+
+const TUI: Layers = Layers {
+    dir: "src/tui",
+    path: "crate::tui::",
+    rows: &[
+        &["copies", "document", "keymap", "motion", "new_runs", "wait"],
+        &["layout", "theme"],
+        &["msg"],
+        &["excerpt", "input", "prompt", "reader", "term", "watch"],
+        &["at", "external", "widget", "worker"],
+        &["log", "runs", "tree"],
+        &["model"],
+        &["app", "view"],
+        &["update"],
+        &["session", "sim"],
+    ],
+    roots: &["mod"],
+};
+
+impl Layers {
+    fn row_of(&self, module: &str) -> usize {
+        let row = self.rows.iter().position(|row| row.contains(&module));
+        row.unwrap_or_else(|| {
+            panic!(
+                "`{module}` of {} has no row: add it here and to the table in ARCHITECTURE.md",
+                self.dir
+            )
+        })
+    }
+
+    /// Returns the modules that a source imports, also in `use crate::{x, y::z}`.
+    fn imports(&self, source: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for (at, _) in source.match_indices(self.path) {
+            let rest = &source[at + self.path.len()..];
+            match rest.strip_prefix('{') {
+                Some(group) => {
+                    let group = group.split(';').next().unwrap();
+                    found.extend(group.split([',', '{', '}']).map(|item| word(item.trim())));
+                }
+                None => _ = found.insert(word(rest)),
+            }
+        }
+        found.retain(|module| self.rows.iter().any(|row| row.contains(&module.as_str())));
+        found
+    }
+
+    /// Panics if a module imports from its own row or from one below.
+    fn check(&self) {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(self.dir);
+        let mut files = Vec::new();
+        sources(&dir, &mut files);
+        assert!(files.len() > 20, "the sources were found");
+        let mut wrong = Vec::new();
+        for file in files {
+            let relative = file.strip_prefix(&dir).unwrap();
+            let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
+            let module = first.trim_end_matches(".rs");
+            if self.roots.contains(&module) {
+                continue;
+            }
+            for import in self.imports(&code(&file)) {
+                if import != module && self.row_of(&import) >= self.row_of(module) {
+                    wrong.push(format!("{} imports {}{import}", relative.display(), self.path));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "imports that point up or sideways:\n{}", wrong.join("\n"));
+    }
+}
+
+fn word(text: &str) -> String {
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+}
+
+/// Returns a source without comments and without its tests.
+fn code(file: &Path) -> String {
+    let source = fs::read_to_string(file).unwrap();
+    let source = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
@@ -31,77 +122,55 @@ fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && path.file_stem().is_some_and(|stem| stem != "tests")
+        {
             found.push(path);
         }
     }
 }
 
-/// Returns the modules that a source names as `crate::x`, also in `use crate::{x, y::z}`.
-fn imports(source: &str) -> BTreeSet<String> {
-    let word = |text: &str| {
-        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
-    };
-    let mut found = BTreeSet::new();
-    for (at, _) in source.match_indices("crate::") {
-        let rest = &source[at + "crate::".len()..];
-        match rest.strip_prefix('{') {
-            Some(group) => {
-                let group = group.split(';').next().unwrap();
-                found.extend(group.split([',', '{', '}']).map(|item| word(item.trim())));
-            }
-            None => _ = found.insert(word(rest)),
-        }
-    }
-    found.retain(|module| ROWS.iter().any(|row| row.contains(&module.as_str())));
-    found
-}
-
 #[test]
 fn modules_import_only_from_rows_above_their_own() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
-    assert!(files.len() > 20, "the sources were found");
-    let mut wrong = Vec::new();
-    for file in files {
-        let relative = file.strip_prefix(&src).unwrap();
-        let module = relative
-            .components()
-            .next()
-            .unwrap()
-            .as_os_str()
-            .to_str()
-            .unwrap()
-            .trim_end_matches(".rs");
-        if ["lib", "main"].contains(&module) {
-            continue;
-        }
-        let source = fs::read_to_string(&file).unwrap();
-        let code: Vec<&str> =
-            source.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
-        for import in imports(&code.join("\n")) {
-            if import != module && row_of(&import) >= row_of(module) {
-                wrong.push(format!("{} imports crate::{import}", relative.display()));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "imports that point up or sideways:\n{}", wrong.join("\n"));
+    CRATE.check();
+    TUI.check();
 }
 
-/// A pane owns its state: its files do not depend on the whole screen.
+/// Checks that the files of a directory of the screen do not import each other in a circle. A
+/// parent may import its children, and a child its parent.
 #[test]
-fn a_pane_does_not_import_the_screen() {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tui/runs");
+fn files_of_the_screen_do_not_import_each_other_in_a_circle() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tui");
     let mut files = Vec::new();
     sources(&dir, &mut files);
-    assert!(!files.is_empty(), "the sources were found");
-    for file in files {
-        let source = fs::read_to_string(&file).unwrap();
-        for module in ["app", "model", "update", "view", "session", "worker"] {
-            let import = format!("crate::tui::{module}");
-            assert!(!source.contains(&import), "{} imports {import}", file.display());
+    let name = |file: &Path| file.file_stem().unwrap().to_str().unwrap().to_owned();
+    let mut siblings: BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+    for file in &files {
+        let source = code(file);
+        let imports =
+            source.match_indices("use super::").map(|(at, path)| &source[at + path.len()..]);
+        let imports = imports.flat_map(|rest| match rest.strip_prefix('{') {
+            Some(group) => {
+                group.split('}').next().unwrap().split(',').map(|item| word(item.trim())).collect()
+            }
+            None => vec![word(rest)],
+        });
+        let parent = file.parent().unwrap().to_owned();
+        siblings.entry(parent).or_default().insert(name(file), imports.collect());
+    }
+    assert!(siblings.len() > 5, "the directories were found");
+    for (dir, mut files) in siblings {
+        files.remove("mod");
+        // Remove files that import no remaining file, until nothing changes.
+        loop {
+            let names: BTreeSet<String> = files.keys().cloned().collect();
+            let before = files.len();
+            files.retain(|_, imports| imports.iter().any(|import| names.contains(import)));
+            if files.len() == before {
+                break;
+            }
         }
+        assert!(files.is_empty(), "{} has a circle among {:?}", dir.display(), files.keys());
     }
 }
 
@@ -109,6 +178,6 @@ fn a_pane_does_not_import_the_screen() {
 fn imports_of_every_form_are_found() {
     let source = "use crate::cri::Record;\nuse crate::{log, store::Reader, display};\n\
                   let x = crate::time::Time::now();";
-    let found: Vec<String> = imports(source).into_iter().collect();
+    let found: Vec<String> = CRATE.imports(source).into_iter().collect();
     assert_eq!(found, ["cri", "display", "log", "store", "time"]);
 }

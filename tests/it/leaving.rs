@@ -23,7 +23,7 @@ fn open_at(store: &Built, place: Option<At>) -> Sim {
 /// Returns the rows of the log on screen.
 fn rows(sim: &Sim) -> Vec<String> {
     let log = &sim.model.log;
-    let shown = log.window.rows.iter().skip(log.top).take(sim.model.log_height());
+    let shown = log.window.rows.iter().skip(log.top).take(sim.model.log.height());
     shown.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
 }
 
@@ -93,7 +93,7 @@ fn a_reopened_failure_is_selected_at_the_same_position() {
         assert_eq!(at.to_string(), place);
         let again = open_at(&store, Some(at));
         assert_eq!(rows(&again), rows(&before), "{keys}");
-        assert!(!keys.is_empty() || again.model.card().is_some(), "it opens at the cause");
+        assert!(!keys.is_empty() || again.model.log.cause().is_some(), "it opens at the cause");
     }
 }
 

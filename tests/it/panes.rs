@@ -316,7 +316,7 @@ fn pipeline(store: &mut Built, n: u32, ref_name: &str, cmds: &[&str], fails: boo
 /// Returns the number of the open run, and the selected item.
 fn place(sim: &Sim) -> (u32, String) {
     let run = open_run(sim).unwrap();
-    let at = sim.model.tree.at.as_ref().map(|at| sim.model.name_of(at)).unwrap_or_default();
+    let at = sim.model.tree.at.as_ref().map(rundown::tui::at::name_of).unwrap_or_default();
     (run.as_str()[28..].parse().unwrap(), at)
 }
 

@@ -46,12 +46,12 @@ fn selected(sim: &Sim) -> (String, Option<u32>) {
 /// Returns the text of the rows of the log that are on screen.
 fn log_rows(sim: &Sim) -> Vec<String> {
     let rows =
-        sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log_height());
+        sim.model.log.window.rows.iter().skip(sim.model.log.top).take(sim.model.log.height());
     rows.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
 }
 
 fn cursor_row(sim: &Sim) -> String {
-    String::from_utf8_lossy(&sim.model.current_row().unwrap().text).into_owned()
+    String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text).into_owned()
 }
 
 fn first_row(sim: &Sim) -> String {
@@ -225,7 +225,7 @@ fn the_tree_moves_and_folds() {
 fn a_card_without_room_is_drawn_without_a_panic() {
     let store = two_runs();
     let mut sim = open(&store, LARGE);
-    assert!(sim.model.card().is_some());
+    assert!(sim.model.log.cause().is_some());
     for (width, height) in [(0, 12), (1, 12), (2, 12), (12, 0), (12, 1), (3, 3), (1, 65535), (0, 0)]
     {
         sim.resize(width, height).screen();
@@ -238,9 +238,9 @@ fn escape_goes_back_and_never_quits() {
     let mut sim = open(&store, LARGE);
     sim.keys("Z ?").keys("Esc");
     assert_eq!((sim.model.help, sim.model.zoom), (None, true));
-    assert!(sim.model.card().is_some());
+    assert!(sim.model.log.cause().is_some());
     sim.keys("Esc");
-    assert!(sim.model.card().is_none());
+    assert!(sim.model.log.cause().is_none());
     sim.keys("Esc");
     assert_eq!((sim.model.zoom, sim.model.focus), (false, Pane::Log));
     sim.keys("Esc");
@@ -917,7 +917,7 @@ proptest! {
                 }
             }
             sim.screen();
-            let (log, height) = (&sim.model.log, sim.model.log_height());
+            let (log, height) = (&sim.model.log, sim.model.log.height());
             prop_assert!(log.request.is_none(), "every request is answered: {:?}", log.request);
             prop_assert!(log.top == 0 || log.top < log.window.rows.len());
             if log.follow {
@@ -929,7 +929,7 @@ proptest! {
             let path = log.document.as_ref().and_then(|document| Some(document.log_of(0)?.0));
             let meta = path.as_deref().and_then(|path| fs::metadata(path).ok());
             let has_text = meta.is_some_and(|log| log.len() > 0);
-            let narrows = sim.model.view_options.row_filter.narrows();
+            let narrows = sim.model.log.options.row_filter.narrows();
             let is_shown = !log.window.rows.is_empty();
             prop_assert!(!has_text || narrows || is_shown, "a log with rows is shown");
         }

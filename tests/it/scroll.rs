@@ -46,14 +46,14 @@ fn document(sim: &Sim) -> &Document {
 
 /// Returns the position of the current row.
 fn here(sim: &Sim) -> RowAddress {
-    document(sim).row(sim.model.current_row().unwrap().offset)
+    document(sim).row(sim.model.log.current_row().unwrap().offset)
 }
 
 /// Returns the rows on screen: `# 1` is the heading of the first section, other rows are their
 /// text.
 fn rows(sim: &Sim) -> Vec<String> {
     let log = &sim.model.log;
-    let shown = log.window.rows.iter().skip(log.top).take(sim.model.log_height());
+    let shown = log.window.rows.iter().skip(log.top).take(sim.model.log.height());
     let text = |row: &rundown::log::Row| match (log.heading(row), document(sim).row(row.offset)) {
         (Some(_), spot) => format!("# {}", spot.section() + 1),
         (None, _) => String::from_utf8_lossy(&row.text).into_owned(),
@@ -156,7 +156,7 @@ fn a_search_counts_in_all_commands_and_opens_matching_ones() {
     let mut sim = whole(&store, SMALL);
     let mut find = |keys: &str| {
         sim.keys(keys);
-        let row = sim.model.current_row().unwrap();
+        let row = sim.model.log.current_row().unwrap();
         let text = String::from_utf8_lossy(&row.text).into_owned();
         let hits = sim.model.log.known.hits.unwrap();
         (text, hits.rows, hits.number, hits.is_all)
@@ -238,7 +238,7 @@ fn copy_edit_and_mark_apply_to_the_command_under_the_cursor() {
     };
     assert!(row.log.ends_with("b/sh-1.log"), "{:?}", row.log);
     sim.keys("/ b Space 1 Space r o w Space 2 Enter m x g ' x");
-    assert_eq!(String::from_utf8_lossy(&sim.model.current_row().unwrap().text), "b 1 row 2");
+    assert_eq!(String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text), "b 1 row 2");
 }
 
 /// Makes a log with two groups.
@@ -270,7 +270,7 @@ fn groups_fold_under_their_headings_and_a_search_opens_them() {
     sim.keys("z M");
     assert_eq!(rows(&sim), ["before", "::group::one", "between", "::group::two", "after"]);
     sim.keys("/ o n e Space 2 0 Enter");
-    assert_eq!(String::from_utf8_lossy(&sim.model.current_row().unwrap().text), "one 20");
+    assert_eq!(String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text), "one 20");
     assert!(rows(&sim).contains(&"one 21".to_owned()), "its group is open");
     sim.keys("G");
     assert!(!rows(&sim).contains(&"two 0".to_owned()), "the other is not");
@@ -304,7 +304,7 @@ fn a_failed_run_opens_at_its_cause() {
 fn scrolling_closes_the_card_without_moving_rows() {
     let store = failed();
     let mut sim = open(&store, SMALL);
-    let is_open = |sim: &Sim| sim.model.card().is_some();
+    let is_open = |sim: &Sim| sim.model.log.cause().is_some();
     assert!(is_open(&sim));
     let lines = |sim: &mut Sim| {
         let screen = sim.screen();
@@ -361,8 +361,9 @@ fn a_failure_opens_its_cause_only_while_following() {
         store.print(&run, "build", 1, 301, Stream::Stderr, "make: *** [Makefile:2: a.o] Error 1\n");
         store.end(&run, "build", 1, 2, 400);
         sim.disk();
-        assert_eq!(sim.model.card().is_some(), !is_read);
-        let current = String::from_utf8_lossy(&sim.model.current_row().unwrap().text).into_owned();
+        assert_eq!(sim.model.log.cause().is_some(), !is_read);
+        let current =
+            String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text).into_owned();
         assert_eq!(current.contains("error: expected"), !is_read, "{current}");
     }
 }
@@ -417,7 +418,7 @@ proptest! {
             sim.keys(key);
             let log = &sim.model.log;
             prop_assert!(log.request.is_none());
-            let only_stderr = sim.model.view_options.row_filter.stream.is_some();
+            let only_stderr = sim.model.log.options.row_filter.stream.is_some();
             let all = all_addresses(&sim, only_stderr);
             let offsets = log.window.rows.iter().map(|row| row.offset);
             let at_hand: Vec<_> = offsets.filter(|at| all.contains(at)).collect();

@@ -9,8 +9,8 @@ use toml::de::{DeTable, DeValue};
 use super::Config;
 use crate::display;
 use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Rebinding};
+use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
-use crate::tui::view_options::Times;
 
 /// The names at the top level of a file.
 pub(super) const NAMES: [&str; 11] = [

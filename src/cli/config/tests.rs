@@ -4,8 +4,8 @@ use ratatui::style::{Color, Style};
 
 use super::*;
 use crate::tui::keymap::{Action, Context, Key, Meaning};
+use crate::tui::log::Times;
 use crate::tui::theme::Scheme;
-use crate::tui::view_options::Times;
 
 fn fault(text: &str) -> String {
     Config::checked(Path::new("c.toml"), text.as_bytes()).unwrap_err().to_string()

@@ -4,8 +4,8 @@
 use super::{Config, usual_place};
 use crate::sanitize;
 use crate::tui::keymap::{Context, Keys};
+use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, style_text};
-use crate::tui::view_options::Times;
 
 /// The column of the comments.
 const COMMENTS: usize = 36;

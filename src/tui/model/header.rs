@@ -4,12 +4,13 @@
 
 use jiff::ZonedDateTime;
 
-use super::{Item, Model};
+use super::Model;
 use crate::display;
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::model::{Outcome, Sh};
 use crate::sanitize::name;
 use crate::time::Time;
+use crate::tui::tree::Item;
 
 /// The width of the labels, in columns.
 pub const LABEL: u16 = 9;
@@ -26,11 +27,10 @@ pub struct HeaderLine {
 }
 
 impl Model {
-    /// Returns the lines of the full header for a pane of this size; empty while the header is
-    /// folded. The command line takes at most a third of the height.
+    /// Returns the lines of the full header for a pane of this size. The command line takes at most a third of the height.
     #[must_use]
     pub fn header_lines(&self, width: u16, height: u16) -> Vec<HeaderLine> {
-        let Some(item) = self.shown().filter(|_| self.view_options.header) else {
+        let Some(item) = self.shown() else {
             return Vec::new();
         };
         let width = usize::from(width.saturating_sub(LABEL + 2 * MARGIN)).max(1);

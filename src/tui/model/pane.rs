@@ -1,97 +1,31 @@
-//! The log's pane: the parts above the rows, the columns, the lines of a row, and the current row.
+//! What the run adds to the log's pane: its area, the times of the command, and the notes.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use ratatui::layout::Rect;
 
 use super::Model;
 use crate::display;
 use crate::join::Place;
-use crate::log::{FileState, Name, Row};
-use crate::model::Phase;
-use crate::search::Cause;
-use crate::tui::layout::{Above, LogParts, Pane, log_parts};
+use crate::log::{FileState, Name};
+use crate::tui::at::name_of;
+use crate::tui::layout::Pane;
+use crate::tui::log::{Frame, slow_ms};
 use crate::tui::prompt::Span;
-use crate::tui::view_options::slow_ms;
-use crate::tui::viewport::Viewport;
-use crate::tui::widget::{Columns, lines_of};
 
 impl Model {
-    /// Returns the number of log rows on screen; at least one, so that paging moves.
+    /// Returns the area of the log's pane, and what is above the rows in it. While the pane is not
+    /// on screen, the whole screen takes its place.
     #[must_use]
-    pub fn log_height(&self) -> usize {
-        let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        usize::from(self.log_parts(body, false).rows.height).max(1)
+    pub fn log_frame(&self) -> Frame {
+        self.log_frame_in(self.layout().body(Pane::Log).unwrap_or(self.screen))
     }
 
-    /// Divides the log's pane into its parts.
+    /// Returns what is above the rows of the log in this area.
     #[must_use]
-    pub fn log_parts(&self, body: Rect, has_no_rows: bool) -> LogParts {
-        let far = self.card().and(self.log.card.as_ref()).map_or(0, |card| card.far.len());
-        let (notes, header) =
-            (self.notes(body.width).len(), self.header_lines(body.width, body.height).len());
-        log_parts(body, Above { header, notes, far_rows: far, has_no_rows })
-    }
-
-    /// Returns the likely cause of the failure while its card is open. The full header replaces the
-    /// card.
-    #[must_use]
-    pub fn card(&self) -> Option<&Cause> {
-        self.log
-            .card
-            .as_ref()
-            .filter(|card| card.is_open && !self.view_options.header)
-            .map(|card| &*card.cause)
-    }
-
-    /// Divides the width of the log's pane into columns.
-    #[must_use]
-    pub fn log_columns(&self) -> Columns {
-        let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
-        let most =
-            self.log.known.numbers.iter().flatten().max().copied().or(self.log.known.total_rows);
-        let numbers = if self.view_options.numbers { Some(most.unwrap_or(0)) } else { None };
-        let log = &self.log.window;
-        let is_whole = log.at_start
-            && log.at_end
-            && !self.view_options.wrap
-            && log.rows.len() <= self.log_height();
-        let has_bar =
-            !is_whole || log.rows.iter().map(self.lines_of()).sum::<usize>() > self.log_height();
-        Columns::new(body.width, numbers, self.view_options.times, has_bar)
-    }
-
-    /// Returns the viewport of the loaded rows.
-    #[must_use]
-    pub fn viewport(&self) -> Viewport {
-        Viewport::new(self.log_height(), self.log.window.rows.iter().map(self.lines_of()))
-    }
-
-    /// Returns a function that counts the screen lines of a log row.
-    fn lines_of(&self) -> impl Fn(&Row) -> usize + use<> {
-        let is_flat = self.view_options.is_flat();
-        let width = self.view_options.wrap.then(|| self.log_columns().text);
-        let (progress, is_interrupted) =
-            (self.view_options.row_filter.progress, self.log.is_interrupted);
-        let heads: HashSet<u64> = self.log.known.heads.iter().map(|head| head.at).collect();
-        move |row| {
-            let is_head = is_flat || heads.contains(&row.offset);
-            if is_head { 1 } else { lines_of(row, width, progress, is_interrupted) }
-        }
-    }
-
-    /// Returns the row under the cursor, on which keys act.
-    #[must_use]
-    pub fn current_row(&self) -> Option<&Row> {
-        self.log.window.rows.get(self.log.cursor_index())
-    }
-
-    /// Returns true if the log may still be written: its command runs, or nothing is known of it.
-    #[must_use]
-    pub fn may_grow(&self) -> bool {
-        let phase = self.run.as_ref().map(|run| run.head.phase);
-        self.log.is_alive || phase == Some(Phase::Unknown)
+    pub fn log_frame_in(&self, body: Rect) -> Frame {
+        let header = self.header_lines(body.width, body.height).len();
+        Frame { body, header, notes: self.notes(body.width).len() }
     }
 
     /// Returns the start and end of the log's command; the end is the current time while it runs.
@@ -118,7 +52,7 @@ impl Model {
             Name::Awaited | Name::Taken => Some("the log was rotated".to_owned()),
             Name::Same => None,
         };
-        let named = |note: String| format!("{}: {note}", self.name_of(place));
+        let named = |note: String| format!("{}: {note}", name_of(place));
         state.into_iter().chain(late).map(named).collect()
     }
 

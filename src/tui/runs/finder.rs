@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::state::position;
-use super::{Finder, Runs, RunsQuery};
+use super::{Finder, Runs, RunsQuery, position};
 use crate::catalog::RunList;
 use crate::model::RunId;
 use crate::tui::keymap::Key;

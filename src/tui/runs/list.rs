@@ -6,8 +6,7 @@
 
 use std::collections::HashSet;
 
-use super::Runs;
-use super::state::position;
+use super::{Runs, position};
 use crate::catalog::{Beside, Highlight, RunList};
 use crate::join::RunHead;
 use crate::model::RunId;

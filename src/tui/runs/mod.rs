@@ -13,9 +13,17 @@ mod state;
 mod steps;
 mod view;
 
+use crate::join::RunHead;
+use crate::model::RunId;
+
 pub use highlights::Highlights;
 pub use query::{RunsQuery, TextKind};
 pub(super) use search::RunsSearch;
 pub use state::{Finder, Runs};
 pub use steps::{StepKind, Steps};
 pub use view::RunsView;
+
+/// Returns the position of a run in a list.
+fn position(heads: &[RunHead], id: Option<&RunId>) -> Option<usize> {
+    heads.iter().position(|head| Some(&head.run.id) == id)
+}

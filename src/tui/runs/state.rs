@@ -3,6 +3,7 @@
 use tui_input::Input;
 
 use super::highlights::Highlights;
+use super::position;
 use super::steps::Steps;
 use crate::catalog::Beside;
 use crate::display;
@@ -121,9 +122,4 @@ impl Runs {
         let (heads, at, top) = self.shown();
         position(heads, at).unwrap_or(top)
     }
-}
-
-/// Returns the position of a run in a list.
-pub(super) fn position(heads: &[RunHead], id: Option<&RunId>) -> Option<usize> {
-    heads.iter().position(|head| Some(&head.run.id) == id)
 }

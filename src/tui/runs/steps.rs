@@ -5,8 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::Runs;
-use super::state::position;
+use super::{Runs, position};
 use crate::catalog::Beside;
 use crate::join::RunHead;
 use crate::model::{Outcome, Phase, RunId};

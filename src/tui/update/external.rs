@@ -6,6 +6,7 @@ use crate::log::Tail;
 use crate::sanitize::{name, plain};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effects, ExternalRequest, LogRow, TerminalRequest, WorkerRequest};
+use crate::tui::tree::item_of;
 
 /// The message for actions that secure mode disables.
 pub(super) const SECURE: &str =
@@ -21,14 +22,15 @@ pub(super) fn show(model: &mut Model, how: fn(LogRow) -> ExternalRequest) -> Eff
 
 /// Returns the log of the current row, the treatment of its last line, and the row's offset.
 fn current_log(model: &Model) -> Option<(FilePath, Tail, u64)> {
-    model.log.document.as_ref()?.log_at(model.current_row()?.offset)
+    model.log.document.as_ref()?.log_at(model.log.current_row()?.offset)
 }
 
 /// Copies the current row, as it is shown.
 pub(super) fn copy_row(model: &mut Model) -> Effects {
     let text = model
+        .log
         .current_row()
-        .map(|row| plain(&row.text, model.view_options.row_filter.progress).into_owned());
+        .map(|row| plain(&row.text, model.log.options.row_filter.progress).into_owned());
     copy(model, text, "the row")
 }
 
@@ -40,10 +42,14 @@ pub(super) fn copy_rows(model: &mut Model) -> Effects {
 /// Copies the command line, or the script, that was run.
 pub(super) fn copy_command(model: &mut Model) -> Effects {
     let here = model
+        .log
         .current_row()
         .and_then(|row| model.log.place_at(row.offset))
         .filter(|_| model.log.has_headings());
-    let item = here.map_or_else(|| model.shown(), |(place, _)| model.item(&place));
+    let item = here.map_or_else(
+        || model.shown(),
+        |(place, _)| model.run.as_ref().and_then(|run| item_of(run, &place)),
+    );
     let sh = item.and_then(|item| item.sh()?.sh.as_ref());
     let text = sh.map(|sh| sh.cmd.lines().map(name).collect::<Vec<_>>().join("\n"));
     copy(model, text, "the command")

@@ -1,20 +1,20 @@
 //! Key input: the keymap maps keys to an action, and the focused pane decides its effect.
 
-use super::log::{land, stop_looking};
-use super::{external, moving, scroll, seek, tree};
+use super::{external, prompt};
 use crate::catalog::Beside;
 use crate::cri::Stream;
 use crate::model::{Phase, RunId};
 use crate::search::Towards;
-pub(super) use crate::tui::app::focus;
-use crate::tui::app::in_runs;
+use crate::tui::app::{focus, in_log, in_runs, in_tree, show_message};
 use crate::tui::keymap::{Action, Context, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
+use crate::tui::log::Log;
 use crate::tui::model::Model;
-pub(super) use crate::tui::motion::Move;
-use crate::tui::msg::{Effect, Effects, ExternalRequest, Fold, TerminalRequest};
+use crate::tui::motion::Move;
+use crate::tui::msg::{Effect, Effects, Events, ExternalRequest, Fold, TerminalRequest};
 use crate::tui::prompt::PromptKind;
 use crate::tui::runs::{Runs, StepKind};
+use crate::tui::tree::{Tree, telling_place};
 
 /// Handles a key press.
 pub(super) fn press(model: &mut Model, key: Key) -> Effects {
@@ -31,7 +31,7 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
         Meaning::Nothing => None,
     };
     if model.prompt.is_some() {
-        return seek::press(model, key, action);
+        return prompt::press(model, key, action);
     }
     model.message = None;
     if action.is_none() && model.context() == Context::RunsFilter {
@@ -41,12 +41,12 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
     // any key stops it. A step back from the help affects only the help.
     let is_back = action == Some(Action::Back) && model.help.is_none();
     let is_stop = model.log.looking.is_some() || is_back;
-    let stopped = if is_stop { stop_looking(model) } else { None };
-    if stopped.is_some() && is_back {
+    let is_stopped = is_stop && model.log.is_seeking();
+    let mut effects = if is_stopped { in_log(model, Log::stop_looking) } else { Effects::none() };
+    if is_stopped && is_back {
         model.message = Some("stopped".into());
-        return stopped.unwrap_or_default();
+        return effects;
     }
-    let mut effects = stopped.unwrap_or_default();
     effects.extend(action.map(|action| act(model, action)).unwrap_or_default());
     effects
 }
@@ -67,21 +67,11 @@ fn nothing(model: &mut Model, pressed: Vec<Key>) -> Effects {
 }
 
 /// Runs an action in the log. If the tree has the focus, the log gets it.
-fn in_log(model: &mut Model, act: impl FnOnce(&mut Model) -> Effects) -> Effects {
+fn to_log(model: &mut Model, act: impl FnOnce(&mut Log) -> Events) -> Effects {
     let mut effects =
         if model.focus == Pane::Tree { focus(model, Pane::Log) } else { Effects::none() };
-    effects.extend(act(model));
+    effects.extend(in_log(model, act));
     effects
-}
-
-/// Toggles the wrapping of long rows. The first row on screen stays the same.
-fn wrap(model: &mut Model) -> Effects {
-    model.view_options.wrap = !model.view_options.wrap;
-    (model.log.line, model.log.sideways) = (0, 0);
-    seek::show_message(
-        model,
-        if model.view_options.wrap { "long rows are wrapped" } else { "long rows are cut off" },
-    )
 }
 
 fn act(model: &mut Model, action: Action) -> Effects {
@@ -94,13 +84,13 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::PageUp => go(model, Move::Halves(-2)),
         Action::Top => go(model, Move::Top),
         Action::Bottom => go(model, Move::Bottom),
-        Action::ScrollDown => moving::scroll(model, 1),
-        Action::ScrollUp => moving::scroll(model, -1),
-        Action::ScrollLeft => moving::sideways(model, -1),
-        Action::ScrollRight => moving::sideways(model, 1),
-        Action::Fold => tree::fold(model),
-        Action::Unfold => tree::unfold(model),
-        Action::ToggleFold => tree::toggle(model),
+        Action::ScrollDown => in_log(model, |log| log.scroll(1)),
+        Action::ScrollUp => in_log(model, |log| log.scroll(-1)),
+        Action::ScrollLeft => in_log(model, |log| log.scroll_sideways(-1)),
+        Action::ScrollRight => in_log(model, |log| log.scroll_sideways(1)),
+        Action::Fold => in_tree(model, Tree::fold),
+        Action::Unfold => in_tree(model, Tree::unfold),
+        Action::ToggleFold => in_tree(model, Tree::toggle),
         Action::NextPane => turn(model, 1),
         Action::PreviousPane => turn(model, -1),
         Action::Open => open(model),
@@ -109,41 +99,38 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::PreviousCommand => jump(model, -1, false),
         Action::NextFailed => jump(model, 1, true),
         Action::PreviousFailed => jump(model, -1, true),
-        Action::ToggleHere => in_log(model, |model| scroll::fold(model, Fold::Toggle)),
-        Action::OpenHere => in_log(model, |model| scroll::fold(model, Fold::Open)),
-        Action::CloseHere => in_log(model, |model| scroll::fold(model, Fold::Close)),
-        Action::Cause => in_log(model, cause),
-        Action::OpenAll => in_log(model, |model| scroll::fold_all(model, true)),
-        Action::CloseAll => in_log(model, |model| scroll::fold_all(model, false)),
+        Action::ToggleHere => to_log(model, |log| log.fold(Fold::Toggle)),
+        Action::OpenHere => to_log(model, |log| log.fold(Fold::Open)),
+        Action::CloseHere => to_log(model, |log| log.fold(Fold::Close)),
+        Action::Cause => to_log(model, Log::toggle_cause),
+        Action::OpenAll => to_log(model, |log| log.fold_all(true)),
+        Action::CloseAll => to_log(model, |log| log.fold_all(false)),
         Action::Follow => follow(model),
-        Action::Search => seek::open(model, PromptKind::Search),
-        Action::Filter => seek::open(model, PromptKind::Filter),
-        Action::Goto => seek::open(model, PromptKind::Goto),
-        Action::Mark => seek::open(model, PromptKind::Mark),
-        Action::GoToMark => seek::open(model, PromptKind::GoToMark),
-        Action::NextMatch => in_log(model, |model| seek::next_match(model, Towards::Down)),
-        Action::PreviousMatch => in_log(model, |model| seek::next_match(model, Towards::Up)),
-        Action::NextError => in_log(model, |model| seek::next_error(model, Towards::Down)),
-        Action::PreviousError => in_log(model, |model| seek::next_error(model, Towards::Up)),
-        Action::NextGap => in_log(model, |model| seek::next_gap(model, Towards::Down)),
-        Action::PreviousGap => in_log(model, |model| seek::next_gap(model, Towards::Up)),
-        Action::MoreContext => seek::widen(model, 1),
-        Action::LessContext => seek::widen(model, -1),
-        Action::BothStreams => seek::only(model, None),
-        Action::OnlyStdout => seek::only(model, Some(Stream::Stdout)),
-        Action::OnlyStderr => seek::only(model, Some(Stream::Stderr)),
-        Action::Progress => seek::unfold(model),
-        Action::Times => {
-            model.view_options.times = model.view_options.times.next();
-            seek::show_message(model, model.view_options.times.as_str())
-        }
-        Action::Numbers => flip(&mut model.view_options.numbers),
-        Action::Wrap => wrap(model),
+        Action::Search => prompt::open(model, PromptKind::Search),
+        Action::Filter => prompt::open(model, PromptKind::Filter),
+        Action::Goto => prompt::open(model, PromptKind::Goto),
+        Action::Mark => prompt::open(model, PromptKind::Mark),
+        Action::GoToMark => prompt::open(model, PromptKind::GoToMark),
+        Action::NextMatch => to_log(model, |log| log.next_match(Towards::Down)),
+        Action::PreviousMatch => to_log(model, |log| log.next_match(Towards::Up)),
+        Action::NextError => to_log(model, |log| log.next_error(Towards::Down)),
+        Action::PreviousError => to_log(model, |log| log.next_error(Towards::Up)),
+        Action::NextGap => next_gap(model, Towards::Down),
+        Action::PreviousGap => next_gap(model, Towards::Up),
+        Action::MoreContext => in_log(model, |log| log.widen(1)),
+        Action::LessContext => in_log(model, |log| log.widen(-1)),
+        Action::BothStreams => in_log(model, |log| log.only(None)),
+        Action::OnlyStdout => in_log(model, |log| log.only(Some(Stream::Stdout))),
+        Action::OnlyStderr => in_log(model, |log| log.only(Some(Stream::Stderr))),
+        Action::Progress => in_log(model, Log::toggle_progress),
+        Action::Times => in_log(model, Log::next_times),
+        Action::Numbers => in_log(model, Log::toggle_numbers),
+        Action::Wrap => in_log(model, Log::toggle_wrap),
         // These actions have an effect only while a line is being typed.
         Action::Accept | Action::Literal | Action::Older | Action::Newer => Effects::none(),
         Action::Zoom => flip(&mut model.zoom),
         Action::Runs | Action::FindRuns if model.is_single_log() => {
-            seek::show_message(model, "this log does not belong to a run")
+            show_message(model, "this log does not belong to a run")
         }
         Action::Runs | Action::FindRuns => {
             model.runs.begin_search();
@@ -155,12 +142,9 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::NewerFailedRun => step(model, Beside::Newer, true, true),
         Action::OlderFailedAnyRef => step(model, Beside::Older, true, false),
         Action::NewerFailedAnyRef => step(model, Beside::Newer, true, false),
-        Action::NextSlowest => tree::slowest(model, 1),
-        Action::PreviousSlowest => tree::slowest(model, -1),
-        Action::Header => {
-            moving::show_header(model, !model.view_options.header);
-            Effects::none()
-        }
+        Action::NextSlowest => slowest(model, 1),
+        Action::PreviousSlowest => slowest(model, -1),
+        Action::Header => in_log(model, Log::toggle_header),
         Action::Help => help(model),
         Action::Redraw => TerminalRequest::Redraw.into(),
         Action::Mouse => {
@@ -170,7 +154,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page
             if model.secure =>
         {
-            seek::show_message(model, external::SECURE)
+            show_message(model, external::SECURE)
         }
         Action::CopyRow => external::copy_row(model),
         Action::CopyRows => external::copy_rows(model),
@@ -182,35 +166,25 @@ fn act(model: &mut Model, action: Action) -> Effects {
     }
 }
 
-/// Opens or closes the card with the likely cause. Searches for the cause if it is not known yet.
-fn cause(model: &mut Model) -> Effects {
-    if model.view_options.header {
-        moving::show_header(model, false);
-        if model.card().is_some() {
-            return Effects::none();
-        }
-    }
-    match model.log.card.as_ref().map(|card| card.is_open) {
-        Some(is_open) => {
-            moving::show_card(model, !is_open);
-            Effects::none()
-        }
-        None if model.log.has_headings() => {
-            seek::show_message(model, "open a single command to see its likely cause")
-        }
-        None => land(model),
-    }
-}
-
 /// Goes to another command: to its heading if several commands are shown, else in the tree.
 fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
     if model.log.has_headings() && model.focus == Pane::Log {
-        return scroll::jump(model, by, is_for_failed);
+        return in_log(model, |log| log.jump(by, is_for_failed));
     }
     if is_for_failed && model.focus == Pane::Runs {
         return in_runs(model, |runs, height| runs.to_failed(by, height));
     }
-    tree::jump(model, by, if is_for_failed { tree::is_failed } else { |_| true })
+    in_tree(model, |tree, run| tree.jump(run, by, is_for_failed))
+}
+
+fn slowest(model: &mut Model, by: isize) -> Effects {
+    let now = model.now;
+    in_tree(model, |tree, run| tree.slowest(run, by, now))
+}
+
+fn next_gap(model: &mut Model, towards: Towards) -> Effects {
+    let slow_ms = model.slow_ms();
+    to_log(model, |log| log.next_gap(towards, slow_ms))
 }
 
 fn flip(switch: &mut bool) -> Effects {
@@ -234,9 +208,17 @@ fn go(model: &mut Model, how: Move) -> Effects {
             let open = model.wanted.clone();
             in_runs(model, |runs, height| runs.go(how, open.as_ref(), height))
         }
-        Pane::Tree => tree::go(model, how),
-        Pane::Log => moving::go(model, how),
+        Pane::Tree => in_tree(model, |tree, run| tree.go(run, how)),
+        Pane::Log => go_in_log(model, how),
     }
+}
+
+fn go_in_log(model: &mut Model, how: Move) -> Effects {
+    // At the end of a log that grows, the selection moves on with the run.
+    if how == Move::Bottom && model.log.is_alive {
+        model.tree.chosen = false;
+    }
+    in_log(model, |log| log.go(how))
 }
 
 /// Opens a run beside the open one.
@@ -255,7 +237,23 @@ fn follow(model: &mut Model) -> Effects {
         has_moved = events.is_some();
         events.unwrap_or_default()
     });
-    if has_moved { effects } else { moving::follow(model) }
+    if has_moved { effects } else { follow_output(model) }
+}
+
+/// Goes to the end of the log. If its command has ended, goes to the end of the running command's
+/// log.
+fn follow_output(model: &mut Model) -> Effects {
+    let active = model.run.as_ref().filter(|run| run.head.phase == Phase::Active);
+    let place = active.and_then(telling_place).filter(|_| !model.log.is_alive);
+    if active.is_some() {
+        (model.tree.chosen, model.log.is_held) = (false, false);
+    }
+    let mut effects = Effects::none();
+    if let Some(place) = place {
+        effects.extend(in_tree(model, |tree, run| tree.select(run, place)));
+    }
+    effects.extend(go_in_log(model, Move::Bottom));
+    effects
 }
 
 fn turn(model: &mut Model, by: isize) -> Effects {
@@ -273,8 +271,8 @@ fn turn(model: &mut Model, by: isize) -> Effects {
 fn open(model: &mut Model) -> Effects {
     match model.focus {
         Pane::Runs => in_runs(model, Runs::open),
-        Pane::Tree => tree::open(model),
-        Pane::Log => scroll::enter(model),
+        Pane::Tree => in_tree(model, |tree, _| tree.open()),
+        Pane::Log => in_log(model, Log::enter),
     }
 }
 
@@ -284,15 +282,8 @@ fn back(model: &mut Model) -> Effects {
     if model.help.take().is_some() {
         return Effects::none();
     }
-    if model.focus == Pane::Log && model.card().is_some() {
-        moving::show_card(model, false);
-        return Effects::none();
-    }
-    if model.focus == Pane::Log && model.view_options.search.is_some() {
-        return seek::clear_search(model);
-    }
-    if model.focus == Pane::Log && model.view_options.row_filter.filter.is_some() {
-        return seek::set_filter(model, None);
+    if model.focus == Pane::Log && model.log.has_something_to_close() {
+        return in_log(model, Log::close);
     }
     if model.focus == Pane::Runs && model.runs.finder.is_some() {
         return in_runs(model, Runs::back);

@@ -3,23 +3,19 @@
 //! They use no I/O, clock, environment or lock. Answers that are no longer awaited (an old ticket,
 //! another run) change nothing.
 
-mod answers;
 mod external;
 mod keys;
-mod log;
 mod mouse;
-mod moving;
-mod scroll;
-mod seek;
+mod prompt;
 mod store;
-mod tree;
 
 use std::path::PathBuf;
 
 use crate::display;
 use crate::time::Time;
-use crate::tui::app::in_runs;
+use crate::tui::app::{in_log, in_runs, in_tree};
 use crate::tui::layout::{self, help_box};
+use crate::tui::log::Log;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Effects, Events, Msg, TerminalRequest, Work, WorkerRequest};
 use crate::tui::runs::Runs;
@@ -56,7 +52,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         Msg::Stepped(step, head) => store::stepped(model, &step, head),
         Msg::RunsBeside(beside, list) => store::read_beside(model, &beside, list),
         Msg::Run(id, node) => store::arrived(model, &id, node),
-        Msg::Log(ticket, answer) => answers::take(model, ticket, answer),
+        Msg::Log(ticket, answer) => in_log(model, |log| log.take(ticket, answer)),
         Msg::Disk => store::refresh(model),
         Msg::Failed(Work::Store, why) => {
             model.runs.drop_steps();
@@ -67,7 +63,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         Msg::Ready => set(&mut model.message, None),
         Msg::Returned => Effects::none(),
         Msg::Failed(Work::External, why) => set(&mut model.message, Some(why)),
-        Msg::Failed(Work::Log(ticket), why) => answers::failed(model, ticket, why),
+        Msg::Failed(Work::Log(ticket), why) => in_log(model, |log| log.failed(ticket, why)),
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
         Msg::Notices(notices) => set(&mut model.notices, notices),
         Msg::Waiting(wait) => {
@@ -87,8 +83,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
     };
     settle(model);
     effects.extend(in_runs(model, Runs::go_on));
-    effects.extend(log::settle(model));
-    moving::settle_cursor(model);
+    effects.extend(in_log(model, Log::settle));
     effects
 }
 
@@ -114,7 +109,10 @@ fn reads(model: &mut Model, path: Option<PathBuf>) -> Effects {
 /// Applies a new screen size, and keeps the selection on screen.
 fn resize(model: &mut Model, width: u16, height: u16) -> Effects {
     model.screen = layout::screen(width, height);
-    tree::reveal_selected(model);
+    let _ = in_tree(model, |tree, run| {
+        tree.reveal_selected(run);
+        Events::none()
+    });
     in_runs(model, |runs, height| {
         runs.reveal_cursor(height);
         Events::none()
@@ -143,5 +141,8 @@ fn settle(model: &mut Model) {
         let height = usize::from(help_box(model.screen).height.saturating_sub(2));
         *top = (*top).min(rows.saturating_sub(height));
     }
-    tree::settle(model);
+    let _ = in_tree(model, |tree, run| {
+        tree.settle(run);
+        Events::none()
+    });
 }

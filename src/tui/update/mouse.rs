@@ -2,9 +2,7 @@
 
 use ratatui::layout::{Position, Rect};
 
-use super::keys::focus;
-use super::{moving, tree};
-use crate::tui::app::in_runs;
+use crate::tui::app::{focus, in_log, in_runs, in_tree};
 use crate::tui::layout::Pane;
 use crate::tui::model::Model;
 use crate::tui::msg::{Effects, Mouse};
@@ -30,16 +28,19 @@ pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Effects {
                     model.runs.scroll(by);
                     Effects::none()
                 }
-                Pane::Tree => tree::scroll(model, by),
-                Pane::Log => moving::scroll(model, by),
+                Pane::Tree => {
+                    model.tree.scroll(by);
+                    Effects::none()
+                }
+                Pane::Log => in_log(model, |log| log.scroll(by)),
             }
         }
         Mouse::Click => {
             let mut effects = focus(model, pane);
             effects.extend(match pane {
                 Pane::Runs => in_runs(model, |runs, height| runs.click(row, height)),
-                Pane::Tree => tree::click(model, row),
-                Pane::Log => moving::click(model, y),
+                Pane::Tree => in_tree(model, |tree, run| tree.click(run, row)),
+                Pane::Log => in_log(model, |log| log.click(y)),
             });
             effects
         }

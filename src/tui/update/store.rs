@@ -2,19 +2,20 @@
 
 use std::path::PathBuf;
 
-use super::{log, tree};
 use crate::catalog::{Beside, RunList};
 use crate::display;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
 use crate::model::{JobId, Phase, RunId};
-use crate::tui::app::in_runs;
-use crate::tui::model::{Item, KeptPlace, Model, Tree, telling_place};
+use crate::tui::app::{in_log, in_runs, in_tree, show};
+use crate::tui::log::{FoldState, Log};
+use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Effects, Step, TerminalRequest, WorkerRequest};
+use crate::tui::tree::{Item, KeptPlace, Tree, item_of, telling_place};
 
 /// Requests a refresh of the store and the log, because the disk may have changed.
 pub(super) fn refresh(model: &mut Model) -> Effects {
     let mut effects = Effects::from(WorkerRequest::Refresh(model.wanted.clone()));
-    effects.extend(log::refresh(model));
+    effects.extend(in_log(model, Log::refresh));
     effects
 }
 
@@ -72,15 +73,15 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
     }
     model.run = Some(node);
     if is_new {
-        model.tree = Tree::default();
+        (model.tree, model.log.folds) = (Tree::default(), FoldState::default());
     }
     if let Some(kept) = kept {
         effects.extend(keep_place(model, kept));
         return effects;
     }
     match asked_place(model).or_else(|| next_place(model)) {
-        Some(place) => effects.extend(tree::select(model, place)),
-        None => effects.extend(log::show(model)),
+        Some(place) => effects.extend(in_tree(model, |tree, run| tree.select(run, place))),
+        None => effects.extend(show(model)),
     }
     effects
 }
@@ -88,6 +89,7 @@ pub(super) fn arrived(model: &mut Model, id: &RunId, node: Option<Box<RunNode>>)
 /// Returns the selection that a new run keeps: the current one, or one that the current run does
 /// not have.
 fn kept_place(model: &mut Model, before: &RunNode) -> Option<KeptPlace> {
+    model.tree.chosen = model.is_chosen();
     let pending = model.kept.take().filter(|kept| kept.is_pending(&model.tree));
     if !std::mem::take(&mut model.keeps_place) {
         return None;
@@ -101,8 +103,8 @@ fn keep_place(model: &mut Model, mut kept: KeptPlace) -> Effects {
     let is_found = found.as_ref().is_some_and(|(_, is_found)| *is_found);
     model.tree = found.map(|(tree, _)| tree).unwrap_or_default();
     let effects = match model.tree.at.clone().or_else(|| next_place(model)) {
-        Some(place) => tree::select(model, place),
-        None => log::show(model),
+        Some(place) => in_tree(model, |tree, run| tree.select(run, place)),
+        None => show(model),
     };
     if !is_found {
         kept.wait(&model.tree);
@@ -160,10 +162,10 @@ fn gone(model: &mut Model, id: &RunId) -> Effects {
 /// if the run has no such place.
 fn asked_place(model: &mut Model) -> Option<Place> {
     let place = model.open_place.take()?;
-    let is_there = model.all_items().iter().any(|item| item.place() == place);
+    let is_there = model.run.as_ref().is_some_and(|run| item_of(run, &place).is_some());
     if !is_there {
         model.message = Some("--at: no such command in this run".into());
-        model.open_at = None;
+        model.log.open_at = None;
         return None;
     }
     model.tree.chosen = true;
@@ -177,14 +179,13 @@ fn next_place(model: &Model) -> Option<Place> {
     if shown.is_none() {
         return telling_place(run);
     }
-    if model.tree.chosen || shown.is_some_and(|item| has_state(item, ShState::Running)) {
+    if model.is_chosen() || shown.is_some_and(|item| has_state(item, ShState::Running)) {
         return None;
     }
     // The command has ended: move to the running, the newest or a failed one. In a run that passed,
     // the selection stays.
     let place = telling_place(run).filter(|place| Some(place) != model.tree.at.as_ref())?;
-    let items = model.all_items();
-    let is_telling = match items.iter().find(|item| item.place() == place)? {
+    let is_telling = match item_of(run, &place)? {
         Item::Run(_) => true,
         Item::Job(job) => job.phase == Phase::Active,
         Item::Sh(_, sh) => {

@@ -19,9 +19,10 @@ use crate::log::Row;
 use crate::sanitize::{self, plain};
 use crate::search::{Cause, location};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::model::{Item, Model};
-use crate::tui::view_options::Times;
-use crate::tui::widget::{Columns, LogRows, Stamps, Strip, spent_by};
+use crate::tui::log::{Columns, LogRows, Stamps, Times};
+use crate::tui::model::Model;
+use crate::tui::tree::{Item, items_of};
+use crate::tui::widget::{Strip, spent_by};
 
 /// Returns the facts about the cause, for the line above the log.
 pub(super) fn facts(model: &Model, cause: &Cause) -> Vec<Option<String>> {
@@ -108,7 +109,7 @@ fn place(cause: &Cause) -> Option<String> {
 
 /// Counts the failed commands after the one that is shown: `} 2 more failed below`.
 fn failed_below(model: &Model) -> Option<String> {
-    let items = model.all_items();
+    let items = items_of(model.run.as_ref()?);
     let shown = model.shown().map(|item| item.place());
     let after = items.iter().position(|item| Some(item.place()) == shown).map_or(0, |at| at + 1);
     let is_failed = |item: &&Item<'_>| item.sh().is_some_and(|sh| sh.state == ShState::Failed);

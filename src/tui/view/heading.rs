@@ -6,13 +6,15 @@ use crate::log::Row;
 use crate::sanitize::name;
 use crate::search::{Marker, marker};
 use crate::tui::document::Section;
-use crate::tui::model::{Item, Model};
-use crate::tui::widget::{Heading, command, own_name, spent_by};
+use crate::tui::log::Heading;
+use crate::tui::model::Model;
+use crate::tui::tree::{Item, item_of};
+use crate::tui::widget::{command, own_name, spent_by};
 
 /// Returns the heading to draw for a row; `None` if the row is not a heading.
 pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
     let Some(section) = model.log.heading(row) else { return of_group(model, row) };
-    Some(match model.item(&section.place) {
+    Some(match model.run.as_ref().and_then(|run| item_of(run, &section.place)) {
         Some(Item::Sh(job, sh)) => of_command(model, section, job, sh),
         Some(Item::Job(job)) => {
             let status = Status::of_job(job);

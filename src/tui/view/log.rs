@@ -9,16 +9,17 @@ use super::extent::Extent;
 use super::{card, draw_texts, header, heading, next_step};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
-use crate::log::Row;
 use crate::model::Phase;
 use crate::sanitize::{Progress, name};
 use crate::search::Cause;
 use crate::tui::document::{Section, jobs};
 use crate::tui::keymap::Action;
 use crate::tui::layout::Pane;
-use crate::tui::model::{Item, Model};
+use crate::tui::log::{LogRows, Stamps};
+use crate::tui::model::Model;
 use crate::tui::msg::HitCount;
-use crate::tui::widget::{LogRows, Stamps, Strip, command, own_name, span, spent, spent_by};
+use crate::tui::tree::Item;
+use crate::tui::widget::{Strip, command, own_name, span, spent, spent_by};
 
 /// The time without output, in milliseconds, from which a command counts as silent.
 const SILENT_MS: i64 = 5000;
@@ -73,10 +74,13 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(job))),
     };
     let notes = model.notes(body.width);
-    let parts = model.log_parts(body, nothing.is_some());
+    let parts = model.log.parts(model.log_frame_in(body), nothing.is_some());
     card::draw(model, parts.card, buffer);
-    header::draw(model, &model.header_lines(body.width, body.height), parts.header, buffer);
-    match model.card() {
+    if model.log.options.header {
+        let lines = model.header_lines(body.width, body.height);
+        header::draw(model, &lines, parts.header, buffer);
+    }
+    match model.log.cause() {
         Some(cause) => {
             let facts = card::facts(model, cause);
             draw_facts(model, status, &card::ending(model), &facts, parts.facts, buffer);
@@ -91,7 +95,7 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
 }
 
 fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
-    let (log, view_options) = (&model.log, &model.view_options);
+    let (log, view_options) = (&model.log, &model.log.options);
     if log.window.rows.is_empty() && view_options.row_filter.narrows() && log.request.is_none() {
         let nothing = ["no row matches the filter", &next_step::under_a_filter(model)];
         return draw_texts(model, buffer, area, &nothing);
@@ -100,13 +104,13 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         return draw_texts(model, buffer, area, &["searching for rows that match the filter"]);
     }
     let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
-    let columns = model.log_columns();
+    let columns = model.log.columns();
     // The rows before the cause are only its context.
     let of_cause = |cause: &Cause| {
         let offsets = cause.rows.iter().map(|row| row.offset);
         offsets.filter(|offset| cause.at.is_some_and(|at| *offset >= at)).collect::<Vec<_>>()
     };
-    let marked = model.card().map(of_cause).unwrap_or_default();
+    let marked = model.log.cause().map(of_cause).unwrap_or_default();
     let headings: Vec<_> =
         rows.iter().take(usize::from(area.height)).map(|row| heading::of(model, row)).collect();
     let rows = LogRows {
@@ -140,12 +144,6 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// Returns the first loaded row below the screen.
-fn first_below(model: &Model) -> Option<&Row> {
-    let log = &model.log;
-    log.window.rows.get(model.viewport().rows((log.top, log.line)).end)
-}
-
 /// Draws the bar that shows the position and the size of the visible part of the document.
 fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     let log = &model.log;
@@ -154,7 +152,7 @@ fn draw_bar(model: &Model, area: Rect, buffer: &mut Buffer) {
     else {
         return;
     };
-    let below = first_below(model).map_or(u64::MAX, |row| row.offset);
+    let below = model.log.first_below().map_or(u64::MAX, |row| row.offset);
     let line = |address: u64| {
         let line = extent.share(address, u64::from(area.height));
         u16::try_from(line).unwrap_or(area.height).min(area.height)
@@ -185,7 +183,7 @@ fn why_no_rows(model: &Model, state: ShState, no_log: &'static str) -> Option<&'
     }
     let is_waited_for = model.log.request.is_some()
         || model.log.fault.is_some()
-        || model.view_options.row_filter.narrows();
+        || model.log.options.row_filter.narrows();
     let is_empty = model.log.window.rows.is_empty() && !is_waited_for;
     is_empty.then_some(if state == ShState::Running { "no output yet" } else { "no output" })
 }
@@ -306,9 +304,9 @@ fn started(model: &Model, sh: &ShNode) -> Option<String> {
 /// Returns the position of the rows on screen: the number of the first row, and `top`, `end` or the
 /// percentage of bytes down to the last row.
 fn position(model: &Model) -> String {
-    let (log, height) = (&model.log, model.log_height());
+    let (log, height) = (&model.log, model.log.height());
     let is_whole = log.window.at_start && log.window.at_end && log.window.rows.len() <= height;
-    if log.window.rows.is_empty() || (is_whole && !model.view_options.wrap) {
+    if log.window.rows.is_empty() || (is_whole && !model.log.options.wrap) {
         return String::new();
     }
     let first = log.window.rows.get(log.top).map_or(0, |row| row.offset);
@@ -317,7 +315,7 @@ fn position(model: &Model) -> String {
         Some(number) => display::grouped(number + 1),
         None => "~".into(),
     };
-    let share = match first_below(model) {
+    let share = match model.log.first_below() {
         None if log.window.at_end => "end".into(),
         _ if log.window.at_start && log.top == 0 => "top".into(),
         next => {
@@ -341,7 +339,7 @@ fn command_of(model: &Model, address: u64) -> String {
 
 /// Returns the current search and filters, and the number of matching rows: `/error 3 of 17`.
 pub(super) fn finding(model: &Model) -> Option<String> {
-    let (view_options, known) = (&model.view_options, &model.log.known);
+    let (view_options, known) = (&model.log.options, &model.log.known);
     let search = view_options.search.as_ref().map(|query| {
         let count = known.hits.map(|hits| format!(" {}", matches(hits))).unwrap_or_default();
         format!("/{}{count}", query.pattern())

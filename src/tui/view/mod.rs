@@ -21,9 +21,10 @@ use crate::tui::layout::{Layout, Pane, Slot, help_box};
 use crate::tui::model::Model;
 use crate::tui::msg::Watching;
 use crate::tui::runs::RunsView;
+use crate::tui::tree::TreeList;
 use crate::tui::widget::{
-    Badge, StatusLine, Titled, TreeList, clear, draw_bars, draw_begun, draw_head, draw_help,
-    draw_hints, draw_lines, draw_prompt, draw_title, spent_ms,
+    Badge, StatusLine, Titled, clear, draw_bars, draw_begun, draw_head, draw_help, draw_hints,
+    draw_lines, draw_prompt, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -166,8 +167,10 @@ fn draw_tree(model: &Model, body: Rect, buffer: &mut Buffer) {
     let list = TreeList {
         items: &items,
         top: model.tree.top,
-        at: model.item_at(&items),
-        is_odd: &|item| model.is_odd(item),
+        at: model.tree.index_in(&items),
+        is_odd: &|item| {
+            model.run.as_ref().is_some_and(|run| run.findings.at(&item.place()).next().is_some())
+        },
         is_folded: &|job| model.tree.folded.contains(&job.job.id),
         whole_ms: model.run.as_ref().and_then(|run| spent_ms(&run.head, model.now)),
         has_focus: model.focus == Pane::Tree,

@@ -4,7 +4,8 @@ use crate::display::Status;
 use crate::join::RunNode;
 use crate::model::Phase;
 use crate::tui::keymap::Action;
-use crate::tui::model::{Item, Model};
+use crate::tui::model::Model;
+use crate::tui::tree::Item;
 
 /// Returns the next step in a log's pane without rows; empty if there is no such step.
 pub(super) fn in_log(model: &Model) -> String {

@@ -3,20 +3,18 @@
 mod frame;
 mod help;
 mod hints;
-mod log;
+mod names;
 mod spans;
 mod strip;
 mod title;
-mod tree;
 
 pub use frame::{clear, draw_bars, draw_box, draw_head};
 pub use help::{HelpRow, draw_help, help_rows};
 pub use hints::{StatusLine, draw_begun, draw_hints, draw_input, draw_prompt};
-pub use log::{Columns, Heading, LogRows, Stamps, lines_of};
-pub use spans::{so_far, span, span_ms, spent, spent_ms};
+pub use names::{command, own_name};
+pub use spans::{so_far, span, span_ms, spent, spent_by, spent_ms, spent_ms_by};
 pub use strip::{Strip, cut};
 pub use title::{Badge, Titled, draw_title};
-pub use tree::{TreeList, command, own_name, spent_by, spent_ms_by};
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,7 +1,7 @@
 //! Durations of runs, jobs and commands, which grow while they are active.
 
 use crate::display;
-use crate::join::RunHead;
+use crate::join::{RunHead, ShNode, ShState};
 use crate::model::Phase;
 use crate::time::Time;
 
@@ -47,4 +47,22 @@ pub fn span_ms(
 pub fn so_far(ms: i64) -> String {
     let secs = ms.max(0) / 1000;
     if secs < 60 { format!("{secs}s") } else { display::duration(secs * 1000) }
+}
+
+/// Formats the duration of a command, so far if it is running.
+#[must_use]
+pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
+    let row = sh.sh.as_ref()?;
+    span(phase(sh), row.started_at, row.finished_at, now)
+}
+
+/// Returns the duration of a command in milliseconds, so far if it is running.
+#[must_use]
+pub fn spent_ms_by(sh: &ShNode, now: Option<Time>) -> Option<i64> {
+    let row = sh.sh.as_ref()?;
+    span_ms(phase(sh), row.started_at, row.finished_at, now)
+}
+
+fn phase(sh: &ShNode) -> Phase {
+    if sh.state == ShState::Running { Phase::Active } else { Phase::Finished }
 }

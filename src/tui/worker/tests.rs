@@ -10,11 +10,10 @@ use super::thread::guarded;
 use super::*;
 use crate::catalog::Beside;
 use crate::file::FilePath;
-use crate::join::Place;
-use crate::log::{Anchor, Tail};
+use crate::log::Anchor;
 use crate::model::RunId;
 use crate::search::RowFilter;
-use crate::tui::document::Document;
+use crate::tui::document::{Document, Section, own_section};
 use crate::tui::msg::{Folds, Goal, RowsRequest};
 
 fn worker(dir: &Path) -> Worker {
@@ -27,7 +26,8 @@ fn read(ticket: u64, path: &Path) -> WorkerRequest {
 
 fn request(ticket: u64, path: &Path, is_refresh: bool) -> WorkerRequest {
     let log = Some(FilePath::named(path));
-    let document = Document::of_log(RunId(String::new()), Place::Run, log, Tail::Emit);
+    let document =
+        Document::of_log(RunId(String::new()), Section { log, ..own_section(None, false) });
     let rows = RowsRequest {
         goal: Goal::Rows(Anchor::End),
         max_rows: 10,

@@ -1,23 +1,41 @@
-//! The log on screen: the loaded rows, the position in them, and the pending request.
+//! The state of the log's pane: the loaded rows, the position in them, and the pending request.
 
-use crate::join::Place;
+use std::cell::OnceCell;
+use std::collections::HashMap;
+
+use ratatui::layout::Rect;
+
+use super::{ViewOptions, Viewport};
+use crate::join::{Place, ShState};
 use crate::log::{FileState, Row, Window};
-use crate::model::RunId;
 use crate::sanitize::Style;
 use crate::search::Cause;
 use crate::tui::document::{Document, Section};
 use crate::tui::msg::{Goal, Head, Known, Ticket};
 
-/// A marked row: its run, its command, and its byte offset in the command's log.
-pub type Mark = (RunId, Place, u64);
-
 /// The log of a command or of the run itself, or the logs of all commands of a job or run.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 #[derive(Default)]
 pub struct Log {
     /// The source of the rows; `None` when nothing is shown.
     pub document: Option<Document>,
+    /// The display options; they apply to every log.
+    pub options: ViewOptions,
+    /// The sections and groups of the run that the user folded or opened.
+    pub folds: FoldState,
+    /// The position at which the first log opens.
+    pub open_at: Option<String>,
+    /// The area of the pane, and what is above the rows in it.
+    pub frame: Frame,
+    /// The lines of the loaded rows; computed when they are needed, and again after a change.
+    pub(super) viewport: OnceCell<Viewport>,
     /// True if the log may still be written.
     pub is_alive: bool,
+    /// True if nothing is known of the command: then, too, the log may still be written.
+    pub is_unknown: bool,
+    /// True if the user reads something other than the end, so that the selection of the command
+    /// does not move automatically.
+    pub is_held: bool,
     /// True if the command of the log was interrupted.
     pub is_interrupted: bool,
     /// The loaded rows: those on screen, and some above and below.
@@ -63,6 +81,41 @@ pub struct Log {
     /// The goal and the row count of the newest request. A move does not repeat that request,
     /// because the answer would be the same.
     pub asked: Option<(Goal, usize)>,
+}
+
+/// A document to show, and the state of its command, job or run.
+pub struct Shown {
+    /// The document.
+    pub document: Document,
+    /// The state.
+    pub state: ShState,
+    /// True if the log may still be written.
+    pub is_alive: bool,
+    /// True if nothing is known of the run.
+    pub is_unknown: bool,
+}
+
+/// The sections and groups that the user folded or opened.
+#[derive(Default)]
+pub struct FoldState {
+    /// The sections; true if open.
+    pub opened: HashMap<Place, bool>,
+    /// True if all groups in logs are folded, false if all are open; `None` if the marker of each
+    /// group decides.
+    pub all_groups: Option<bool>,
+    /// The groups, by their commands and the offsets of their headings; true if folded.
+    pub groups: HashMap<(Place, u64), bool>,
+}
+
+/// The area of the pane, and the number of lines above the rows in it.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Frame {
+    /// The area below the heading of the pane.
+    pub body: Rect,
+    /// The number of lines of the full header, if it is shown.
+    pub header: usize,
+    /// The number of lines of the notes.
+    pub notes: usize,
 }
 
 /// The likely cause of a command's failure.

@@ -7,8 +7,8 @@ use ratatui::style::{Color, Modifier};
 use super::pen::is_ambiguous;
 use super::*;
 use crate::cri::{Malformed, Reason};
+use crate::tui::log::Times;
 use crate::tui::theme::Scheme;
-use crate::tui::view_options::Times;
 
 fn row(stream: Option<Stream>, text: &str) -> Row {
     let malformed = stream.is_none().then_some(Malformed { reason: Reason::Blank, column: 1 });

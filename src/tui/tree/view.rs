@@ -1,4 +1,4 @@
-//! The tree: a run, its jobs and their commands.
+//! The drawing of the pane: a run, its jobs and their commands.
 //!
 //! ```text
 //!  ✗ all commands               failed           47.0s
@@ -19,15 +19,15 @@ use ratatui::layout::Rect;
 use ratatui::style::Style;
 use unicode_width::UnicodeWidthStr;
 
-use super::spans::{span, span_ms};
-use super::{Strip, row_of, select};
+use super::Item;
 use crate::display::{self, Status, count};
-use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
-use crate::model::Phase;
+use crate::join::{JobNode, Place, RunNode, ShNode};
 use crate::sanitize::name;
 use crate::time::Time;
-use crate::tui::model::Item;
 use crate::tui::theme::Theme;
+use crate::tui::widget::{
+    Strip, command, cut, own_name, row_of, select, span, span_ms, spent, spent_by, spent_ms_by,
+};
 
 /// The width of a duration, except for very long ones.
 const SPENT: usize = 6;
@@ -103,7 +103,7 @@ impl TreeList<'_> {
             fold: String::new(),
             status: Status::of_run(&run.head),
             exit: None,
-            spent: super::spent(&run.head, self.now),
+            spent: spent(&run.head, self.now),
             ms: None,
             odd,
         }
@@ -174,9 +174,7 @@ impl TreeList<'_> {
         strip.put_right(&row.odd, theme.warn, 8).skip_right(u16::from(!row.odd.is_empty()));
         let room = strip.free().saturating_sub(row.fold.len());
         let style = if row.is_heading { theme.strong } else { Style::new() };
-        strip
-            .put(&super::cut(&row.name, room, theme.signs.ellipsis), style)
-            .put(&row.fold, theme.muted);
+        strip.put(&cut(&row.name, room, theme.signs.ellipsis), style).put(&row.fold, theme.muted);
     }
 
     /// Formats the bar for a share of the run; blank if the share is unknown.
@@ -244,40 +242,10 @@ impl Row {
     }
 }
 
-/// Formats the duration of a command, so far if it is running.
-#[must_use]
-pub fn spent_by(sh: &ShNode, now: Option<Time>) -> Option<String> {
-    let row = sh.sh.as_ref()?;
-    span(phase(sh), row.started_at, row.finished_at, now)
-}
-
-/// Returns the duration of a command in milliseconds, so far if it is running.
-#[must_use]
-pub fn spent_ms_by(sh: &ShNode, now: Option<Time>) -> Option<i64> {
-    let row = sh.sh.as_ref()?;
-    span_ms(phase(sh), row.started_at, row.finished_at, now)
-}
-
-fn phase(sh: &ShNode) -> Phase {
-    if sh.state == ShState::Running { Phase::Active } else { Phase::Finished }
-}
-
-/// Returns the name of the row of the run itself.
-#[must_use]
-pub const fn own_name(run: &RunNode) -> &'static str {
-    if run.log.is_some() { "run log" } else { "all commands" }
-}
-
-/// Returns the command line for the screen; `sh-3.log` if there is only a log.
-#[must_use]
-pub fn command(sh: &ShNode) -> String {
-    sh.sh.as_ref().map_or_else(|| display::log_name(sh), display::command)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::join::{Pairing, Recorder, job_node, run_head};
+    use crate::join::{Pairing, Recorder, ShState, job_node, run_head};
     use crate::model::{Job, JobId, Run, RunId, Sh};
     use proptest::prelude::*;
 

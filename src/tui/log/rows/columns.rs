@@ -1,7 +1,7 @@
 //! The division of the log pane's width into columns.
 
 use super::GUTTER;
-use crate::tui::view_options::Times;
+use crate::tui::log::Times;
 
 /// The division of the pane's width into columns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,7 +9,7 @@ use super::{GUTTER, LogRows};
 use crate::display;
 use crate::log::Row;
 use crate::time::Time;
-use crate::tui::view_options::Times;
+use crate::tui::log::Times;
 
 /// The times in front of rows.
 #[derive(Clone)]

@@ -1,12 +1,9 @@
 //! The tree of jobs and commands, and the item of a run to show first.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use super::Model;
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::{JobId, Outcome, Phase};
-use crate::sanitize::name;
-use crate::tui::at::At;
 
 /// The tree of jobs and commands.
 #[derive(Default)]
@@ -17,20 +14,14 @@ pub struct Tree {
     pub folded: HashSet<JobId>,
     /// The index of the first row on screen.
     pub top: usize,
+    /// The number of rows on screen.
+    pub height: usize,
     /// The command that was last reached by its rank among the slowest.
     pub ranked: Option<Place>,
     /// True if the user chose the selection, which then no longer moves automatically.
     pub chosen: bool,
     /// True if all commands of the selected job or run are shown, as long as it is selected.
     pub shows_all: bool,
-    /// The sections that the user folded or opened; true if open.
-    pub opened: HashMap<Place, bool>,
-    /// True if all groups in logs are folded, false if all are open; `None` if the marker of each
-    /// group decides.
-    pub all_groups: Option<bool>,
-    /// The groups that the user folded or opened, by their commands and the offsets of their
-    /// headings; true if folded.
-    pub groups: HashMap<(Place, u64), bool>,
 }
 
 /// A row of the tree.
@@ -73,7 +64,7 @@ impl<'a> Item<'a> {
         }
     }
 
-    fn is_at(&self, place: &Place) -> bool {
+    pub(super) fn is_at(&self, place: &Place) -> bool {
         match (self, place) {
             (Self::Run(_), Place::Run) => true,
             (Self::Job(job), Place::Job(id)) => job.job.id == *id,
@@ -83,34 +74,38 @@ impl<'a> Item<'a> {
     }
 }
 
-impl Model {
-    /// Returns the visible rows of the tree.
-    #[must_use]
-    pub fn items(&self) -> Vec<Item<'_>> {
-        self.all_items()
-            .into_iter()
-            .filter(|item| item.sh().is_none() || !self.is_folded(item))
-            .collect()
-    }
+/// Returns all rows of the tree, including those in folded jobs.
+#[must_use]
+pub fn items_of(run: &RunNode) -> Vec<Item<'_>> {
+    let with_shs = |job| {
+        std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)))
+    };
+    std::iter::once(Item::Run(run)).chain(run.jobs.iter().flat_map(with_shs)).collect()
+}
 
-    /// Returns all rows of the tree, including those in folded jobs.
+/// Returns the item of a run at a place.
+#[must_use]
+pub fn item_of<'a>(run: &'a RunNode, place: &Place) -> Option<Item<'a>> {
+    let Some(id) = place.job() else { return Some(Item::Run(run)) };
+    let job = run.jobs.iter().find(|job| job.job.id == *id)?;
+    let Some(n) = place.n() else { return Some(Item::Job(job)) };
+    job.shs.iter().find(|sh| sh.n == n).map(|sh| Item::Sh(job, sh))
+}
+
+impl Tree {
+    /// Returns the visible rows.
     #[must_use]
-    pub fn all_items(&self) -> Vec<Item<'_>> {
-        let Some(run) = &self.run else { return Vec::new() };
-        let with_shs = |job| {
-            std::iter::once(Item::Job(job)).chain(job.shs.iter().map(move |sh| Item::Sh(job, sh)))
+    pub fn items<'a>(&self, run: &'a RunNode) -> Vec<Item<'a>> {
+        let is_folded = |item: &Item<'_>| {
+            item.sh().is_some() && item.job().is_some_and(|job| self.folded.contains(&job.job.id))
         };
-        std::iter::once(Item::Run(run)).chain(run.jobs.iter().flat_map(with_shs)).collect()
-    }
-
-    fn is_folded(&self, item: &Item<'_>) -> bool {
-        item.job().is_some_and(|job| self.tree.folded.contains(&job.job.id))
+        items_of(run).into_iter().filter(|item| !is_folded(item)).collect()
     }
 
     /// Returns the index of the selection among the visible rows.
     #[must_use]
-    pub fn item_at(&self, items: &[Item<'_>]) -> Option<usize> {
-        let at = self.tree.at.as_ref()?;
+    pub fn index_in(&self, items: &[Item<'_>]) -> Option<usize> {
+        let at = self.at.as_ref()?;
         let found = items.iter().position(|item| item.is_at(at));
         // A command in a folded job is represented by its job.
         let job = || at.job().cloned().map(Place::Job);
@@ -121,12 +116,11 @@ impl Model {
     /// show first (see `telling_sh`), or the run itself. If all commands of a job are shown, or
     /// it has none, returns the job.
     #[must_use]
-    pub fn shown(&self) -> Option<Item<'_>> {
-        let run = self.run.as_ref()?;
-        let at = self.tree.at.as_ref()?;
+    pub fn shown<'a>(&self, run: &'a RunNode) -> Option<Item<'a>> {
+        let at = self.at.as_ref()?;
         let Some(id) = at.job() else { return Some(Item::Run(run)) };
         let job = run.jobs.iter().find(|job| job.job.id == *id)?;
-        if self.tree.shows_all {
+        if self.shows_all {
             return Some(Item::Job(job));
         }
         let sh = match at {
@@ -134,29 +128,6 @@ impl Model {
             _ => telling_sh(job),
         };
         Some(sh.map_or(Item::Job(job), |sh| Item::Sh(job, sh)))
-    }
-
-    /// Returns the item of the open run at a place.
-    #[must_use]
-    pub fn item(&self, place: &Place) -> Option<Item<'_>> {
-        let run = self.run.as_ref()?;
-        let Some(id) = place.job() else { return Some(Item::Run(run)) };
-        let job = run.jobs.iter().find(|job| job.job.id == *id)?;
-        let Some(n) = place.n() else { return Some(Item::Job(job)) };
-        job.shs.iter().find(|sh| sh.n == n).map(|sh| Item::Sh(job, sh))
-    }
-
-    /// Returns the name of a place for a message: `test/2`.
-    #[must_use]
-    pub fn name_of(&self, place: &Place) -> String {
-        let at = At { place: Some(place.clone()), position: None };
-        name(&at.to_string()).into_owned()
-    }
-
-    /// Returns true if there are findings about a row of the tree.
-    #[must_use]
-    pub fn is_odd(&self, item: &Item<'_>) -> bool {
-        self.run.as_ref().is_some_and(|run| run.findings.at(&item.place()).next().is_some())
     }
 }
 

@@ -1,7 +1,9 @@
-//! The display options of logs: they apply to every log until the user changes them. Pure data.
+//! The display options of logs: they apply to every log until the user changes them.
 
+use super::Log;
 use crate::sanitize::Progress;
 use crate::search::{Query, RowFilter};
+use crate::tui::msg::{AppEvent, Events};
 
 /// The display options of logs.
 #[derive(Clone, Default, Debug)]
@@ -25,6 +27,34 @@ impl ViewOptions {
     #[must_use]
     pub fn is_flat(&self) -> bool {
         !self.wrap && self.row_filter.progress == Progress::Last
+    }
+}
+
+impl Log {
+    /// Shows the next kind of time in front of each row.
+    pub(in crate::tui) fn next_times(&mut self) -> Events {
+        self.options.times = self.options.times.next();
+        self.viewport.take();
+        AppEvent::status(self.options.times.as_str())
+    }
+
+    /// Shows or hides the row numbers.
+    pub(in crate::tui) fn toggle_numbers(&mut self) -> Events {
+        self.options.numbers = !self.options.numbers;
+        self.viewport.take();
+        Events::none()
+    }
+
+    /// Toggles the wrapping of long rows. The first row on screen stays the same.
+    pub(in crate::tui) fn toggle_wrap(&mut self) -> Events {
+        self.options.wrap = !self.options.wrap;
+        (self.line, self.sideways) = (0, 0);
+        self.viewport.take();
+        AppEvent::status(if self.options.wrap {
+            "long rows are wrapped"
+        } else {
+            "long rows are cut off"
+        })
     }
 }
 

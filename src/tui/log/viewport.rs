@@ -9,6 +9,7 @@ use std::ops::Range;
 pub type Line = (usize, usize);
 
 /// The lines of the loaded rows, and the height of the pane.
+#[derive(PartialEq, Eq, Debug)]
 pub struct Viewport {
     height: usize,
     /// The number of lines of each loaded row.
@@ -21,6 +22,12 @@ impl Viewport {
     #[must_use]
     pub fn new(height: usize, lines: impl IntoIterator<Item = usize>) -> Self {
         Self { height: height.max(1), lines: lines.into_iter().map(|lines| lines.max(1)).collect() }
+    }
+
+    /// Returns the number of lines of all loaded rows.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        self.lines.iter().sum()
     }
 
     /// Returns the first line on screen at which the last loaded rows fill the pane.

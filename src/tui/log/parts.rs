@@ -1,0 +1,98 @@
+//! The parts of the log's pane: what is above the rows, the columns, and the lines of a row.
+
+use std::collections::HashSet;
+
+use super::rows::{Columns, lines_of};
+use super::{Card, Frame, Log, Viewport};
+use crate::log::Row;
+use crate::search::Cause;
+use crate::tui::layout::{Above, LogParts, log_parts};
+
+impl Log {
+    /// Sets the area of the pane.
+    pub(in crate::tui) fn set_frame(&mut self, frame: Frame) {
+        if self.frame != frame {
+            self.frame = frame;
+            self.viewport.take();
+        }
+    }
+
+    /// Returns the number of log rows on screen; at least one, so that paging moves.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        usize::from(self.parts(self.frame, false).rows.height).max(1)
+    }
+
+    /// Divides an area of the pane into its parts.
+    #[must_use]
+    pub fn parts(&self, frame: Frame, has_no_rows: bool) -> LogParts {
+        let far_rows = self.open_card().map_or(0, |card| card.far.len());
+        let header = if self.options.header { frame.header } else { 0 };
+        log_parts(frame.body, Above { header, notes: frame.notes, far_rows, has_no_rows })
+    }
+
+    /// Returns the likely cause of the failure while its card is open. The full header replaces the
+    /// card.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.open_card().map(|card| &*card.cause)
+    }
+
+    fn open_card(&self) -> Option<&Card> {
+        self.card.as_ref().filter(|card| card.is_open && !self.options.header)
+    }
+
+    /// Divides the width of the pane into columns.
+    #[must_use]
+    pub fn columns(&self) -> Columns {
+        let most = self.known.numbers.iter().flatten().max().copied().or(self.known.total_rows);
+        let numbers = self.options.numbers.then_some(most.unwrap_or(0));
+        // The text of wrapped rows depends on the columns.
+        let is_whole = self.window.at_start
+            && self.window.at_end
+            && !self.options.wrap
+            && self.viewport().lines() <= self.height();
+        Columns::new(self.frame.body.width, numbers, self.options.times, !is_whole)
+    }
+
+    /// Returns the viewport of the loaded rows.
+    #[must_use]
+    pub fn viewport(&self) -> &Viewport {
+        self.viewport.get_or_init(|| self.new_viewport())
+    }
+
+    /// Computes the viewport of the loaded rows.
+    pub(super) fn new_viewport(&self) -> Viewport {
+        Viewport::new(self.height(), self.window.rows.iter().map(self.lines_of()))
+    }
+
+    /// Returns a function that counts the screen lines of a log row.
+    fn lines_of(&self) -> impl Fn(&Row) -> usize + use<> {
+        let is_flat = self.options.is_flat();
+        let width = self.options.wrap.then(|| self.columns().text);
+        let (progress, is_interrupted) = (self.options.row_filter.progress, self.is_interrupted);
+        let heads: HashSet<u64> = self.known.heads.iter().map(|head| head.at).collect();
+        move |row| {
+            let is_head = is_flat || heads.contains(&row.offset);
+            if is_head { 1 } else { lines_of(row, width, progress, is_interrupted) }
+        }
+    }
+
+    /// Returns the row under the cursor, on which keys act.
+    #[must_use]
+    pub fn current_row(&self) -> Option<&Row> {
+        self.window.rows.get(self.cursor_index())
+    }
+
+    /// Returns true if the log may still be written: its command runs, or nothing is known of it.
+    #[must_use]
+    pub const fn may_grow(&self) -> bool {
+        self.is_alive || self.is_unknown
+    }
+
+    /// Returns the first loaded row below the screen.
+    #[must_use]
+    pub fn first_below(&self) -> Option<&Row> {
+        self.window.rows.get(self.viewport().rows((self.top, self.line)).end)
+    }
+}
