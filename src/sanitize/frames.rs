@@ -9,8 +9,9 @@
 //! ```
 //!
 //! Each line is divided into pieces: ranges of columns that show the same row. A row with visible
-//! text is overwritten if none of its text is left. A row without visible text is overwritten if
-//! the terminal shows no empty line for it. After an unknown sequence, all earlier rows are kept.
+//! text is overwritten if none of its text is left. A row without visible text counts as
+//! overwritten if the line on which it ended contains text, or if a later row has ended on that
+//! line. After an unknown sequence, later rows no longer overwrite the text of earlier rows.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -26,7 +27,7 @@ use super::{push_visible, without_line_end};
 pub const MAX_FRAME_ROWS: usize = 100;
 
 /// The maximum number of pieces of a line, more than a progress bar ever needs. If a line has more,
-/// all earlier rows are kept.
+/// later rows no longer overwrite the text of earlier rows.
 const MAX_PIECES: usize = 1000;
 
 /// Returns, for each row, true if a later row has overwritten it by moving the cursor up. `rows`
@@ -69,7 +70,7 @@ struct Run {
     ink: Option<(usize, usize)>,
 }
 
-/// The visible rest of a row.
+/// The state of a pending row.
 #[derive(Default)]
 struct Drawn {
     /// The number of columns that still show the row.
@@ -150,7 +151,8 @@ impl Frames {
         } else if line.is_some_and(|line| !shows_empty_line(line)) {
             true
         } else {
-            // If the last row contained a control, it shows no empty line.
+            // The last row does not count as an empty line if it contained a control, such as
+            // `ESC[?25h`.
             drawn.has_moved && self.rows.is_empty()
         })
     }
@@ -237,8 +239,8 @@ impl Frames {
         self.column = behind(to, without_lead.len().saturating_sub(ink.len()));
     }
 
-    /// Draws the run of text up to the cursor. Blanks before and after the text erase; blanks
-    /// within it belong to it.
+    /// Draws the run of text up to the cursor. Leading and trailing blanks erase their columns;
+    /// other blanks belong to the text.
     fn draw_run(&mut self) {
         let Some(Run { from, ink }) = self.run.take() else { return };
         let (start, end) = ink.unwrap_or((self.column, self.column));
@@ -280,7 +282,8 @@ impl Frames {
         }
     }
 
-    /// Moves the pieces to the right of the cursor.
+    /// Moves the pieces of the cursor's line that begin at or after the cursor. `moved` returns the
+    /// new column for an old one.
     fn shift(&mut self, moved: impl Fn(usize) -> usize) {
         let column = self.column;
         let pieces = self.lines.get_mut(self.line).into_iter().flat_map(|line| &mut line.pieces);
