@@ -89,8 +89,8 @@ pub(super) struct View {
     pub output: OutputArgs,
     /// Switch to each new run as soon as it begins
     ///
-    /// Opens the newest run, and then each run that begins, as far as --repo and --ref match. A run
-    /// in a queue is opened when it starts. Applies to the screen only, and takes no RUN.
+    /// Opens the newest run, and then each new run. With --repo or --ref, opens only matching runs.
+    /// A run in a queue is opened when it starts. Applies to the screen only, and takes no RUN.
     #[arg(
         long,
         conflicts_with_all = ["once", "follow"],
@@ -149,8 +149,8 @@ pub(super) struct OutputArgs {
     pub once: bool,
     /// Print rows as they arrive, until the run ends
     ///
-    /// Prints plain lines and opens no screen. Screen readers and simple terminals get this
-    /// output without the option: set ACCESSIBLE=1 or TERM=dumb.
+    /// Prints plain lines and opens no screen. For screen readers and simple terminals,
+    /// ACCESSIBLE=1 or TERM=dumb selects this output without the option.
     #[arg(long, conflicts_with = "once")]
     pub follow: bool,
     /// Print text (default), json, jsonl, raw, or records
@@ -386,7 +386,7 @@ pub(super) struct Doctor {
     pub store: StoreArgs,
 }
 
-/// The facts of a new run, and the way it is recorded.
+/// The repository, ref and commit of a new run.
 #[derive(Args, Debug)]
 #[command(next_help_heading = help::RUN)]
 pub(super) struct RunFacts {
@@ -401,7 +401,7 @@ pub(super) struct RunFacts {
     pub sha: Option<String>,
 }
 
-/// The store to record into.
+/// The store to record into, and the settings of the recording.
 #[derive(Args, Debug)]
 #[command(next_help_heading = help::STORE)]
 pub(super) struct RecordArgs {
