@@ -1,4 +1,5 @@
-//! `--format records`: one object per physical line, including lines that are not records. Lines
+//! `--format records`: one object per physical line, including lines that are not records. A line
+//! that is split because of its length has one object per piece, with the same line number. Lines
 //! are not joined into rows. A line of a plain log has content, but no time, stream or tag.
 
 use std::io::{self, Write};

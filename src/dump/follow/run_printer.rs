@@ -16,7 +16,7 @@ use crate::model::{JobId, Phase};
 use crate::sanitize::{Sanitizer, name};
 use crate::time::Time;
 
-/// A printer of all data of a run that has not been printed yet.
+/// A printer of a run. Each call prints only the data that earlier calls have not printed.
 pub(super) struct RunPrinter<'a, W> {
     look: &'a PrintOptions,
     out: &'a mut W,
