@@ -37,7 +37,7 @@ pub fn is_error(text: &str) -> bool {
 }
 
 /// Returns the weight of a row as the cause of a failure, and the name of the rule that matched.
-/// `None` if no rule or clue matches.
+/// `None` if no rule or clue matches, or if a harmless pattern overrides all matches.
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let matches = WEIGHED.matches(without_prefix(text));
     let is_harmless = matches.matched_any() && TABLE.harmless.is_match(text.as_bytes());
@@ -56,7 +56,7 @@ pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
 /// The weight of a row as the cause of a failure, in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Weight {
-    /// Not an error: the failure before it is retried.
+    /// Not an error: a retry after the failure above it.
     Again,
     /// The start of a test.
     Started,
@@ -64,14 +64,14 @@ pub(super) enum Weight {
     Passed,
     /// The source location of the message above.
     Place,
-    /// An error entry of a program's own log. A program may also continue after such an entry.
+    /// An error entry of a program's own log. It does not always stop the program.
     Logged,
     /// A consequence: a report of a failure that other rows describe. Takes precedence over all
     /// other rules that match the same row.
     Aftermath,
     /// The name of a failed test or step.
     Name,
-    /// A problem after which programs may also continue.
+    /// A problem that does not always stop the program.
     Aside,
     /// A problem, in a program's own words.
     Message,
@@ -88,8 +88,8 @@ pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
     Some(rule).filter(|rule| !FAMILIES.contains(rule) && !rule.contains(", "))
 }
 
-/// Returns the text without the prefixes of the message: indents, frames, times, the name of a
-/// container.
+/// Returns the text without the prefixes that [`BEFORE`] matches, such as indents, times and the
+/// name of a container.
 fn without_prefix(text: &str) -> &[u8] {
     let text = text.as_bytes();
     let start = TABLE.before.find(text).map_or(0, |found| found.end());
@@ -248,7 +248,7 @@ static RULES: &[Rule] = &[
     (Fault, "gtest", r": Failure$", "geometry_test.cpp:13: Failure"),
     (Heading, "tap, bats", r"^not ok\b", "not ok 3 unknown command fails with error"),
 
-    // Build tools and what they drive.
+    // Build tools, package managers, containers, deployment tools, git, CI systems.
     (Fault, "make", r"^\w*make(?:\[\d+\])?: \*\*\* ",
      "make: *** No rule to make target 'a.c', needed by 'a.o'.  Stop."),
     (Aftermath, "make", concat!(

@@ -88,8 +88,8 @@ pub fn find(
     }
 }
 
-/// Returns how many matching rows begin before `offset`, in the scanned part of `hits`. This is the
-/// rank, counted from 0, of a matching row at `offset`.
+/// Returns how many matching rows begin before `offset`, in the part of the log that `hits` covers.
+/// This is the rank, counted from 0, of a matching row at `offset`.
 pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) -> Result<u64> {
     let mut rows = hits.before(offset);
     let checkpoint = log.checkpoint_at(Hits::block_start(offset))?;
@@ -100,7 +100,7 @@ pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) 
     Ok(rows)
 }
 
-/// A log and a query.
+/// A scanner for stretches of a log: ranges from a checkpoint to an offset.
 #[derive(Clone, Copy)]
 struct Stretch<'a> {
     log: &'a LogFile,
