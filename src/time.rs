@@ -41,8 +41,8 @@ impl Time {
         Self { secs: ms.div_euclid(1000), nanos }
     }
 
-    /// Returns the time of the wall clock. For recorders and the outermost code of the program
-    /// only; pure code receives the time as an argument.
+    /// Returns the time of the wall clock. Call this only in code that does I/O; pure code receives
+    /// the time as an argument.
     #[must_use]
     pub fn now() -> Self {
         match SystemTime::now().duration_since(UNIX_EPOCH) {
@@ -150,8 +150,8 @@ const fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// A formatter for `YYYY-MM-DDTHH:MM:SS`. Years outside 0–9999 have a sign and as many digits as
-/// they need (the expanded form of ISO 8601).
+/// A formatter for `YYYY-MM-DDTHH:MM:SS`. Years outside 0–9999 have a sign and at least four digits
+/// (the expanded form of ISO 8601).
 struct Head(i64);
 
 impl fmt::Display for Head {

@@ -93,7 +93,7 @@ impl<T> PerStream<T> {
 pub enum Tag {
     /// `P`: the entry continues in a later record of the same stream.
     Partial,
-    /// `F`: the entry ends here; stands for a newline.
+    /// `F`: the entry ends here, and a newline follows it in the stream.
     Full,
 }
 
