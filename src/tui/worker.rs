@@ -66,7 +66,7 @@ impl Worker {
                 }
             }
             WorkerRequest::ReadHighlights(runs) => {
-                // Without an answer from the store, the column stays empty.
+                // If the store cannot be read, the list of runs shows no highlights for these runs.
                 let found = self.catalog.highlights(&runs).unwrap_or_default();
                 vec![Msg::Highlights(runs, found)]
             }
@@ -129,15 +129,17 @@ impl Worker {
         }
     }
 
-    /// Returns [`Msg::Disk`] if another file has replaced the one that was read: the new file must
-    /// be read, and there may be no further event. After a failure, the worker waits for an event.
+    /// Returns [`Msg::Disk`] if another file has replaced the one that was read. The new file must
+    /// be read, but the disk watcher may report no further change. Returns `None` after a failure:
+    /// the worker then waits for the disk watcher.
     fn look_again(&self, answers: &[Msg]) -> Option<Msg> {
         let has_failed = answers.iter().any(|answer| matches!(answer, Msg::Failed(..)));
         self.open.as_ref().filter(|open| open.awaits_switch() && !has_failed).map(|_| Msg::Disk)
     }
 
-    /// Returns the directories to watch if the log adds new ones. If a log is a symbolic link, its
-    /// target may be in a directory that the catalog does not watch.
+    /// Returns all directories to watch if an open log is in a directory that is not watched yet.
+    /// If a log is a symbolic link, its target may be in a directory that the catalog does not
+    /// watch.
     fn watch_log(&mut self) -> Option<Msg> {
         let is_known = |dir: &PathBuf| self.seen.dirs.iter().any(|(known, _)| known == dir);
         let new: Vec<_> =
