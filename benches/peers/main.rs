@@ -14,10 +14,10 @@
 //! milliseconds. The first contender is rundown. Before each measurement the files are read, so
 //! that all programs find them in memory.
 //!
-//! Screens are read by a terminal emulator of 120x40 cells. All figures include its time: little if
-//! a program draws a screen, nearly all of it if a program prints the whole log (`tail -f`,
-//! `less +F`). Memory is sampled every 5 ms: `anonymous` is the process's own memory,
-//! the rest are mapped files.
+//! Screens are read by a terminal emulator of 120x40 cells. The measured times include the
+//! emulator's work: a small part of the time for a program that draws a screen, but nearly all of
+//! the time for a program that prints the whole log (`tail -f`, `less +F`). Memory is sampled every
+//! 5 ms: `anonymous` is the process's own memory, the rest are mapped files.
 //!
 //! If a section has a goal, the goal is printed. A single result that misses it proves nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -52,7 +52,7 @@ struct Arguments {
     /// Size of the usual log, in MiB
     #[arg(long, default_value_t = 1024)]
     mib: u64,
-    /// Measure on a log of 10 GiB, additionally or instead
+    /// Measure open also on a log of 10 GiB, and goto and keys only on that log
     #[arg(long)]
     big: bool,
     /// Number of rounds, after one for warming up
@@ -90,9 +90,9 @@ enum Section {
     /// 1,000,000 lines/s for 10 s: response time of keys meanwhile, time until the last row and the
     /// number of rows are shown
     Burst,
-    /// Row number or time → the rows of a screen, in process
+    /// Jump to a row number or a time → the rows of a screen are read, without a terminal
     Goto,
-    /// j and k while rows are counted → the screen has moved
+    /// While rows are counted: press of j or k → the screen has moved
     Keys,
 }
 
@@ -164,7 +164,7 @@ impl Bench {
         args: &[&str],
         log: &Path,
     ) -> Result<Option<(Terminal, Instant)>> {
-        // By default, rundown opens a log without a known run at its start.
+        // By default, rundown shows the start of a log that belongs to no known run.
         let place: &[&str] = if program == self.arguments.rundown { &["--at", "end"] } else { &[] };
         let args: Vec<&OsStr> = [args, place]
             .concat()

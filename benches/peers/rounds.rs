@@ -24,8 +24,8 @@ pub struct Contender<'a> {
     name: String,
     /// The maximum ratio of the first contender's time to this one's.
     goal: Option<f64>,
-    /// `None` if the program is not installed. Its result is `None` if the expected screen did not
-    /// appear.
+    /// The function that takes a sample; `None` if the program is not installed or is left out. The
+    /// function returns `None` if the expected screen did not appear.
     run: Option<Run<'a>>,
 }
 
