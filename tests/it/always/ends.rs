@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::*;
 
-/// Keeps every other writer out until it is dropped.
+/// Locks the database for writing until the returned connection is dropped.
 fn locked(dir: &TempDir) -> Connection {
     let connection = open(dir);
     connection.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -51,7 +51,8 @@ fn a_permanent_lock_loses_the_rows_and_is_reported_once() {
     let before = SystemTime::now();
     let output = run(dir.path(), &[], &COMMAND);
     let notices = assert_ran(dir.path(), &output, "a lock");
-    // It starts within two seconds and ends within five more. The rest is for a busy machine.
+    // The command starts within two seconds, and the recorder ends within five more. The limits
+    // are higher, for a busy machine.
     let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
     assert!(started.duration_since(before).unwrap() < Duration::from_secs(6));
     assert!(started.elapsed().unwrap() < Duration::from_secs(12));
@@ -68,12 +69,12 @@ fn a_permanent_lock_loses_the_rows_and_is_reported_once() {
     let logs = notices.split("its logs are in ").nth(1).unwrap().split(": ").next().unwrap();
     assert!(
         text(&crate::support::run(dir.path(), &["--once", logs]).stdout).contains("out"),
-        "the log can be read"
+        "the log is readable"
     );
 }
 
-/// Returns true if this process ignores SIGINT, as a background job of a shell does. Its children
-/// inherit that.
+/// Returns true if this process ignores SIGINT, like a background job of a shell. Its children then
+/// ignore SIGINT, too.
 fn ignores_sigint() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
@@ -84,7 +85,7 @@ fn ignores_sigint() -> bool {
 fn a_signal_ends_the_wait_for_a_locked_database() {
     for signal in [Signal::TERM, Signal::INT] {
         if signal == Signal::INT && ignores_sigint() {
-            continue; // a recorder respects that
+            continue; // A recorder keeps ignoring the signals that it ignores at its start.
         }
         let dir = recorded();
         let _lock = locked(&dir);
@@ -96,11 +97,11 @@ fn a_signal_ends_the_wait_for_a_locked_database() {
         let pid = Pid::from_child(&recorder);
         let started = Instant::now();
         wait_until("the end", || {
-            // The command may still exist for the first signals.
+            // The recorder forwards signals while the command still runs, so send several.
             let _ = kill_process(pid, signal);
             recorder.try_wait().unwrap().is_some()
         });
-        assert!(started.elapsed() < Duration::from_secs(4), "the whole wait takes five seconds");
+        assert!(started.elapsed() < Duration::from_secs(4), "without a signal, it waits 5 s");
         let output = recorder.wait_with_output().unwrap();
         let notices = text(&output.stderr);
         assert!(notices.contains("is not in the database"), "{notices}");
@@ -110,7 +111,7 @@ fn a_signal_ends_the_wait_for_a_locked_database() {
 #[test]
 fn fatal_signals_are_forwarded_to_the_command() {
     let dir = TempDir::new().unwrap();
-    // RTMIN+2 by its number, since not every shell has a name for it.
+    // Signal 36 is RTMIN+2. Not every shell has a name for it.
     let traps = "trap 'echo got USR1' USR1; trap 'echo got USR2' USR2; \
                  trap 'echo got ALRM' ALRM; trap 'echo got 36' 36";
     let script = format!("{traps}; echo ready; until [ -e stop ]; do sleep 0.02; done; exit 5");
@@ -139,7 +140,7 @@ fn a_reader_with_an_open_database_causes_no_lost_row_and_no_message() {
     let dir = recorded();
     let reader = open(&dir);
     reader.execute_batch("BEGIN; SELECT * FROM runs").unwrap();
-    // Without the final sync of the logs, which the signals below may end with a message.
+    // Disable the final sync of the logs, which reports an interruption by the signals below.
     fs::write(dir.path().join("c.toml"), "sync = false").unwrap();
     let mut recorder =
         start(&dir, &["--config", "c.toml", "record", "--", "sh", "-c", "echo done"]);

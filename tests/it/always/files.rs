@@ -1,4 +1,4 @@
-//! Files of a store that change while or after a run is recorded.
+//! Stores whose files are removed, moved or changed during or after the recording of a run.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! The command always runs, in spite of any fault of the store. The tests use the real binary, as a
-//! CI job does.
+//! A recorded command always runs, even if the store is unusable. The tests use the real binary, as
+//! a CI job does.
 
 mod ends;
 mod files;
@@ -15,15 +15,15 @@ use tempfile::TempDir;
 
 use crate::support::{rundown, store, wait_until};
 
-/// Prints on both streams, leaves a file behind, and exits with 7.
+/// A command that prints to both streams, creates the file `ran`, and exits with 7.
 const COMMAND: [&str; 3] = ["sh", "-c", "echo out; echo err >&2; touch ran; exit 7"];
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Compiles `shim.c`, a library that changes the results of system calls. A static binary loads no
-/// libraries.
+/// Compiles `shim.c`, a library that changes the results of system calls. A static (musl) binary
+/// cannot load it.
 #[cfg(all(target_os = "linux", not(target_env = "musl")))]
 fn shim(dir: &Path) -> PathBuf {
     let (source, library) =
@@ -33,7 +33,7 @@ fn shim(dir: &Path) -> PathBuf {
         .arg(&library)
         .args([source, "-ldl"])
         .status();
-    assert!(status.unwrap().success(), "a C compiler is needed, as for the build");
+    assert!(status.unwrap().success(), "the tests need a C compiler, as the build does");
     library
 }
 
@@ -59,12 +59,13 @@ fn sql(dir: &TempDir, sql: &str) -> Vec<String> {
     rows.collect::<Result<_, _>>().unwrap()
 }
 
-/// An unusable store: its name, a function that makes it in `store`, and a part of the message.
+/// An unusable store: a description, a function that creates it as `store` in a new directory, and
+/// a part of the error message.
 type Broken = (&'static str, fn() -> TempDir, &'static str);
 
 const BROKEN: &[Broken] = &[
     ("a file in place of the root", || with("store", b""), "cannot create store"),
-    ("a file above the root", || with_link("/dev/null/store"), "cannot create store"),
+    ("a root below a file", || with_link("/dev/null/store"), "cannot create store"),
     (
         "a root where nothing can be made",
         || with_link("/proc/self/fdinfo"),
@@ -130,8 +131,7 @@ fn quire() -> TempDir {
     dir
 }
 
-/// Asserts that the command ran, and that its output and its exit code are unchanged. Returns the
-/// notices of rundown.
+/// Asserts that [`COMMAND`] ran with its own output and exit code. Returns the notices of rundown.
 #[track_caller]
 fn assert_ran(dir: &Path, output: &Output, what: &str) -> String {
     let (out, err) = (text(&output.stdout), text(&output.stderr));
@@ -157,7 +157,7 @@ fn a_command_runs_with_an_unusable_store_unless_recording_is_required() {
         );
         assert_eq!(notices.matches("rundown: ").count(), 1, "reported once: {notices}");
         fs::remove_file(dir.path().join("ran")).unwrap();
-        assert_eq!(bytes_below(dir.path()), before, "{what}: it was left as it is");
+        assert_eq!(bytes_below(dir.path()), before, "{what}: the store is unchanged");
     }
 }
 
@@ -198,7 +198,7 @@ fn a_pipeline_runs_with_an_unusable_store() {
 }
 
 #[test]
-fn a_command_runs_without_a_store_directory() {
+fn a_command_runs_if_the_default_store_cannot_be_created() {
     let dir = TempDir::new().unwrap();
     let output = rundown(dir.path())
         .env("HOME", "/proc/nowhere")
@@ -249,8 +249,8 @@ fn an_invalid_configuration_is_reported_and_does_not_stop_a_command() {
     assert!(text(&output.stderr).contains("bad.toml:1:8"), "{}", text(&output.stderr));
 }
 
-/// A limit on the size of files simulates a full disk. It comes with SIGXFSZ, which kills a process
-/// that does not handle it.
+/// Simulates a full disk by a limit on the size of files. A write beyond the limit also raises
+/// SIGXFSZ, which kills a process that does not handle it.
 #[test]
 fn a_command_runs_on_a_full_disk() {
     for (limit, has_store) in
@@ -270,7 +270,7 @@ fn a_command_runs_on_a_full_disk() {
     }
 }
 
-/// Runs the binary in a directory after a shell has prepared the process.
+/// Runs the binary in a directory, in a process that a shell has prepared (limits, traps, umask).
 fn prepared(dir: &Path, preparation: &str, args: &[&str]) -> Output {
     let script = format!("{preparation}; exec \"$0\" --root store \"$@\"");
     let mut command = Command::new("bash");
@@ -286,7 +286,8 @@ fn prepared(dir: &Path, preparation: &str, args: &[&str]) -> Output {
 fn commands_run_when_file_descriptors_run_out() {
     let dir = recorded();
     fs::write(dir.path().join("p.toml"), "[jobs.sh]\ncommands = ['echo out; exit 7']").unwrap();
-    // Without posix_spawn, the standard library needs two descriptors to start a command.
+    // A limit of 4 leaves one descriptor besides the standard streams. `exec` needs it to read its
+    // pipeline. Without posix_spawn, the standard library needs two more to start a command.
     let least = if cfg!(target_env = "musl") { 6 } else { 4 };
     for (limit, args) in (least..40).flat_map(|limit| {
         let record = &["record", "--", "sh", "-c", "echo out; exit 7"][..];
@@ -294,13 +295,12 @@ fn commands_run_when_file_descriptors_run_out() {
     }) {
         let output = prepared(dir.path(), &format!("ulimit -n {limit}"), args);
         let (err, code) = (text(&output.stderr), if args[0] == "exec" { 1 } else { 7 });
-        // The file of a pipeline is one descriptor that it needs itself.
         assert_eq!(
             (output.status.code(), text(&output.stdout).as_str()),
             (Some(code), "out\n"),
             "{limit} {args:?}: {err}"
         );
-        // A finished command has its whole log, or no log and a message.
+        // The log of a finished command is complete (44 bytes), or a message reports the loss.
         let bytes =
             "SELECT coalesce(log_bytes, '-') || '' FROM sh_calls ORDER BY run_id DESC LIMIT 1";
         let is_reported = err.contains("not recorded: ");
@@ -317,7 +317,7 @@ fn commands_run_when_file_descriptors_run_out() {
 }
 
 #[test]
-fn signals_that_the_caller_ignores_change_nothing() {
+fn a_command_runs_as_usual_if_the_caller_ignores_signals() {
     let dir = TempDir::new().unwrap();
     let output =
         prepared(dir.path(), "trap '' CHLD", &["record", "--", "sh", "-c", "echo out; exit 7"]);
@@ -354,7 +354,7 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_respond() {
     let mut command = rundown(dir.path());
     command.env("LD_PRELOAD", shim(dir.path())).env("HANG", "1");
     let before = SystemTime::now();
-    // Only the recorder hangs.
+    // Only the recorder hangs: the command does not load the library.
     let script = format!("unset LD_PRELOAD; {}", COMMAND[2]);
     let output =
         command.args(["--root", "store", "record", "--", "sh", "-c", &script]).output().unwrap();
@@ -363,14 +363,14 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_respond() {
         notices,
         "rundown: not recorded: cannot use the store store: it did not respond in time\n"
     );
-    // The command starts within two seconds. The rest is for a busy machine.
+    // The command starts within two seconds. The limit is higher, for a busy machine.
     let started = fs::metadata(dir.path().join("ran")).unwrap().modified().unwrap();
     assert!(started.duration_since(before).unwrap() < Duration::from_secs(6));
 }
 
-/// `flock DIR rundown record …` holds such a lock.
+/// Tests a lock on the store's directory, as held by `flock DIR rundown record …`.
 #[test]
-fn a_lock_on_the_store_directory_is_awaited_for_a_limited_time() {
+fn a_recorder_waits_a_limited_time_for_a_lock_on_the_store_directory() {
     let dir = TempDir::new().unwrap();
     fs::create_dir(dir.path().join("store")).unwrap();
     let lock = fs::File::open(dir.path().join("store")).unwrap();
@@ -380,7 +380,7 @@ fn a_lock_on_the_store_directory_is_awaited_for_a_limited_time() {
     assert_eq!(
         assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock"),
         "",
-        "nothing to set up any more"
+        "only the setup of a store waits for the lock"
     );
     assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed", "failed"]);
 }
@@ -395,13 +395,14 @@ fn files_and_directories_are_accessible_to_their_owner_only_under_every_umask() 
         let output = prepared(dir.path(), &format!("umask {umask}"), &args);
         assert_eq!(output.status.code(), Some(7), "{umask}: {}", text(&output.stderr));
         assert_eq!(text(&output.stderr), "", "{umask}");
-        let wrong: Vec<String> = modes(&dir.path().join("store"));
+        let wrong: Vec<String> = wrong_modes(&dir.path().join("store"));
         assert_eq!(wrong, [""; 0], "{umask}");
     }
 }
 
-/// Lists the entries below a directory whose mode is not `0700` or `0600`.
-fn modes(dir: &Path) -> Vec<String> {
+/// Lists the directories below `dir` whose mode is not `0700`, and the files whose mode is not
+/// `0600`.
+fn wrong_modes(dir: &Path) -> Vec<String> {
     let mut wrong = Vec::new();
     for path in fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
         let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
@@ -410,7 +411,7 @@ fn modes(dir: &Path) -> Vec<String> {
             wrong.push(format!("{} {mode:o}", path.display()));
         }
         if is_dir {
-            wrong.extend(modes(&path));
+            wrong.extend(wrong_modes(&path));
         }
     }
     wrong
