@@ -29,11 +29,11 @@ fn assert_reads(kind: &str) {
         list["runs"].as_array().unwrap().iter().map(|run| run["state"].as_str().unwrap()).collect();
     assert_eq!(states.len(), 12, "{kind}");
     let failed = states.iter().filter(|state| state.starts_with("failed")).count();
-    assert_eq!(failed, 2, "{kind}: every seventh run, from the fourth on");
+    assert_eq!(failed, 2, "{kind}: every seventh run fails, from the fourth on");
     let shown = stdout(dir.path(), &["--root", "store", "--once"], 0);
     assert!(shown.contains("command 3 of 1"), "{kind}: {shown}");
 
-    assert!(generate(&arguments).is_err(), "{kind}: an existing directory is left alone");
+    assert!(generate(&arguments).is_err(), "{kind}: an existing directory is rejected");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Faults of real stores, one run each in `fixtures/stores/quire-v*-broken`. rundown shows the
-//! existing records, invents nothing, and reports each fault as a finding.
+//! Faults that occur in real stores, one run for each in `fixtures/stores/quire-v*-broken`. rundown
+//! shows the existing records, invents nothing, and reports each fault as a finding.
 
 use insta::assert_snapshot;
 use serde_json::Value;
@@ -9,13 +9,14 @@ use crate::support::{bytes_of, json, run, stderr, stdout, store};
 const V2: &str = "quire-v2-broken";
 const V11: &str = "quire-v11-broken";
 
-/// Asserts the facts of a run's JSON document, and the exit status that follows from the run.
+/// Asserts the exit status of `--exit-status` for a run, and the facts of its JSON document:
 ///
 /// ```text
-/// state phase reason duration
-/// job: state phase duration
-///   n state exit join
-/// odd: job n kind
+/// state phase reason duration_ms       of the run
+/// job: state phase duration_ms         of each job
+///   n state exit_code join             of each command; `, no row` or `, no log` if missing
+/// own log: 2 rows                      if the run has a log of its own
+/// odd: job n kind                      of each finding
 /// ```
 fn assert_run(name: &str, id: &str, exit_status: i32, expected: &[&str]) {
     let dir = store(name);
@@ -174,7 +175,7 @@ fn a_job_may_end_after_its_run_was_superseded() {
 }
 
 #[test]
-fn after_the_clock_was_set_back_logs_are_paired_by_time() {
+fn logs_are_paired_by_time_after_the_clock_was_set_back() {
     assert_run(
         V2,
         "b0200007",
@@ -279,7 +280,7 @@ fn plain_text_logs_have_no_findings() {
 }
 
 #[test]
-fn a_waiting_run_has_no_jobs() {
+fn a_queued_run_has_no_jobs() {
     assert_run(V2, "b0200014", 4, &["pending queued - -"]);
 }
 
@@ -326,7 +327,7 @@ fn events_provide_the_rows_that_a_collision_prevented() {
 }
 
 #[test]
-fn without_events_a_collision_leaves_logs_without_rows() {
+fn a_collision_without_events_leaves_logs_without_rows() {
     assert_run(
         V11,
         "b1100003",
@@ -392,7 +393,7 @@ fn a_running_run_is_completed_from_its_events() {
 }
 
 #[test]
-fn a_missing_program_is_reported_without_a_row() {
+fn a_command_whose_program_is_missing_has_no_row_and_no_log() {
     assert_run(
         V11,
         "b1100007",
@@ -426,7 +427,7 @@ fn unknown_events_of_a_run_are_counted_and_skipped() {
 }
 
 #[test]
-fn a_superseded_run_never_started() {
+fn a_run_may_be_superseded_before_it_starts() {
     assert_run(V11, "b1100009", 3, &["superseded finished - -"]);
 }
 
@@ -515,7 +516,7 @@ fn reading_never_changes_a_broken_store_or_prints_its_tokens() {
 }
 
 #[test]
-fn doctor_reports_the_access_mode_of_the_store_of_a_run() {
+fn doctor_for_one_run_reports_a_newer_version_of_its_store() {
     let dir = store(V11);
     rusqlite::Connection::open(dir.path().join("quire.db"))
         .unwrap()
@@ -529,7 +530,7 @@ fn doctor_reports_the_access_mode_of_the_store_of_a_run() {
 fn doctor_prints_a_json_document_even_after_an_error() {
     let dir = store(V11);
     let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
-    // The list of runs is readable, the commands of a run are not.
+    // The list of runs is readable. The commands of a run are not.
     let overflow = "DROP TABLE sh; CREATE VIEW sh AS SELECT run_id, job_id,
          abs(-9223372036854775807 - 1) AS started_at_ms, 0 AS finished_at_ms,
          0 AS exit_code, '' AS cmd FROM jobs";
@@ -561,7 +562,7 @@ fn a_run_with_too_many_rows_is_shown_in_part_with_a_notice() {
 }
 
 #[test]
-fn a_directory_without_logs_is_not_an_intact_run() {
+fn doctor_rejects_a_directory_without_logs() {
     let dir = tempfile::TempDir::new().unwrap();
     assert!(stderr(dir.path(), &["doctor", "./"], 5).contains("no logs under"));
 }

@@ -1,5 +1,5 @@
-//! Databases with random damage. Every reading command ends soon, with little memory and without a
-//! panic, and changes nothing.
+//! Databases with random damage. Every command that reads them ends soon, uses little memory, does
+//! not panic, and changes nothing.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ const LARGEST_BYTES: u64 = 500_000_000;
 
 const READING: [&[&str]; 3] = [&["list"], &["--once", "--format", "json"], &["doctor"]];
 
-/// A generator of the same numbers for the same seed (xorshift64*).
+/// A pseudorandom number generator (xorshift64*). The same seed yields the same numbers.
 struct Random(u64);
 
 impl Random {
@@ -36,9 +36,9 @@ impl Random {
     }
 }
 
-/// Makes stores whose databases are closed, in the middle of a transaction, or have changes in the
-/// `-wal` only.
-fn sound() -> Vec<TempDir> {
+/// Makes the stores to be damaged. Their databases are closed, or in the middle of a transaction,
+/// or have changes that are only in the `-wal`.
+fn undamaged_stores() -> Vec<TempDir> {
     let mut stores =
         vec![store("quire-v2-live"), store("quire-v2-broken"), store("quire-v11-broken")];
     for (version, change) in [
@@ -69,7 +69,7 @@ fn sound() -> Vec<TempDir> {
     stores
 }
 
-/// Damages a file as disks, copies and people do.
+/// Damages a file as faulty disks, incomplete copies and editors do.
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     let page = 4096.min(bytes.len());
     let (at, other) = (random.below(bytes.len()), random.below(bytes.len()));
@@ -92,7 +92,7 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
                 (random.below(bytes.len()) / page * page + random.below(24)).min(bytes.len() - 1);
             bytes[at] = random.byte();
         }),
-        // One page in place of another: trees with cycles.
+        // Copy one page over another, which may create a cycle in a tree.
         6 => {
             let (from, to) = (at / page * page, other / page * page);
             let length = page.min(bytes.len() - from).min(bytes.len() - to);
@@ -102,19 +102,19 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
-fn assert_survived(dir: &Path, of: &str) {
+fn assert_reads_safely(dir: &Path, of: &str) {
     let before = bytes_of(dir);
     for args in READING {
         let Cost { time, bytes, code, stderr } = cost(dir, args);
         assert!(matches!(code, Some(0 | 1 | 5 | 6)), "{of} {args:?}: {code:?} {stderr}");
         assert!(time < LONGEST && bytes < LARGEST_BYTES, "{of} {args:?}: {time:?}, {bytes} bytes");
-        worst(time, bytes);
+        report_worst(time, bytes);
     }
     assert!(bytes_of(dir) == before, "{of}");
 }
 
-/// Prints the longest time and the largest size so far.
-fn worst(time: Duration, bytes: u64) {
+/// Prints the longest time and the most memory of all commands so far, if either has grown.
+fn report_worst(time: Duration, bytes: u64) {
     static WORST: std::sync::Mutex<(Duration, u64)> = std::sync::Mutex::new((Duration::ZERO, 0));
     let mut worst = WORST.lock().unwrap();
     if time > worst.0 || bytes > worst.1 {
@@ -123,8 +123,8 @@ fn worst(time: Duration, bytes: u64) {
     }
 }
 
-fn survive(count: u64, seed: u64) {
-    let stores = sound();
+fn check_damaged_stores(count: u64, seed: u64) {
+    let stores = undamaged_stores();
     for number in 0..count {
         let mut random = Random((seed + number).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         let dir = TempDir::new().unwrap();
@@ -142,22 +142,22 @@ fn survive(count: u64, seed: u64) {
                 fs::write(file, bytes).unwrap();
             }
         }
-        assert_survived(dir.path(), &format!("seed {seed}, number {number}"));
+        assert_reads_safely(dir.path(), &format!("seed {seed}, number {number}"));
     }
 }
 
 #[test]
 fn forty_damaged_databases_cause_no_crash() {
     alone(forty_damaged_databases_cause_no_crash, || {
-        survive(40, 1);
+        check_damaged_stores(40, 1);
     });
 }
 
-/// Runs with `cargo test --release --test it mutated_stores -- --ignored --nocapture`.
+/// Run it with `cargo test --release --test it mutated_stores -- --ignored --nocapture`.
 #[test]
 #[ignore = "it takes a minute or more"]
 fn hundreds_of_damaged_databases_cause_no_crash() {
     alone(hundreds_of_damaged_databases_cause_no_crash, || {
-        survive(350, 1_000);
+        check_damaged_stores(350, 1_000);
     });
 }
