@@ -1,9 +1,9 @@
-//! A log full of control sequences, on the real screen and with `--once`. The output is text and
-//! rundown's own sequences, nothing else.
+//! A log full of control sequences, on the real screen and with `--once`. The output contains only
+//! text and rundown's own sequences.
 //!
-//! The tests read every byte that reaches the terminal, not the screen of an emulator: many
-//! sequences do harm elsewhere (clipboard, title, replies that come back as keys). The sequences of
-//! rundown itself are few: [`TAKEN`], [`Piece`], [`GIVEN_BACK`].
+//! The tests check every byte that is sent to the terminal, not the screen of an emulator: many
+//! sequences do harm outside the screen (clipboard, title, replies that arrive as key presses).
+//! rundown itself uses few sequences: [`TAKEN`], [`Piece`], [`GIVEN_BACK`].
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -23,15 +23,15 @@ use crate::support::{TIMEOUT, stdout};
 
 const ROWS: u16 = 40;
 const COLUMNS: u16 = 120;
-/// The digits of the number that each row begins with.
+/// The number of digits of the row number in each row.
 const MARK_DIGITS: usize = 5;
 
-/// Returns bytes that must not reach a terminal, in pieces that fit on a row.
+/// Returns bytes that must not reach a terminal, in pieces that each fit on one row.
 fn hostile() -> Vec<Vec<u8>> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     let mut add = |bytes: &[u8]| found.push(bytes.to_vec());
     for last in 0x40..=0x7e {
-        // Without SGR, which is passed on.
+        // Skip SGR (`m`), which rundown passes on.
         let forms: &[&[u8]] = &[
             b"\x1b[7777;7777",
             b"\x1b[?7777",
@@ -54,7 +54,7 @@ fn hostile() -> Vec<Vec<u8>> {
     for escaped in 0x20..=0x7e {
         add(&[0x1b, escaped]);
     }
-    // As many as fit side by side on the screen.
+    // Put eight sequences on each row, as many as fit.
     for first in (0..=1337).step_by(8) {
         let side_by_side: Vec<_> =
             (first..first + 8).map(|number| format!("\x1b]{number};x\x07")).collect();
@@ -111,8 +111,8 @@ fn hostile() -> Vec<Vec<u8>> {
     found
 }
 
-/// Returns a log and its number of rows. The hostile bytes are on both streams, across records, at
-/// the edge of the screen, and in malformed lines. Each row contains its number.
+/// Returns a log and its number of rows. The hostile bytes are on both streams, split across
+/// records, at the right edge of the screen, and in malformed lines. Each row contains its number.
 fn log() -> (Vec<u8>, usize) {
     let mut log = Vec::new();
     let mut rows = 0;
@@ -126,7 +126,7 @@ fn log() -> (Vec<u8>, usize) {
     for (n, bytes) in hostile().iter().enumerate() {
         row(["stdout F", "stderr F"][n % 2], &[b"<", bytes, b">"]);
     }
-    // Only one byte of the sequence may be visible.
+    // Sequences at the right edge of the screen, which may cut them after any byte.
     for column in 90..=COLUMNS {
         row("stdout F", &[&b"x".repeat(usize::from(column)), b"\x1b]0;x\x07\x1b[7777A\x9b2J"]);
     }
@@ -141,7 +141,7 @@ fn log() -> (Vec<u8>, usize) {
     ] {
         row("stdxxx F", &[bytes]);
     }
-    // A sequence in two rows, and in two pieces of one.
+    // Sequences that are split across rows, and across two records of one row.
     row("stdout F", &[b"\x1b"]);
     row("stdout F", &[b"[7777A \x1b[7777"]);
     row("stdout F", &[b"A"]);
@@ -150,26 +150,26 @@ fn log() -> (Vec<u8>, usize) {
     (log, rows)
 }
 
-/// The sequences that rundown sends when it takes the terminal: alternate screen, mouse.
+/// The sequences that rundown sends when it takes over the terminal: alternate screen, mouse.
 const TAKEN: &[u8] = b"\x1b[?1049h\x1b[?1000h\x1b[?1002h\x1b[?1003h\x1b[?1015h\x1b[?1006h";
-/// The sequences that give the terminal back.
+/// The sequences that rundown sends when it gives the terminal back.
 const GIVEN_BACK: &[u8] =
     b"\x1b[?2026l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?1049l\x1b[?25h";
 
-/// A sequence or a character that rundown sends in between.
+/// A sequence or a character that rundown sends between [`TAKEN`] and [`GIVEN_BACK`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Piece {
     Text(char),
     LineFeed,
     Style,
-    /// To a row and a column of the screen.
+    /// A move of the cursor to a row and a column of the screen.
     Cursor,
     BeginFrame,
     HideCursor,
     EndFrame,
 }
 
-/// Splits an output into pieces. Returns the first bytes that are not allowed as an error.
+/// Splits an output into pieces. The error contains the first bytes that are not allowed.
 fn pieces(mut rest: &[u8]) -> Result<Vec<Piece>, String> {
     let mut found = Vec::new();
     while !rest.is_empty() {
@@ -182,6 +182,7 @@ fn pieces(mut rest: &[u8]) -> Result<Vec<Piece>, String> {
     Ok(found)
 }
 
+/// Returns the first piece and its length in bytes, or `None` if the bytes are not allowed.
 fn piece(bytes: &[u8]) -> Option<(Piece, usize)> {
     if let Some(after) = bytes.strip_prefix(b"\x1b[")
         && let Some(len) = after.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b':'))
@@ -203,7 +204,7 @@ fn piece(bytes: &[u8]) -> Option<(Piece, usize)> {
     {
         return Some((piece, sequence.len()));
     }
-    // All of `bytes` would make the time quadratic in what the screen was sent.
+    // Decode only one character. Validating all of `bytes` for each piece takes quadratic time.
     let first = &bytes[..bytes.len().min(4)];
     let text = first.utf8_chunks().next()?.valid().chars().next()?;
     (!text.is_control() && !is_hidden(text)).then_some((Piece::Text(text), text.len_utf8()))
@@ -218,7 +219,7 @@ fn is_on_screen(params: &[u8]) -> bool {
     (1..=ROWS).contains(&row) && (1..=COLUMNS).contains(&column)
 }
 
-/// Returns true for characters that reorder text or are invisible. The list does not come from the
+/// Returns true for characters that reorder text or are invisible. This list is independent of the
 /// code under test.
 fn is_hidden(found: char) -> bool {
     matches!(
@@ -235,7 +236,7 @@ fn is_hidden(found: char) -> bool {
     )
 }
 
-/// rundown in a terminal, with all bytes that it has sent.
+/// A process of rundown in a terminal, and all bytes that it has sent.
 struct Terminal {
     pty: Pty,
     child: Child,
@@ -263,27 +264,28 @@ impl Terminal {
 
     fn wait(&mut self, what: &str, wanted: impl Fn(&Screen) -> bool) {
         let end = Instant::now() + TIMEOUT;
-        // Half a frame shows an invalid state.
+        // Check the screen only after a whole frame.
         while !(self.sent.ends_with(b"\x1b[?2026l") && wanted(self.parser.screen())) {
             let left = end.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero() && self.read(left),
-                "waited in vain for {what}:\n{}",
+                "timeout while waiting for {what}:\n{}",
                 self.parser.screen().contents()
             );
         }
     }
 
-    /// Reads once. Returns false if nothing came.
+    /// Reads once. Returns false if no byte arrives before the timeout or the end of the program.
     fn read(&mut self, timeout: Duration) -> bool {
         let mut fds = [PollFd::new(&self.pty, PollFlags::IN)];
         let mut buffer = [0; 1 << 14];
-        // The handlers of the recorder's tests, in this process, may interrupt it.
+        // The recorder's tests, in the same process, install signal handlers that may interrupt
+        // `poll`.
         let timeout = Timespec::try_from(timeout).unwrap();
         if retry_on_intr(|| poll(&mut fds, Some(&timeout))).unwrap() == 0 {
             return false;
         }
-        // Reading fails once the program has ended.
+        // Reading fails after the program has ended.
         let bytes = self.pty.read(&mut buffer).unwrap_or(0);
         self.sent.extend(&buffer[..bytes]);
         self.parser.process(&buffer[..bytes]);
@@ -300,7 +302,8 @@ impl Terminal {
                 return seen;
             }
             self.press(" ");
-            // On the next page, the last row is the first, unless its number is not visible.
+            // The next page begins with the last row of this page, or with a later row if the
+            // number of that row is not visible.
             let last = rows_in(&before).last();
             self.wait("the next page", |screen| {
                 let page: Vec<_> = rows_in(&screen.contents()).collect();
@@ -309,7 +312,7 @@ impl Terminal {
         }
     }
 
-    /// Quits, and returns all bytes that were sent.
+    /// Quits rundown, and returns all bytes that it has sent.
     fn leave(mut self) -> Vec<u8> {
         self.press("q");
         while self.read(TIMEOUT) {}
@@ -344,16 +347,17 @@ fn the_screen_prints_only_its_own_sequences() {
     let (dir, rows) = write_log();
     let mut terminal = Terminal::start(&dir.path().join("hostile.log"));
     terminal.wait("the first row", |screen| rows_in(&screen.contents()).next() == Some(0));
-    // The log gets the whole screen, so that its edge is at the column that the log expects.
+    // Zoom the log, so that its right edge is the one of the screen, as `log` assumes.
     terminal.press("Z");
     terminal.wait("one pane", |screen| !screen.contents().contains("Jobs"));
-    // Cursor moves hide rows when the log is folded. Unfolded, it shows every row.
+    // Page through the log twice: in the folded log, cursor moves hide rows; unfolded, it shows
+    // every row.
     terminal.page_to(rows - 1);
     terminal.press("p");
     terminal.wait("all rows", |screen| screen.contents().contains("full progress"));
     terminal.press("g");
     terminal.wait("the first row", |screen| rows_in(&screen.contents()).next() == Some(0));
-    assert_eq!(terminal.page_to(rows - 1).len(), rows, "all rows have been on the screen");
+    assert_eq!(terminal.page_to(rows - 1).len(), rows, "every row has been on screen");
     for keys in ["l", "l", "w", "g", "G"] {
         let before = terminal.parser.screen().contents();
         terminal.press(keys);
@@ -362,14 +366,14 @@ fn the_screen_prints_only_its_own_sequences() {
     assert_own(&terminal.leave());
 }
 
-/// Asserts that the terminal is taken, drawn on in whole frames, and given back. The log contains
-/// the sequences that begin and end a frame and hide the cursor, so each must occur only in the
-/// places where rundown sends it.
+/// Asserts that rundown takes over the terminal, draws whole frames, and gives the terminal back.
+/// The log contains the sequences that begin and end a frame and hide the cursor, so this also
+/// asserts that they occur only where rundown sends them.
 fn assert_own(sent: &[u8]) {
     let drawn = sent.strip_prefix(TAKEN).unwrap();
     let end = drawn.windows(GIVEN_BACK.len()).rposition(|bytes| bytes == GIVEN_BACK).unwrap();
     let pieces_of =
-        |bytes| pieces(bytes).unwrap_or_else(|bytes| panic!("the terminal is sent {bytes}"));
+        |bytes| pieces(bytes).unwrap_or_else(|bytes| panic!("sent to the terminal: {bytes}"));
     let is_of_row = |piece: &Piece| matches!(piece, Piece::Text(_) | Piece::Style | Piece::Cursor);
     for frame in pieces_of(&drawn[..end]).split_inclusive(|piece| *piece == Piece::EndFrame) {
         let rest: Vec<_> = frame.iter().filter(|piece| !is_of_row(piece)).collect();
@@ -378,7 +382,7 @@ fn assert_own(sent: &[u8]) {
 }
 
 #[test]
-fn printed_output_contains_only_styles() {
+fn printed_output_contains_no_sequences_except_styles() {
     let (dir, rows) = write_log();
     for color in ["--color=always", "--color=never"] {
         let text = stdout(dir.path(), &["--once", "./hostile.log", color], 0);

@@ -1,5 +1,5 @@
-//! Stores with hostile names, commands and links. Nothing of them controls the terminal, and no
-//! file outside a run's directory is read. Findings report the skipped files.
+//! Stores with hostile names, commands and links. None of these controls the terminal, and rundown
+//! reads no file outside a run's directory. Findings report the skipped files.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -50,8 +50,8 @@ impl Hostile {
         store
     }
 
-    /// Opens the database for one row, so that no process reads and writes it at the same time.
-    /// Accepts values that only future versions write.
+    /// Opens the database for a single change, so that it is closed when a test reads the store.
+    /// Disables the checks that reject values of future versions.
     fn database(&self) -> Connection {
         let connection = Connection::open(self.root().join("quire.db")).unwrap();
         connection
@@ -103,7 +103,8 @@ impl Hostile {
     }
 }
 
-/// Runs the binary. A process that hangs is killed and fails the test.
+/// Runs the binary. The test fails if the process panics (status 70) or hangs: `timeout` kills it
+/// after 30 seconds (status 124).
 fn once(dir: &Path, args: &[&str]) -> Output {
     let rundown = rundown(dir);
     let mut command = std::process::Command::new("timeout");
@@ -122,7 +123,8 @@ fn once(dir: &Path, args: &[&str]) -> Output {
     output
 }
 
-/// Asserts that no byte controls a terminal, except for colors and web links if `color` is set.
+/// Asserts that the bytes do not control a terminal. Colors and web links are allowed if `color` is
+/// set.
 fn assert_harmless(bytes: &[u8], color: bool, of: &str) {
     let text = str::from_utf8(bytes).unwrap();
     let plain = if color { without_colors(&without_links(text)) } else { text.to_owned() };
@@ -164,7 +166,8 @@ fn without_colors(text: &str) -> String {
 
 // ---- names ----
 
-/// Returns names of jobs. Some cannot be the name of a directory, and their logs are not found.
+/// Returns hostile names of jobs. Some cannot be the name of a directory, so their jobs have no
+/// logs.
 fn names() -> Vec<String> {
     let names = [
         "new\nline",
@@ -314,12 +317,12 @@ fn data_formats_contain_every_name_in_full() {
             "{name:?}"
         );
     }
-    assert_eq!(jobs.len(), names().len() + 1, "and one that is only in events");
+    assert_eq!(jobs.len(), names().len() + 1, "and one job that only the events contain");
     let printed: Vec<&str> =
         jobs.iter().filter_map(|job| job["commands"][0]["cmd"].as_str()).collect();
     assert!(
         commands().iter().all(|cmd| printed.contains(&cmd.as_str())),
-        "commands are printed whole"
+        "every command is printed in full"
     );
 }
 
@@ -343,8 +346,9 @@ fn no_name_command_or_row_controls_the_screen() {
 /// An entry that a run's directory must not contain, and its finding: the job and the kind.
 struct Trap {
     name: &'static str,
-    /// Creates the entry in the directory of a run that has `jobs/build/sh-2.log`. The other
-    /// directory is full of markers.
+    /// Creates the entry. The first argument is the directory of a run that has
+    /// `jobs/build/sh-2.log`, the second a directory outside the store with the files of
+    /// [`lay_markers`].
     lay: fn(&Path, &Path),
     job: Option<&'static str>,
     kind: &'static str,
@@ -499,7 +503,8 @@ fn log_of(text: &str) -> String {
     format!("2025-05-06T12:00:00.001Z stdout F {text}\n")
 }
 
-/// Makes a directory of files that must not be read, in the layout of a run and of a job.
+/// Creates files that must not be read, in the layouts of a job and of a run. Each contains
+/// [`MARKER`].
 fn lay_markers(dir: &Path) {
     for file in [
         "sh-1.log",
@@ -574,19 +579,20 @@ fn links_that_leave_a_run_are_reported_and_never_read() {
             !name.starts_with("own-log") && !name.starts_with("events") && *name != "stray-link";
         assert!(
             !(is_about_logs && findings.iter().any(is_missing)),
-            "{name}, not said to be missing: {findings:?}"
+            "{name}: not reported as missing: {findings:?}"
         );
         assert_eq!(
             findings.iter().filter(|finding| finding["kind"] == *kind).count(),
             1,
-            "{name}, once: {findings:?}"
+            "{name}: reported once: {findings:?}"
         );
         let screen = store.sim(name).keys("Tab g j j j j").screen();
         assert!(!screen.contains(MARKER), "{screen}");
     }
 }
 
-/// Makes a run whose files all contain `inside`, and a directory of markers to replace them.
+/// Makes a run whose files are regular and whose logs contain `inside`. Returns the store, the
+/// directory of the run, and a directory outside the store with the files of [`lay_markers`].
 fn with_regular_log() -> (Hostile, PathBuf, PathBuf) {
     let store = Hostile::new();
     let outside = store.dir.path().join("outside");
@@ -601,7 +607,7 @@ fn with_regular_log() -> (Hostile, PathBuf, PathBuf) {
     (store, run, outside)
 }
 
-/// Replacements of parts of a run's directory: the part, and the link's target outside.
+/// Replacements of entries of a run's directory by links: the entry, and the target outside.
 const SWAPS: [(&str, &str); 6] = [
     ("jobs/build/sh-1.log", "sh-1.log"),
     ("jobs/build", "run/jobs/build"),
@@ -611,9 +617,9 @@ const SWAPS: [(&str, &str); 6] = [
     ("", "run"),
 ];
 
-/// Replaces an entry by a link, atomically as far as a rename can.
+/// Replaces an entry by a link. The replacement is atomic unless the entry is a directory.
 fn swap(at: &Path, to: &Path) {
-    // Without the slash that a joined empty part leaves.
+    // Remove the trailing slash that results from joining an empty path.
     let at: PathBuf = at.components().collect();
     let (new, kept) = (at.with_extension("new"), at.with_extension("kept"));
     link(to, &new);
@@ -688,7 +694,7 @@ fn a_repository_that_links_outside_of_the_store_is_not_read() {
 }
 
 #[test]
-fn runs_may_be_on_another_disk() {
+fn the_directory_of_the_runs_may_be_a_link_to_another_disk() {
     let store = trapped();
     fs::rename(store.root().join("runs"), store.dir.path().join("disk")).unwrap();
     link(&store.dir.path().join("disk"), &store.root().join("runs"));
@@ -713,14 +719,14 @@ fn doctor_and_list_read_nothing_outside_of_the_store() {
 }
 
 #[test]
-fn without_a_database_nothing_outside_of_the_store_is_read() {
+fn nothing_outside_of_a_store_without_a_database_is_read() {
     let store = trapped();
     fs::remove_file(store.root().join("quire.db")).unwrap();
     let list = store.once(&["list", "--limit", "100"]);
     without_marker(&list, "list");
     for Trap { name, .. } in TRAPS {
         without_marker(&store.once(&["--once", name]), name);
-        // A path of the command line is followed through links.
+        // Skip these runs: rundown follows links in a path that is given on the command line.
         if !name.starts_with("run-link") {
             without_marker(
                 &once(store.dir.path(), &["--once", &format!("store/runs/demo.git/{name}/")]),
@@ -733,7 +739,8 @@ fn without_a_database_nothing_outside_of_the_store_is_read() {
 #[test]
 fn an_unreadable_repository_is_reported_and_hides_no_run() {
     let store = Hostile::new();
-    // So deep that a long name in it exceeds the path limit, even for root.
+    // Nest the store so deep that the path of a long name in it exceeds the limit of the system,
+    // which applies to root, too.
     let mut root = store.dir.path().to_owned();
     while root.as_os_str().len() < 3850 {
         root.push("d".repeat(100));
@@ -766,7 +773,7 @@ fn an_unreadable_repository_is_reported_and_hides_no_run() {
 }
 
 #[test]
-fn names_with_parent_components_reach_nothing() {
+fn no_log_is_read_through_a_name_with_parent_components() {
     let store = Hostile::new();
     lay_markers(&store.root().join("runs/climbed"));
     lay_markers(&store.dir.path().join("outside"));
