@@ -1,5 +1,6 @@
-//! Workflow commands in logs and names, printed in every way in every CI system. The system's
-//! runner, by its own rules, finds no command except those that disable commands.
+//! Workflow commands in logs and names, printed in every format in the environment of every CI
+//! system. A model of the system's runner executes none of them, only the commands that rundown
+//! adds to disable and enable commands.
 
 use std::fs;
 use std::io::Read;
@@ -13,7 +14,7 @@ use rundown::store::{JobEnd, RunEnd};
 use crate::support::built::{Built, run_id};
 use crate::support::rundown;
 
-/// Commands of all systems that are possible in a name.
+/// Commands of all systems that can be part of a name.
 const NAME: &str = "::error::x ##[error]x ##vso[task.complete result=Failed;]x \
                     ##teamcity[buildStop] section_start:1:x travis_fold:start:x";
 
@@ -87,8 +88,9 @@ fn store() -> Built {
     store
 }
 
-/// The ways to print text. `--format raw` is not among them.
-const WAYS: &[&[&str]] = &[
+/// Command lines that print logs, names or messages. `--format raw` is not among them: it prints
+/// the log unchanged.
+const COMMAND_LINES: &[&[&str]] = &[
     &["--once", "--root", ".", "00000001"],
     &["--once", "--root", ".", "00000002"],
     &["--once", "--root", ".", "00000001", "--color=always"],
@@ -128,7 +130,7 @@ fn print(store: &Built, variables: &[&str], args: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-/// A runner that reads lines and collects the commands that it executes.
+/// A model of a CI runner, which reads lines and collects those that it executes as commands.
 #[derive(Default)]
 struct Runner {
     executed: Vec<String>,
@@ -155,7 +157,7 @@ const GITHUB_COMMANDS: &[&str] = &[
 ];
 
 impl Runner {
-    /// actions/runner, `ActionCommand.TryParseV2`, then `TryParse`;
+    /// Reads a line like actions/runner: `ActionCommand.TryParseV2`, then `TryParse`;
     /// `ActionCommandManager.TryProcessCommand`.
     fn github(&mut self, line: &str) {
         let is_known = |name: &str| {
@@ -176,7 +178,8 @@ impl Runner {
         }
     }
 
-    /// act, and the runners of Gitea and Forgejo: `commandPatternGA` and `commandPatternADO`.
+    /// Reads a line like act and the runners of Gitea and Forgejo: `commandPatternGA` and
+    /// `commandPatternADO`.
     fn act(&mut self, line: &str) {
         static NEW: LazyLock<Regex> = LazyLock::new(|| regex(r"^::([^ ]+?)( (.+?))?::([^\r\n]*)"));
         static OLD: LazyLock<Regex> =
@@ -186,30 +189,31 @@ impl Runner {
             match &self.token {
                 Some(token) if *token == found[1] => self.token = None,
                 None if &found[1] == "stop-commands" => self.token = Some(found[4].to_owned()),
-                // act only logs unknown commands.
+                // act logs an unknown command but does not execute it.
                 None if GITHUB_COMMANDS.contains(&&found[1]) => self.executed.push(line.to_owned()),
                 Some(_) | None => {}
             }
         }
     }
 
-    /// azure-pipelines-agent, `Command.TryParse` (and its warning about similar lines). The log
-    /// viewer interprets `##[`.
+    /// Reads a line like azure-pipelines-agent, `Command.TryParse` (and its warning about similar
+    /// lines), and like its log viewer, which interprets `##[`.
     fn azure(&mut self, line: &str) {
         if line.contains("##vso") || line.contains("##[") {
             self.executed.push(line.to_owned());
         }
     }
 
-    /// gitlab, `Gitlab::Regex.build_trace_section_regex`, without the CR and the sequence around a
-    /// section, which copies of logs lose.
+    /// Reads a line like GitLab, `Gitlab::Regex.build_trace_section_regex`. Does not require the CR
+    /// and the escape sequence around a section marker, because copies of logs lose them.
     fn gitlab(&mut self, line: &str) {
         static SECTION: LazyLock<Regex> =
             LazyLock::new(|| regex(r"section_(start|end):(\d+):([a-zA-Z0-9_.-]+)"));
         self.match_any(line, &[&SECTION]);
     }
 
-    /// Buildkite. The agent strips colors. Images are OSC 1338 and 1339, times are APC.
+    /// Reads a line like Buildkite, whose agent strips colors. Images are OSC 1338 and 1339, times
+    /// are APC.
     fn buildkite(&mut self, line: &str) {
         static COLOR: LazyLock<Regex> = LazyLock::new(|| regex(r"\x1b\[([;\d]+)?[mK]"));
         static HEADER: LazyLock<Regex> = LazyLock::new(|| regex(r"^(---|\+\+\+|~~~|\^\^\^)\s"));
@@ -217,19 +221,19 @@ impl Runner {
         self.match_any(&COLOR.replace_all(line, ""), &[&HEADER, &ESCAPE]);
     }
 
-    /// `TeamCity`: a service message anywhere in a line.
+    /// Reads a line like `TeamCity`, which finds a service message anywhere in it.
     fn teamcity(&mut self, line: &str) {
         static MESSAGE: LazyLock<Regex> = LazyLock::new(|| regex(r"##teamcity\["));
         self.match_any(line, &[&MESSAGE]);
     }
 
-    /// Travis, its log viewer.
+    /// Reads a line like the log viewer of Travis.
     fn travis(&mut self, line: &str) {
         static MARK: LazyLock<Regex> = LazyLock::new(|| regex("travis_(fold|time):"));
         self.match_any(line, &[&MARK]);
     }
 
-    /// Jenkins, `hudson.console.ConsoleNote.PREAMBLE`.
+    /// Reads a line like Jenkins, `hudson.console.ConsoleNote.PREAMBLE`.
     fn jenkins(&mut self, line: &str) {
         static NOTE: LazyLock<Regex> = LazyLock::new(|| regex(r"\x1b\[8mha:"));
         self.match_any(line, &[&NOTE]);
@@ -246,34 +250,35 @@ fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap()
 }
 
-/// Returns the lines of an output that a runner executes. Runners in .NET end a line at a CR, too.
+/// Returns the lines of an output that a runner executes, without the lines that contain `skips`.
+/// Runners in .NET also end a line at a CR.
 fn executed(rule: fn(&mut Runner, &str), output: &[u8], skips: Option<&str>) -> Vec<String> {
     let mut runner = Runner::default();
     let text = String::from_utf8_lossy(output);
-    // The section mark of GitLab contains a CR.
+    // Also read the whole line, because the section marker of GitLab contains a CR.
     let lines =
         text.split('\n').flat_map(|line| [line].into_iter().chain(line.split('\r').skip(1)));
     lines
         .filter(|line| !skips.is_some_and(|skipped| line.contains(skipped)))
         .for_each(|line| rule(&mut runner, line));
-    assert_eq!(runner.token, None, "commands stay off:\n{text}");
+    assert_eq!(runner.token, None, "commands are not enabled again:\n{text}");
     runner.executed
 }
 
 #[track_caller]
-fn assert_nothing_is_obeyed(variables: &[&str], rules: &[fn(&mut Runner, &str)]) {
+fn assert_no_command_is_executed(variables: &[&str], rules: &[fn(&mut Runner, &str)]) {
     let store = store();
-    for args in WAYS {
+    for args in COMMAND_LINES {
         let output = print(&store, variables, args);
         let printed = [&output.stdout[..], &output.stderr[..]].concat();
         assert!(printed.len() > 20, "{args:?} prints something");
         for rule in rules {
             assert_eq!(executed(*rule, &printed, None), [""; 0], "{args:?}");
-            // `| grep` loses the lines that stop and resume commands.
+            // A filter such as `grep` may remove the line that disables commands.
             assert_eq!(executed(*rule, &printed, Some("stop-commands::")), [""; 0], "{args:?}");
         }
     }
-    // The rules find the commands in the raw log.
+    // The same rules find commands in the raw log, so they are not too narrow.
     let raw = print(&store, variables, &["--once", "--root", ".", "00000002", "--format", "raw"]);
     let raw = [&raw.stdout[..], log().as_bytes()].concat();
     let raw = String::from_utf8(raw).unwrap().replace("::stop-commands::x", "");
@@ -282,46 +287,46 @@ fn assert_nothing_is_obeyed(variables: &[&str], rules: &[fn(&mut Runner, &str)])
 
 #[test]
 fn github_runs_no_printed_command() {
-    assert_nothing_is_obeyed(&["GITHUB_ACTIONS", "CI"], &[Runner::github]);
+    assert_no_command_is_executed(&["GITHUB_ACTIONS", "CI"], &[Runner::github]);
 }
 
 #[test]
 fn gitea_and_forgejo_run_no_printed_command() {
-    assert_nothing_is_obeyed(&["GITHUB_ACTIONS", "GITEA_ACTIONS", "CI"], &[Runner::act]);
+    assert_no_command_is_executed(&["GITHUB_ACTIONS", "GITEA_ACTIONS", "CI"], &[Runner::act]);
 }
 
 #[test]
 fn azure_runs_no_printed_command() {
-    assert_nothing_is_obeyed(&["TF_BUILD"], &[Runner::azure]);
+    assert_no_command_is_executed(&["TF_BUILD"], &[Runner::azure]);
 }
 
 #[test]
 fn gitlab_runs_no_printed_command() {
-    assert_nothing_is_obeyed(&["GITLAB_CI", "CI"], &[Runner::gitlab]);
+    assert_no_command_is_executed(&["GITLAB_CI", "CI"], &[Runner::gitlab]);
 }
 
 #[test]
 fn buildkite_runs_no_printed_command() {
-    assert_nothing_is_obeyed(&["BUILDKITE", "CI"], &[Runner::buildkite]);
+    assert_no_command_is_executed(&["BUILDKITE", "CI"], &[Runner::buildkite]);
 }
 
 #[test]
 fn teamcity_runs_no_printed_command() {
-    assert_nothing_is_obeyed(&["TEAMCITY_VERSION"], &[Runner::teamcity]);
+    assert_no_command_is_executed(&["TEAMCITY_VERSION"], &[Runner::teamcity]);
 }
 
 #[test]
 fn travis_runs_no_printed_command() {
-    assert_nothing_is_obeyed(&["TRAVIS", "CI"], &[Runner::travis]);
+    assert_no_command_is_executed(&["TRAVIS", "CI"], &[Runner::travis]);
 }
 
 #[test]
 fn jenkins_runs_no_printed_command() {
-    assert_nothing_is_obeyed(&["JENKINS_URL"], &[Runner::jenkins]);
+    assert_no_command_is_executed(&["JENKINS_URL"], &[Runner::jenkins]);
 }
 
 #[test]
-fn an_unknown_ci_system_runs_no_command_of_any_other() {
+fn an_unknown_ci_system_gets_no_command_of_any_other() {
     let rules = [
         Runner::github,
         Runner::azure,
@@ -330,14 +335,14 @@ fn an_unknown_ci_system_runs_no_command_of_any_other() {
         Runner::teamcity,
         Runner::travis,
     ];
-    assert_nothing_is_obeyed(&["CI"], &rules);
+    assert_no_command_is_executed(&["CI"], &rules);
 }
 
 #[test]
-fn only_github_rows_are_enclosed_in_a_stop_command_with_a_random_token() {
+fn only_on_github_a_random_token_disables_and_enables_commands() {
     let store = store();
     let token = |variables: &[&str]| {
-        let printed = String::from_utf8(print(&store, variables, WAYS[0]).stdout).unwrap();
+        let printed = String::from_utf8(print(&store, variables, COMMAND_LINES[0]).stdout).unwrap();
         let lines: Vec<&str> = printed.lines().collect();
         let token = lines[0].strip_prefix("::stop-commands::").map(str::to_owned)?;
         assert_eq!(*lines.last().unwrap(), format!("::{token}::"));
@@ -351,9 +356,9 @@ fn only_github_rows_are_enclosed_in_a_stop_command_with_a_random_token() {
 }
 
 #[test]
-fn outside_of_ci_text_is_unchanged() {
+fn text_is_unchanged_outside_of_ci() {
     let store = store();
-    let printed = String::from_utf8(print(&store, &[], WAYS[0]).stdout).unwrap();
+    let printed = String::from_utf8(print(&store, &[], COMMAND_LINES[0]).stdout).unwrap();
     for row in
         ["    ::error::x", "    ##[error]x", "    ##vso[task.setvariable variable=A]x", "    --- x"]
     {
@@ -362,7 +367,7 @@ fn outside_of_ci_text_is_unchanged() {
 }
 
 #[test]
-fn commands_are_enabled_again_if_a_reader_leaves_early() {
+fn commands_are_enabled_again_if_the_reader_closes_the_pipe() {
     let (mut store, run) = (Built::new(), run_id(1));
     store.begin(&run, &["a"], 0);
     store.start(&run, "a", 1, "yes", 10);

@@ -1,5 +1,5 @@
-//! The configuration of the screen, through the real binary: where it is looked for, what is
-//! refused, and that nothing but the screen depends on it.
+//! Configuration files, read by the real binary: their locations, their errors, and their effects.
+//! They affect the screen, but not the output for scripts, except that secure mode removes links.
 
 use std::fs;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::support::built::{Built, passed_run, run_id};
 use crate::support::session::Session;
 use crate::support::{rundown, script, stderr, stdout};
 
-/// A home with a configuration in its usual place.
+/// Makes a home directory with a configuration file in the default location.
 fn home(config: &str) -> TempDir {
     let home = TempDir::new().unwrap();
     write(home.path(), ".config/rundown/config.toml", config);
@@ -30,7 +30,7 @@ fn store() -> Built {
 }
 
 #[test]
-fn the_file_of_the_option_precedes_that_of_the_variable_and_that_of_the_home() {
+fn the_option_takes_precedence_over_the_variable_and_the_variable_over_the_home() {
     let home = home("times = \"delta\"");
     write(home.path(), "xdg/rundown/config.toml", "times = \"time\"");
     write(home.path(), "env.toml", "times = \"relative\"");
@@ -63,7 +63,7 @@ fn the_file_of_the_option_precedes_that_of_the_variable_and_that_of_the_home() {
 }
 
 #[test]
-fn the_printed_configuration_can_be_saved_as_the_file() {
+fn the_printed_configuration_is_a_file_with_the_same_settings() {
     let home = home("theme = { name = \"dark\", bad = \"bold #ff8787\" }\nkeys.wrap = \"W\"\n");
     let printed = stdout(home.path(), &["config"], 0);
     assert!(
@@ -99,7 +99,7 @@ fn the_command_line_overrides_the_file() {
 }
 
 #[test]
-fn errors_are_reported_together_and_no_screen_opens() {
+fn all_errors_are_reported_and_no_screen_opens() {
     let home = home("wrop = true\n[keys]\nnxt-error = \"e\"\nquit = \"q q\"\ntimes = \"e\"\n");
     let faults = stderr(home.path(), &["config"], 2);
     let path = home.path().join(".config/rundown/config.toml");
@@ -169,7 +169,7 @@ fn the_configuration_neither_changes_nor_breaks_output_for_scripts() {
 }
 
 #[test]
-fn secure_mode_is_enabled_by_either_source_and_disabled_by_neither() {
+fn secure_mode_is_on_if_the_variable_or_the_file_enables_it() {
     let home = home("secure = false");
     write(home.path(), "secure.toml", "secure = true");
     let is_secure = |args: &[&str], value: &str| {
@@ -211,7 +211,7 @@ fn secure_mode_prints_no_links() {
         String::from_utf8(command.output().unwrap().stdout).unwrap().contains("\x1b]8;")
     };
     assert!(has_link("0") && !has_link("1"));
-    // A configuration that cannot be read may enable it.
+    // Secure mode is also on if the configuration is invalid, because the file may enable it.
     for config in ["secure = true", "secure = "] {
         write(home.path(), ".config/rundown/config.toml", config);
         assert!(!has_link("0"), "{config}");

@@ -20,7 +20,7 @@ fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().collect()
 }
 
-/// The long options in the long help of a command.
+/// Returns the long options in the long help of a command, without `--help` and `--version`.
 fn options(command: &str) -> BTreeSet<String> {
     let help = help(command, "--help");
     let lines = help.lines().map(str::trim_start);
@@ -31,7 +31,7 @@ fn options(command: &str) -> BTreeSet<String> {
     options.filter(|option| option != "--help" && option != "--version").collect()
 }
 
-/// An outcome to compare: exit code, stdout and stderr.
+/// Runs a command line and returns its exit code, stdout and stderr.
 fn outcome(dir: &Path, line: &str) -> (Option<i32>, String, String) {
     let output = run(dir, &words(line));
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -44,7 +44,10 @@ fn short_help_of_each_command_fits_on_a_screen() {
         let help = help(command, "-h");
         let widest = help.lines().map(|line| line.chars().count()).max().unwrap();
         assert!(help.lines().count() <= 40 && widest <= 100, "{help}");
-        assert!(!help.contains("Options:") && !help.contains("Arguments:"), "no heading: {help}");
+        assert!(
+            !help.contains("Options:") && !help.contains("Arguments:"),
+            "options without a heading: {help}"
+        );
     }
 }
 
@@ -60,8 +63,8 @@ fn long_help_starts_with_examples_and_ends_with_exit_codes_and_variables() {
     }
 }
 
-/// An option has an effect where it is listed: for each one of a command, a command line that ends
-/// in another way than without it. Options of the screen are seen on a terminal only.
+/// Tests that each option in the help has an effect: adding it to a command line changes the output
+/// or the exit code. Options of the screen have an effect only on a terminal and are not run.
 #[test]
 fn every_option_of_view_list_and_doctor_has_an_effect() {
     let (mut store, mut other) = (Built::new(), Built::new());
@@ -113,7 +116,7 @@ fn every_option_of_view_list_and_doctor_has_an_effect() {
         let listed = rows.iter().map(|(option, ..)| *option).chain(unseen.iter().copied());
         assert_eq!(options(command), listed.map(ToOwned::to_owned).collect(), "{command}");
         for (option, without, added) in rows {
-            // --root takes precedence.
+            // `--root` and `--db` take precedence over the variable.
             let in_store = |line: &str| {
                 let mut command = rundown(store.root());
                 let output = command.env("RUNDOWN_ROOT", ".").args(words(line)).output().unwrap();
@@ -123,7 +126,7 @@ fn every_option_of_view_list_and_doctor_has_an_effect() {
             assert_ne!(in_store(without), in_store(&with), "{option} of `rundown {command}`");
         }
     }
-    // The demo has the options of a view, except for those that choose runs or a store.
+    // `demo` has the options of a view, except for those that select runs or a store.
     let of_runs = ["--repo", "--ref", "--watch", "--root", "--db"].map(ToOwned::to_owned);
     assert_eq!(options("demo"), &options("") - &BTreeSet::from(of_runs));
 }
@@ -135,7 +138,7 @@ fn every_option_of_record_has_an_effect() {
     fs::write(dir.join("ci.toml"), "[jobs.a]\ncommands = ['echo hello']\n").unwrap();
     fs::write(dir.join("bad.toml"), "no-such-key = 1\n").unwrap();
     fs::write(dir.join("file"), "").unwrap();
-    // The run as it is recorded under `S`, without ids and times.
+    // Runs a command line. Returns its outcome and the run in the store `S`, without ids and times.
     let recorded = |line: &str| {
         let (code, out, err) = outcome(dir, line);
         let run = dir.join("S").exists().then(|| {
@@ -144,7 +147,7 @@ fn every_option_of_record_has_an_effect() {
             ["repo", "ref", "sha"].map(|fact| document["run"][fact].to_string()).join(" ")
                 + &document["run"]["jobs"][0]["id"].to_string()
         });
-        // Not the progress of `exec`, which has durations.
+        // Ignore the progress of `exec`, which contains durations.
         let notices = err.lines().filter(|line| line.starts_with("rundown: "));
         (code, out, notices.map(ToOwned::to_owned).collect::<Vec<_>>(), run)
     };
@@ -165,7 +168,7 @@ fn every_option_of_record_has_an_effect() {
             assert_eq!(with.0, Some(0));
         }
         let nowhere = |added: &str| outcome(dir, &format!("{command} --root file{added} {end}"));
-        assert_eq!(nowhere("").0, Some(0), "recorded nowhere");
+        assert_eq!(nowhere("").0, Some(0), "the command runs unrecorded");
         let (code, out, _) = nowhere(" --must-record");
         assert_eq!((code, &out[..]), (Some(6), ""));
     }
@@ -242,7 +245,8 @@ fn a_mistyped_command_is_reported_with_the_closest_match() {
     ] {
         assert_eq!(error_text(line, code), format!("rundown: {message}\n"), "{line}");
     }
-    // A command is no run of `doctor`, and not every word is close to one.
+    // No command is suggested where `doctor` or `list` expects a run, and not every word is close
+    // to a command.
     for line in ["doctor lits", "list --before lits", "34369c10", "nothing-like-it"] {
         let error_text = error_text(line, 5);
         assert!(
@@ -281,10 +285,10 @@ fn a_run_or_a_path_takes_precedence_over_a_similar_command() {
     }
     let printed = |args: &[&str]| stdout(dir.path(), &[&["--root", "S"], args].concat(), 0);
     assert!(printed(&["recrod"]).contains("output of recrod"));
-    assert!(printed(&["show"]).contains("output of 2-show"), "a suffix");
+    assert!(printed(&["show"]).contains("output of 2-show"), "an id that ends with `show`");
     fs::copy(logs("recrod").join("sh-1.log"), dir.path().join("run")).unwrap();
-    assert!(printed(&["run"]).contains("output of recrod"), "a path");
-    // The run is there; the request is for more than it has.
+    assert!(printed(&["run"]).contains("output of recrod"), "the path of a log");
+    // These are not typos: two runs match `lits`, and the run `recrod` has no job `x`.
     for args in [&["lits"][..], &["recrod", "--job", "x"]] {
         let error_text = stderr(dir.path(), &[&["--root", "S"], args].concat(), 5);
         assert!(!error_text.contains("did you mean"), "{error_text}");
@@ -294,7 +298,7 @@ fn a_run_or_a_path_takes_precedence_over_a_similar_command() {
 }
 
 #[test]
-fn an_option_of_another_tool_gets_a_precise_tip() {
+fn the_error_for_an_option_of_another_tool_names_the_equivalent() {
     let dir = TempDir::new().unwrap();
     let error_text = stderr(dir.path(), &["--json"], 2);
     assert_eq!(
