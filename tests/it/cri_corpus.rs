@@ -1,4 +1,5 @@
-//! The CRI codec against the test cases of its peers (`fixtures/cri-corpus`), and round trips.
+//! The CRI codec on the test cases of other implementations (`fixtures/cri-corpus`), and round
+//! trips.
 //!
 //! The tests use only the public API. They split a log into lines as every reader must: at LF and
 //! nowhere else.
@@ -28,7 +29,7 @@ struct Case {
 
 #[derive(Deserialize, PartialEq, Debug)]
 struct Expected {
-    /// Absent in the writer's cases, whose times come from the test.
+    /// Absent in the cases for writers, whose times come from the test.
     ts_ns: Option<i128>,
     stream: String,
     partial: bool,
@@ -65,7 +66,7 @@ enum Op {
     Eof {
         eof: String,
     },
-    /// The idle timeout of both streams.
+    /// The idle timeout, which flushes both streams.
     Flush {
         flush: bool,
     },
@@ -96,7 +97,7 @@ fn bytes_of_both(file: &[u8]) -> PerStream<Vec<u8>> {
     PerStream { stdout: bytes_of(Stream::Stdout, file), stderr: bytes_of(Stream::Stderr, file) }
 }
 
-/// Returns the bytes that were written to a stream.
+/// Returns the bytes that were written to a stream, reconstructed from the records in `file`.
 fn bytes_of(stream: Stream, file: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in joined(file).iter().filter(|entry| entry.stream == stream) {
@@ -194,7 +195,7 @@ fn every_case_of_other_writers_encodes_as_expected_and_parses_back() {
     }
 }
 
-/// Generates the acts of a recorder: bytes of a stream, or the idle flush of one (`None`).
+/// Generates the actions of a recorder: a write to a stream, or an idle flush of it (`None`).
 fn writes() -> impl Strategy<Value = Vec<(Stream, Option<Vec<u8>>)>> {
     let byte = prop_oneof![3 => any::<u8>(), 1 => Just(b'\n'), 1 => Just(b' ')];
     vec(
@@ -206,7 +207,7 @@ fn writes() -> impl Strategy<Value = Vec<(Stream, Option<Vec<u8>>)>> {
     )
 }
 
-/// Generates lines from parts of the format, so that the parser gets far in some of them.
+/// Generates files from fragments of records, so that some lines are valid or almost valid.
 fn almost_a_log() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         Just(b"2026-01-02T03:04:05.123456789Z".to_vec()),
@@ -268,7 +269,7 @@ proptest! {
         let mut rebuilt = Vec::new();
         for line in lines(&file) {
             match cri::parse(line) {
-                // A record is a header and a content, and the content is the end of the line.
+                // A record consists of a header and the content, which ends the line.
                 Ok(record) => {
                     prop_assert!(line.ends_with(record.content));
                     let (header, content) = line.split_at(line.len() - record.content.len());
@@ -304,7 +305,7 @@ fn partial_records_join_across_the_other_stream_and_keep_both_times() {
 }
 
 #[test]
-fn unfinished_entries_come_in_the_order_of_their_start_regardless_of_times() {
+fn unfinished_entries_are_in_the_order_of_their_first_record_regardless_of_times() {
     let mut joiner = Joiner::default();
     joiner.push(&record(9, Stream::Stderr, Tag::Partial, b"e"));
     joiner.push(&record(1, Stream::Stdout, Tag::Partial, b"o"));
@@ -317,7 +318,7 @@ fn unfinished_entries_come_in_the_order_of_their_start_regardless_of_times() {
 }
 
 #[test]
-fn an_unfinished_empty_partial_is_dropped_and_a_finished_one_is_an_empty_line() {
+fn an_empty_partial_record_is_an_empty_line_if_finished_and_dropped_if_not() {
     let mut joiner = Joiner::default();
     joiner.push(&record(1, Stream::Stdout, Tag::Partial, b""));
     assert_eq!(joiner.clone().finish(), []);

@@ -1,7 +1,9 @@
-//! The fuzz targets of `fuzz/` on their seeds and on inputs that once failed, on any toolchain.
+//! The fuzz targets of `fuzz/`, run on their seeds and on inputs that once failed. Unlike
+//! cargo-fuzz, the tests run on any toolchain.
 //!
-//! The seeds are made of the fixtures and written to `target/tmp/fuzz/TARGET`, where cargo-fuzz
-//! takes them from (see CONTRIBUTING.md). Inputs that failed are kept in `fuzz/regressions/TARGET`.
+//! They generate the seeds from the fixtures and write them to `target/tmp/fuzz/TARGET`, from where
+//! cargo-fuzz reads them (see CONTRIBUTING.md). Inputs that failed are in
+//! `fuzz/regressions/TARGET`.
 
 #[path = "../../fuzz/src/lib.rs"]
 mod fuzz;
@@ -24,7 +26,8 @@ use crate::support::{fixture, unsynced};
 /// The largest seed that is made from a log. The fuzzer mutates short inputs faster.
 const MAX_SEED_BYTES: usize = 8 << 10;
 
-/// Writes the seeds of a target for cargo-fuzz, and runs it on them and on its regression inputs.
+/// Writes the seeds of a target for cargo-fuzz, and runs the target on them and on its regression
+/// inputs.
 fn run(target: &str, check: fn(&[u8]), seeds: &[(String, Vec<u8>)]) {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzz").join(target);
     fs::create_dir_all(&dir).unwrap();
@@ -63,7 +66,7 @@ fn logs() -> Vec<(String, Vec<u8>)> {
     files.map(seed).collect()
 }
 
-/// Returns the names and inputs of the corpus of CRI cases.
+/// Returns the name and the input of each CRI test case with at most [`MAX_SEED_BYTES`].
 fn cri_cases() -> Vec<(String, Vec<u8>)> {
     let text = fs::read_to_string(fixture("cri-corpus/cases.jsonl")).unwrap();
     let seed = |line: &str| {
@@ -74,8 +77,8 @@ fn cri_cases() -> Vec<(String, Vec<u8>)> {
     text.lines().map(seed).filter(|(_, input)| input.len() <= MAX_SEED_BYTES).collect()
 }
 
-/// Prepends the bytes that a target reads before the file.
-fn behind(head: &[u8], seeds: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+/// Prepends to each seed the bytes that a target reads before the file.
+fn with_head(head: &[u8], seeds: Vec<(String, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
     seeds.into_iter().map(|(name, seed)| (name, [head, &seed].concat())).collect()
 }
 
@@ -86,11 +89,11 @@ fn cri_lines() {
 
 #[test]
 fn log_rows() {
-    // Three rows from the middle on.
+    // Read three rows from the middle of the log on.
     let head = [0, 0x80, 3];
-    let mut seeds = behind(&head, [logs(), cri_cases()].concat());
-    // Parts of a row, and rows, that are too far apart to be joined in a window; a line of more
-    // than 1 MiB.
+    let mut seeds = with_head(&head, [logs(), cri_cases()].concat());
+    // `far`: partial records of one row that are too far apart to be joined in a window, and rows
+    // that are as far apart. `long`: a line of more than 1 MiB.
     let piece = |stream: &str, tag: &str, blocks: u8| {
         let header = format!("2026-01-02T03:04:05.1Z {stream} {tag} ");
         [header.as_bytes(), &[0xff, 0xfe, blocks], b"\n"].concat()
@@ -105,8 +108,8 @@ fn log_rows() {
     run("log_rows", fuzz::log_rows, &seeds);
 }
 
-/// Rows with sequences that a terminal may execute: color, links, moves, titles, the clipboard,
-/// modes, C0, C1, and characters that reorder or hide text.
+/// Rows with sequences that a terminal may execute (colors, links, cursor moves, titles, the
+/// clipboard, modes, C0, C1) and with characters that reorder or hide text.
 const HOSTILE_ROWS: &str = "\
 \x1b[1;31mred\x1b[m \x1b]8;;https://a.example/x\x07link\x1b]8;;\x1b\\ 日本\t👩\u{200d}👧\tx
 one\rtwo\x1b[K\x1b[2A\x1b[3Cup\x08\x1b[2K\x1b[1B\x1b[4@\x1b[2P\x1b[9X\x1b[38;2;1;2;3mrgb\x1b[48:5:7m
@@ -118,7 +121,8 @@ a\0b\x07c\x7f\x0b\x0c\x0e\u{85}\u{9b}31m\u{202e}gpj.exe\u{2066}\u{200f}\u{61c}\u
 
 #[test]
 fn sanitizer() {
-    // Half of the logs in their last state, the others in full.
+    // The first byte selects, in turn, the last state of progress (80) or all states (81), with 40
+    // visible columns.
     let logs = logs().into_iter().zip([80_u8, 81].into_iter().cycle());
     let contents = |log: &[u8]| -> Vec<u8> {
         let lines = log.split_inclusive(|byte| *byte == b'\n');
@@ -179,7 +183,7 @@ fn config() {
     run("config", fuzz::config, &seeds.map(|(name, text)| (name.into(), text.into())));
 }
 
-/// Makes a database from SQL, with small pages, so that a changed byte has an effect more often.
+/// Makes a database from SQL. Its pages are small, so that a changed byte has an effect more often.
 fn database_of(sql: &str) -> Vec<u8> {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("made.db");
@@ -190,7 +194,8 @@ fn database_of(sql: &str) -> Vec<u8> {
     fs::read(path).unwrap()
 }
 
-/// Returns the two files of a database that its writer, with `pragma` set, still has open.
+/// Returns the contents of a database and of the file beside it with the suffix `beside`, as they
+/// are while a writer has changed the database and still has it open. `pragma` is executed first.
 fn left_open(pragma: &str, beside: &str) -> (Vec<u8>, Vec<u8>) {
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("quire.db");
@@ -211,7 +216,8 @@ fn left_open(pragma: &str, beside: &str) -> (Vec<u8>, Vec<u8>) {
     (main, beside)
 }
 
-/// Returns the input of the target: see `fuzz/src/database.rs`.
+/// Encodes a database and the file beside it as an input of the target: see
+/// `fuzz/src/database.rs`.
 fn files_seed(kind: u8, main: &[u8], beside: &[u8]) -> Vec<u8> {
     let [a, b, c, ..] = u32::try_from(main.len()).unwrap().to_le_bytes();
     [&[kind, a, b, c], main, beside].concat()
