@@ -1,4 +1,5 @@
-//! Exit statuses when the reader of stdout or stderr has gone: `rundown --exit-status | head -1`.
+//! Exit statuses when the reader of stdout or stderr closes the pipe, as in
+//! `rundown --exit-status | head -1`.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 use crate::support::built::{Built, failed_run, passed_run, run_id, running, running_run};
 use crate::support::{run, rundown};
 
-/// Each format, and options that select or shape the text.
+/// Arguments that print: each format, and options that select rows.
 const PRINTED: [&[&str]; 8] = [
     &["--once"],
     &["--format", "json"],
@@ -22,7 +23,7 @@ const PRINTED: [&[&str]; 8] = [
     &["--failed", "--tail", "2", "--format", "jsonl"],
 ];
 
-/// Returns a log that is larger than a pipe, also one of the size that `--once` requests.
+/// Returns a log that is larger than the buffer of a pipe, even after `--once` enlarges it.
 fn long_log() -> Vec<u8> {
     "2026-05-06T12:00:00.000000000Z stdout F a row of a long log\n".repeat(50_000).into_bytes()
 }
@@ -35,7 +36,8 @@ fn fail(store: &mut Built, number: u32) {
     store.end_run(&run, RunEnd::Failed("job-failed"), 1_100);
 }
 
-/// Makes a store with one run of each status: passed, failed, interrupted, active.
+/// Makes a store with one run of each status: passed, failed, interrupted, active. Returns the
+/// number and the exit status of each.
 fn every_status() -> (Built, [(u32, i32); 4]) {
     let mut store = Built::new();
     passed_run(&mut store, &run_id(1), 0);
@@ -57,7 +59,7 @@ fn closed_pipe() -> Stdio {
     writer.into()
 }
 
-/// Returns the exit status and stderr of rundown when the reader leaves before the first byte.
+/// Returns the exit status and stderr of rundown if the reader closes stdout before the first byte.
 fn without_reader(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     let child =
         rundown(dir).args(args).stdout(closed_pipe()).stderr(Stdio::piped()).spawn().unwrap();
@@ -65,7 +67,7 @@ fn without_reader(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8(output.stderr).unwrap())
 }
 
-/// Returns the exit status and stderr of rundown when the reader leaves after a few bytes.
+/// Returns the exit status and stderr of rundown if the reader closes stdout after a few bytes.
 fn after_few_bytes(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
     let mut child =
         rundown(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -112,7 +114,7 @@ fn a_closed_stderr_does_not_change_the_status_of_the_run() {
     for (number, code) in runs {
         let run = id(number);
         for format in ["text", "records"] {
-            // --tail makes the formats of data report what they leave out, on stderr.
+            // With --tail, the data formats report on stderr that they omit rows.
             let args = ["--root", ".", &run, "--exit-status", "--tail", "1", "--format", format];
             let mut command = rundown(store.root());
             let status =
@@ -140,7 +142,7 @@ fn following_with_exit_status_continues_without_a_reader_until_the_run_ends() {
     assert_eq!((output.status.code(), &output.stderr[..]), (Some(1), &b""[..]));
 }
 
-/// Logs without a database never end and have no status, so a script would wait forever.
+/// Without a database, logs have no recorded end and no status, so a script would wait forever.
 #[test]
 fn following_logs_without_a_database_has_no_exit_status() {
     let dir = TempDir::new().unwrap();

@@ -1,5 +1,5 @@
-//! Logs that are followed while their writers append, truncate, rename, delete and recreate them.
-//! The screen always matches the file.
+//! Logs that rundown follows while their writers append to, truncate, rename, delete and recreate
+//! them. The screen always matches the file.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -45,23 +45,26 @@ fn badge(sim: &mut Sim) -> String {
     sim.screen().lines().next().unwrap().split_whitespace().last().unwrap_or_default().to_owned()
 }
 
-// ---- random acts of a writer ----
+// ---- random actions of a writer ----
 
 #[derive(Clone, Debug)]
 enum Act {
     /// Appends the next `n` bytes, also in the middle of a line.
     Append(usize),
+    /// Notifies the follower of a change on disk, and then checks the screen.
     Hint,
+    /// Truncates the file to zero bytes.
     CutOff,
     CutInHalf,
-    /// Overwrites the file with other bytes, longer than before.
+    /// Overwrites the file with other bytes, more than before.
     Rewrite,
-    /// The writer keeps its file.
+    /// Renames the file, which the writer keeps open.
     Rename,
+    /// Deletes the file, which the writer keeps open.
     Delete,
-    /// The writer opens the file of that name, or creates it.
+    /// Opens the file at the path of the log, or creates it.
     Reopen,
-    /// An existing file gets the name.
+    /// Renames another file with some rows to the path of the log, and opens it.
     Replace,
 }
 
@@ -79,17 +82,17 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// A writer of a log. It computes the file that a follower should read.
+/// A writer of a log. It keeps track of the file that a follower should show.
 struct Writer {
     path: PathBuf,
-    /// The directory of files that lost their name. A reader cannot find them.
+    /// The directory for renamed and deleted files, which the follower does not read.
     aside: tempfile::TempDir,
     moved: usize,
     written: usize,
     pending: Vec<u8>,
-    /// The current name of the file that is written to.
+    /// The current path of the file that is written to.
     writing: PathBuf,
-    /// The current name of the file that should be on screen.
+    /// The current path of the file that should be on screen.
     followed: PathBuf,
 }
 
@@ -177,7 +180,7 @@ impl Writer {
         dir.join(self.path.file_name().unwrap())
     }
 
-    /// Records the new path of the file that had the name.
+    /// Records the new path of the file that was at the path of the log.
     fn is_at(&mut self, to: &Path) {
         for file in [&mut self.writing, &mut self.followed] {
             if *file == self.path {
@@ -186,7 +189,7 @@ impl Writer {
         }
     }
 
-    /// Records a poll of the follower, which switches to a new file once that is not empty.
+    /// Records a poll by the follower, which switches to a new file as soon as it is not empty.
     fn mark_followed(&mut self) {
         if fs::metadata(&self.path).is_ok_and(|meta| meta.len() > 0) {
             self.followed = self.path.clone();
@@ -321,7 +324,7 @@ fn an_unterminated_row_of_a_killed_writer_is_unfinished() {
     let mut sim = open(&store, SMALL);
     assert!(!sim.screen().contains("unfinished"), "{}", sim.screen());
     store.kill_recorder(&run);
-    // No file changes. The next reload of the list of runs finds it.
+    // The end of a recorder changes no file, so only a reload finds it.
     let effects = WorkerRequest::Load(sim.model.wanted.clone()).into();
     sim.perform(effects);
     assert_eq!(badge(&mut sim), "interrupted");
@@ -402,10 +405,10 @@ fn a_link_is_followed_to_its_target() {
     session.shown.wait_for_text("more in b");
 }
 
-/// Without a free watch, rundown polls and displays that. It returns to notifications as soon as
-/// the system has a watch.
+/// If the system has no free watch, rundown polls and the screen shows `polling`. It returns to
+/// notifications as soon as a watch is free.
 #[test]
-fn exhausted_watches_are_reported_and_replaced_by_polling() {
+fn rundown_reports_polling_if_no_watch_is_free() {
     let dir = tempfile::tempdir().unwrap();
     let [path, go] = ["0.log", "go"].map(|name| dir.path().join(name));
     append(&path, line("one"));
@@ -414,7 +417,7 @@ fn exhausted_watches_are_reported_and_replaced_by_polling() {
         "echo 0 > {limit} || exit; \
          (while ! [ -e \"$2\" ]; do sleep 0.02; done; echo 99 > {limit}) & exec \"$0\" \"$1\""
     );
-    // A user may set limits only in a new user namespace, which not every system allows.
+    // Setting the limit as a user requires a new user namespace, which not every system allows.
     let unshare = |command: &str| {
         let mut unshare = std::process::Command::new("unshare");
         unshare
@@ -443,8 +446,8 @@ fn exhausted_watches_are_reported_and_replaced_by_polling() {
     session.shown.wait_for_text("three");
 }
 
-/// Kubernetes renames a log and has its writer create another one. In between, no file has the
-/// name.
+/// Kubernetes renames a log and then makes its writer create a new one. In between, there is no
+/// file at the path.
 #[test]
 fn a_pod_log_is_followed_across_a_rotation() {
     let dir = tempfile::tempdir().unwrap();
@@ -460,7 +463,7 @@ fn a_pod_log_is_followed_across_a_rotation() {
     fs::rename(&log, dir.path().join("app/0.log.20260102-030405")).unwrap();
     sim.disk();
     sim.disk();
-    assert_eq!(sim.model.log.document, document, "the selection stays");
+    assert_eq!(sim.model.log.document, document, "the log stays selected");
     assert!(sim.screen().lines().next().unwrap().ends_with("deleted"), "{}", sim.screen());
     fs::write(&log, line("fresh")).unwrap();
     sim.disk();

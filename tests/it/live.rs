@@ -1,5 +1,5 @@
-//! A run in our store while it is recorded, as another process sees it: running, passed,
-//! interrupted.
+//! Runs in rundown's own store, read by another process while they are recorded and after their
+//! recorders are killed.
 
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -18,7 +18,7 @@ fn waiting(dir: &Path) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
 }
 
-/// Waits until the run is as expected, and returns its JSON document.
+/// Waits until the JSON document of the run meets a condition, and returns it.
 fn run_when(dir: &Path, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
     wait_for(what, || {
         let output =
@@ -64,7 +64,7 @@ fn a_running_command_is_shown_with_its_output_so_far() {
     assert_eq!((&run["state"], &run["jobs"][0]["exit_code"]), (&json!("failed"), &json!(7)));
     assert_eq!(
         run["jobs"][0]["commands"][0]["log"]["rows"], 2,
-        "the prompt had no newline, and none was made up"
+        "the prompt without a newline is one row"
     );
 }
 
@@ -80,7 +80,7 @@ fn a_run_with_a_killed_recorder_is_interrupted_and_loses_nothing() {
     assert_eq!(
         (&run["phase"], &run["state"]),
         (&json!("finished"), &json!("active")),
-        "the store's word stays"
+        "the recorded state is unchanged"
     );
     let sh = &run["jobs"][0]["commands"][0];
     assert_eq!(
@@ -90,7 +90,7 @@ fn a_run_with_a_killed_recorder_is_interrupted_and_loses_nothing() {
     stdout(dir.path(), &["--root", "R", "--once", "--exit-status"], 3);
     assert!(
         crate::support::bytes_of(&dir.path().join("R")) == before,
-        "what the crash left is as it was, -wal and -shm too"
+        "reading changes no file that the killed recorder left, including -wal and -shm"
     );
 
     stdout(dir.path(), &["record", "--root", "R", "--", "true"], 0);

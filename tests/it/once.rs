@@ -1,4 +1,5 @@
-//! `--once` and `list` on our stores, on single logs, on directories of logs, and on other files.
+//! `--once` and `list` on rundown's own stores, on single logs, on directories of logs, and on
+//! other files.
 
 use std::fs;
 use std::io::Read;
@@ -38,7 +39,7 @@ fn a_run_in_json_has_the_documented_schema() {
     assert_eq!(
         (&run["ref"], &run["sha"]),
         (&Value::Null, &Value::Null),
-        "no repository: unknown, not empty"
+        "outside a repository, the ref and the commit are null, not empty"
     );
     assert_eq!(
         (&job["id"], &job["state"], &job["exit_code"]),
@@ -107,7 +108,7 @@ fn rows_have_timestamps_in_the_requested_format() {
 }
 
 #[test]
-fn a_truncated_tail_is_reported() {
+fn a_tail_reports_omitted_rows_and_keeps_the_row_numbers() {
     let dir = TempDir::new().unwrap();
     let line = |n: u32| {
         format!(
@@ -154,7 +155,7 @@ fn a_tail_of_long_and_interleaved_rows_contains_whole_rows() {
         stdout(dir.path(), &[&["--once", "./mixed.log", "--format", "raw"], args].concat(), 0)
     };
     assert_eq!(raw(&[]), "ae\nb\n");
-    assert_eq!(raw(&["--tail", "1"]), "e\n", "the row `ab` begins before");
+    assert_eq!(raw(&["--tail", "1"]), "e\n", "the row `ab` begins before `e`");
     assert_eq!(raw(&["--tail", "5", "--stream", "stdout"]), "ab\n");
     let document = json(dir.path(), &["--once", "./mixed.log", "--format", "json"], 0);
     let log = &document["run"]["jobs"][0]["commands"][0]["log"];
@@ -166,7 +167,7 @@ fn a_tail_of_long_and_interleaved_rows_contains_whole_rows() {
         &["--once", "./mixed.log", "--format", "raw", "--tail", "5", "--stream", "stderr"],
         0,
     );
-    assert_eq!(message, "", "nothing was left out, and nothing is said to be");
+    assert_eq!(message, "", "no row is omitted, so none is reported");
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn json_contains_no_terminal_control_character() {
     assert_eq!(
         (&rows[0]["text"], &rows[0]["job"]),
         (&json!(hostile), &json!("x\u{9b}y")),
-        "and is the same document"
+        "the escaped text has the same value"
     );
 }
 
@@ -218,7 +219,7 @@ fn raw_output_equals_the_written_bytes() {
 }
 
 #[test]
-fn text_shows_the_last_state_of_progress_and_data_all_of_it() {
+fn text_shows_the_last_state_of_progress_and_data_formats_show_every_state() {
     let dir = TempDir::new().unwrap();
     let frame = |percent: u8, up: &str| {
         format!("{up}\u{1b}[2Kfetch {percent}%\n\u{1b}[2Kbuild {percent}%\n")
@@ -269,7 +270,7 @@ fn web_links_are_kept_in_colored_output_only() {
     assert!(text("always").ends_with(&shown), "{:?}", text("always"));
 }
 
-/// Returns a record in the form of the corpus.
+/// Converts a printed record to the form of the corpus.
 fn corpus_form(record: &Value) -> Value {
     let content = match (&record["content"], &record["bytes"]) {
         (Value::String(text), _) => BASE64_STANDARD.encode(text),
@@ -376,7 +377,7 @@ fn plain_text_in_data_formats_has_no_invented_fields() {
         (&json!("plain"), &json!(text.len()), &json!(7))
     );
     assert_eq!([&log["stdout_records"], &log["stderr_records"], &log["malformed"]], [0, 0, 0]);
-    assert_eq!(sh["join"], "position", "it has no time to check");
+    assert_eq!(sh["join"], "position", "a plain log has no times to compare");
     let rows = json_lines(dir.path(), &of_plain(&["--format", "jsonl"]));
     let records = json_lines(dir.path(), &of_plain(&["--format", "records"]));
     let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
@@ -397,7 +398,7 @@ fn plain_text_in_data_formats_has_no_invented_fields() {
 }
 
 #[test]
-fn the_name_of_a_bare_log_decides_if_plain_text_is_malformed() {
+fn the_name_of_a_single_log_determines_its_format() {
     let dir = TempDir::new().unwrap();
     let text = "2026-05-06T12:00:00.123456Z  INFO quire_ci: compiling\n";
     for (name, format, malformed) in [("quire-ci.log", "plain", 0), ("app.log", "cri", 1)] {
@@ -524,7 +525,7 @@ fn no_match_and_no_failure_have_different_messages() {
 }
 
 #[test]
-fn an_unreadable_directory_hides_nothing_else() {
+fn an_unreadable_directory_of_a_job_hides_no_other_job() {
     let dir = TempDir::new().unwrap();
     fs::write(
         dir.path().join("p.toml"),
@@ -718,7 +719,7 @@ fn invalid_usage_exits_with_2() {
 }
 
 #[test]
-fn events_beside_a_store_of_ours_are_ignored() {
+fn events_in_a_store_of_rundown_are_ignored() {
     let mut store = Built::new();
     let run = run_id(1);
     built::passed_run(&mut store, &run, 0);
