@@ -1,5 +1,5 @@
-//! Terminals that close, change their size all the time, or read nothing. The program ends in time
-//! and does not use the CPU meanwhile.
+//! Terminals that close, resize repeatedly, or stop reading. The program ends in time. An idle
+//! program uses no CPU.
 
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
@@ -13,7 +13,7 @@ use crate::support::built::running;
 use crate::support::script;
 use crate::support::session::Session;
 
-/// The longest time from the end of the terminal to that of the program, on a busy machine.
+/// The time limit for the program to exit after its terminal has closed, on a busy machine.
 const SOON: Duration = Duration::from_secs(5);
 
 /// Makes a log that takes seconds to count and to search.
@@ -34,7 +34,7 @@ fn cpu(pid: Pid) -> Duration {
     let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_pid())).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
     let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    // Linux counts hundredths of a second.
+    // Linux reports hundredths of a second.
     Duration::from_millis(ticks * 10)
 }
 
@@ -44,11 +44,11 @@ fn assert_ends_when_closed(session: Session) {
     let exits = session.close();
     exits
         .recv_timeout(SOON)
-        .unwrap_or_else(|_| panic!("still there after {:?}", started.elapsed()));
+        .unwrap_or_else(|_| panic!("still running after {:?}", started.elapsed()));
 }
 
 #[test]
-fn a_closed_terminal_ends_any_activity() {
+fn a_closed_terminal_ends_rundown_during_any_activity() {
     let store = running();
     let session = Session::start(&store, &[]);
     session.shown.wait_for_text("the first row");
@@ -64,7 +64,7 @@ fn a_closed_terminal_ends_any_activity() {
 }
 
 #[test]
-fn a_closed_terminal_ends_rundown_behind_an_editor_that_stays() {
+fn a_closed_terminal_ends_rundown_while_an_editor_keeps_running() {
     let (dir, store) = (TempDir::new().unwrap(), running());
     // The editor ignores the hangup and ends when its directory is removed.
     let text = format!(
@@ -87,7 +87,7 @@ fn after_many_resizes_the_last_size_applies() {
     for n in 0..200_u16 {
         session.report_size(1 + n * 13 % 200, 1 + n * 7 % 60);
     }
-    session.settle(&store, "after the storm");
+    session.settle(&store, "after the resizes");
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
@@ -101,10 +101,10 @@ fn an_idle_screen_uses_no_cpu() {
     let before = cpu(session.pid);
     std::thread::sleep(Duration::from_secs(2));
     let taken = cpu(session.pid).checked_sub(before).unwrap();
-    assert!(taken < Duration::from_millis(500), "{taken:?} of the processor in two seconds");
+    assert!(taken < Duration::from_millis(500), "{taken:?} of CPU time in two seconds");
 }
 
-/// The event loop blocks in a write to the terminal. A signal ends the program nevertheless.
+/// Tests that a signal ends the program while its event loop blocks in a write to the terminal.
 #[test]
 fn a_blocked_terminal_does_not_delay_termination_by_a_signal() {
     let store = running();

@@ -1,4 +1,4 @@
-//! Keys and themes of the configuration: their effects, their help, and the colors of the screen.
+//! Configured keys and themes: their effects, the help, and the colors of the screen.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ fn with_keys(bindings: &[(Option<Context>, Action, &[&str])]) -> Settings {
     Settings { keymap, ..Settings::default() }
 }
 
-/// Returns the requests to the terminal.
+/// Returns the requests that were sent to the terminal.
 fn for_terminal(sim: &Sim) -> Vec<&Effect> {
     sim.others.iter().filter(|effect| !matches!(effect, Effect::Watch(_))).collect()
 }
@@ -74,10 +74,10 @@ fn a_key_that_does_not_continue_a_sequence_is_reported_and_ignored() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     assert_eq!(last_line(sim.keys("z q")), "z q is not bound");
-    assert_eq!(for_terminal(&sim), [] as [&Effect; 0], "q did not leave");
+    assert_eq!(for_terminal(&sim), [] as [&Effect; 0], "q does not quit");
     sim.keys("z Esc");
     assert!(sim.model.pressed.is_empty() && sim.model.message.is_none());
-    assert_eq!(sim.model.focus, Pane::Log, "Esc ended the keys, no more");
+    assert_eq!(sim.model.focus, Pane::Log, "Esc only cancels the sequence");
     sim.keys("z Ctrl-c");
     assert_eq!(for_terminal(&sim), [&Effect::Quit]);
 }
@@ -112,11 +112,11 @@ fn configured_keys_work_and_are_shown_everywhere() {
     assert!(last_line(&mut sim).contains("F4 editor") && last_line(&mut sim).ends_with("F1 help"));
     assert_eq!(last_line(sim.keys("n")), "no search; press F3");
     assert!(last_line(sim.keys("+")).ends_with("; press Ctrl-f"), "{}", last_line(&mut sim));
-    assert_eq!(last_line(sim.keys("' x")), "no such mark", "nothing sets one");
+    assert_eq!(last_line(sim.keys("' x")), "no such mark", "no key sets a mark");
     assert!(last_line(sim.keys("F3")).ends_with("regex - F2: text"), "{}", last_line(&mut sim));
     assert!(last_line(sim.keys("F2")).ends_with("text - F2: regex"));
     sim.keys("Esc /");
-    assert!(sim.model.prompt.is_none(), "its key of before means nothing any more");
+    assert!(sim.model.prompt.is_none(), "the default key is no longer bound");
     assert!(last_line(sim.keys("Tab")).starts_with("o open"), "{}", last_line(&mut sim));
     let help = sim.keys("F1").screen();
     assert!(help.contains("│ o  "), "{help}");
@@ -186,17 +186,17 @@ fn the_colors_of_a_scheme_are_on_the_screen() {
     let dark = Settings { look: Scheme::Dark.into(), ..Settings::default() };
     let mut sim = open_with(&store, dark, SMALL);
     assert_snapshot!("styles_dark_80x24", sim.styles());
-    // The log beside the tree has its own colors.
+    // Check only the tree, because the log beside it contains colors.
     let tree: Vec<Cell> = cells(&mut sim).chunks(80).flat_map(|row| row[..26].to_vec()).collect();
     let is_own = |color: &Color| !matches!(color, Color::Reset | Color::Rgb(..));
     assert!(
         !tree.iter().any(|cell| is_own(&cell.fg) || is_own(&cell.bg)),
-        "none of the terminal's"
+        "the tree has no color of the terminal's palette"
     );
 }
 
 #[test]
-fn high_contrast_has_a_black_background_everywhere() {
+fn high_contrast_sets_both_colors_of_every_cell() {
     let store = two_runs();
     for keys in ["", "Tab", "r", "?", "/", "z", "Z w #"] {
         let settings = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
@@ -209,7 +209,7 @@ fn high_contrast_has_a_black_background_everywhere() {
 }
 
 #[test]
-fn without_color_the_selection_is_visible_for_any_configuration() {
+fn the_selection_is_visible_without_color_even_if_a_theme_is_set() {
     let store = two_runs();
     let set = Settings { look: Scheme::HighContrast.into(), ..Settings::default() };
     let settings = Options { color: false, settings: set, ..options() };
@@ -217,12 +217,12 @@ fn without_color_the_selection_is_visible_for_any_configuration() {
     let cells = cells(sim.keys("Tab"));
     assert!(cells.iter().all(|cell| (cell.fg, cell.bg) == (Color::Reset, Color::Reset)));
     let reversed = cells.iter().filter(|cell| cell.modifier.contains(Modifier::REVERSED)).count();
-    assert!(reversed > 20, "a row of the tree");
+    assert!(reversed > 20, "the selected row of the tree is reversed");
 }
 
 // ---- ASCII ----
 
-/// Returns every character of a store's files. They appear on the screen unchanged.
+/// Returns every character in the files of a store. ASCII mode shows these unchanged.
 fn recorded(dir: &std::path::Path) -> BTreeSet<char> {
     crate::support::bytes_of(dir)
         .values()
@@ -231,7 +231,7 @@ fn recorded(dir: &std::path::Path) -> BTreeSet<char> {
 }
 
 #[test]
-fn in_ascii_mode_only_recorded_text_is_not_ascii() {
+fn ascii_mode_draws_only_ascii_around_recorded_text() {
     for name in ["quire-v2-broken", "quire-v2-live", "quire-v11-broken"] {
         let dir = crate::support::store(name);
         let recorded = recorded(dir.path());

@@ -1,5 +1,5 @@
-//! Leaving and resuming: the line that stays in the terminal contains a command that opens the same
-//! rows.
+//! The line that rundown leaves in the terminal when it quits. It contains a command that opens the
+//! same rows again.
 
 use rundown::catalog::RunSpec;
 use rundown::cri::Stream;
@@ -14,7 +14,7 @@ use crate::support::built::{Built, at, failed_run, passed_run, run_id};
 use crate::support::screen::{SMALL, options};
 use crate::support::session::Session;
 
-/// Opens run 1 at a place.
+/// Opens run 1, at a place if one is given.
 fn open_at(store: &Built, place: Option<At>) -> Sim {
     let options = Options { at: place, ..options() };
     Sim::new(store.catalog(), Some(RunSpec::Id(run_id(1).0)), options, SMALL, at(120_000))
@@ -27,7 +27,7 @@ fn rows(sim: &Sim) -> Vec<String> {
     shown.map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect()
 }
 
-/// Makes a run with logs that are longer than the screen, in a job of this name.
+/// Makes a run with a job named `job`, whose logs are longer than the screen.
 fn long_run(job: &str, running: bool) -> Built {
     let (mut store, run) = (Built::new(), run_id(1));
     store.begin(&run, &[job, "last"], 0);
@@ -93,7 +93,10 @@ fn a_reopened_failure_is_selected_at_the_same_position() {
         assert_eq!(at.to_string(), place);
         let again = open_at(&store, Some(at));
         assert_eq!(rows(&again), rows(&before), "{keys}");
-        assert!(!keys.is_empty() || again.model.log.cause().is_some(), "it opens at the cause");
+        assert!(
+            !keys.is_empty() || again.model.log.cause().is_some(),
+            "the run opens at the likely cause"
+        );
     }
 }
 
@@ -104,7 +107,7 @@ fn a_missing_address_is_reported_and_the_run_opens_as_usual() {
     assert!(sim.screen().contains("--at: no such command in this run"), "{}", sim.screen());
     assert_eq!(sim.model.log.document, open_at(&store, None).model.log.document);
     let far = open_at(&store, Some(At::parse("build/1@b99999999").unwrap()));
-    assert!(!rows(&far).is_empty(), "behind the end there is the end");
+    assert!(!rows(&far).is_empty(), "a position after the end opens the end");
 }
 
 #[test]
@@ -112,19 +115,23 @@ fn a_followed_running_command_needs_no_address() {
     let store = long_run("build", true);
     let mut sim = open_at(&store, None);
     sim.keys("[ ]");
-    assert_eq!(sim.model.at().unwrap().to_string(), "build/2@end", "it was chosen");
+    assert_eq!(
+        sim.model.at().unwrap().to_string(),
+        "build/2@end",
+        "a chosen command has an address"
+    );
     let mut store = Built::new();
     store.begin(&run_id(1), &["build"], 0);
     store.start(&run_id(1), "build", 1, "make", 10);
-    assert_eq!(open_at(&store, None).model.at(), None, "it moves on by itself");
+    assert_eq!(open_at(&store, None).model.at(), None, "a new screen follows the running command");
 }
 
-/// Returns the line that a session leaves on the main screen.
+/// Waits for the end of a session, and returns the line that it leaves on the main screen.
 fn line_left(session: &Session) -> String {
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
     session.shown.wait_for_text("to reopen: ");
-    // The line may be longer than the screen is wide.
+    // The line may be wider than the screen and continue on further rows.
     let parser = session.shown.parser.lock().unwrap();
     let mut line = String::new();
     for row in parser.screen().rows(0, 80) {
@@ -205,7 +212,7 @@ fn a_log_opened_by_its_path_is_reopened_by_its_path() {
 }
 
 #[test]
-fn the_terminal_notifies_once_when_the_displayed_run_ends() {
+fn only_notify_signals_the_end_of_the_displayed_run_and_only_once() {
     let mut store = long_run("build", true);
     for notify in ["--notify", "--exit-status"] {
         let run = run_id(if notify == "--notify" { 1 } else { 2 });

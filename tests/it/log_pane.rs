@@ -1,4 +1,4 @@
-//! The log pane without a terminal, on real logs: search, filter, times, errors, moves, wrapping.
+//! The log pane without a terminal, on log files: search, filter, times, errors, moves, wrapping.
 
 use std::fs;
 use std::path::PathBuf;
@@ -97,7 +97,7 @@ fn a_search_selects_the_next_match_counts_all_and_wraps() {
     assert_snapshot!("search_styles", sim.styles());
     sim.keys("Esc");
     assert!(!last_line(&mut sim).contains("needle"));
-    assert_eq!(current(&mut sim), "row 200 with a needle", "the place stays");
+    assert_eq!(current(&mut sim), "row 200 with a needle", "the cursor stays");
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a_search_may_be_literal_and_case_sensitive() {
     typed(&mut sim, "/", "nowhere");
     assert!(last_line(&mut sim).ends_with("no row matches nowhere"));
     sim.keys("/ Up Up Enter");
-    assert!(last_line(&mut sim).starts_with("/C"), "a pattern of before: {}", last_line(&mut sim));
+    assert!(last_line(&mut sim).starts_with("/C"), "an earlier pattern: {}", last_line(&mut sim));
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_match_hidden_by_the_filter_is_shown_in_its_position() {
 }
 
 #[test]
-fn times_have_three_formats_and_keys_move_between_slow_gaps() {
+fn times_have_three_formats_and_keys_move_between_slow_rows() {
     let line = |at: &str, text: &str| format!("2026-05-06T12:{at}Z stdout F {text}\n");
     let rows = [
         ("00:00", "start"),
@@ -274,14 +274,17 @@ fn wrapped_rows_scroll_by_lines_without_loss() {
         sim.keys("j");
     }
     for n in 1..=33 {
-        assert!(seen.iter().any(|line| line.starts_with(&format!("begin{n} "))), "row {n} begins");
+        assert!(
+            seen.iter().any(|line| line.starts_with(&format!("begin{n} "))),
+            "the first line of row {n} is shown"
+        );
     }
     sim.keys("G");
     assert!(rows(&mut sim)[19].ends_with("d40"), "{:?}", rows(&mut sim));
     sim.keys("g");
     assert!(rows(&mut sim)[0].starts_with("begin1 "));
     sim.keys("PageDown PageUp");
-    assert!(rows(&mut sim)[0].starts_with("begin1 "), "there and back");
+    assert!(rows(&mut sim)[0].starts_with("begin1 "), "PageUp returns to the top");
 }
 
 #[test]
@@ -302,7 +305,7 @@ fn progress_shows_its_last_state_and_unfolds_with_times() {
 }
 
 #[test]
-fn unfolded_text_can_be_found() {
+fn overwritten_text_is_found_only_in_unfolded_progress() {
     let log = Log::new(
         "2026-05-06T12:00:00Z stdout F plain\n2026-05-06T12:00:01Z stdout F step 5\r\x1b[Kdone 5\n",
     );
@@ -332,7 +335,7 @@ fn a_match_far_to_the_right_is_scrolled_into_view() {
     typed(&mut sim, "/", "FAR");
     assert!(sim.screen().contains("yyFARzz"), "{}", sim.screen());
     typed(&mut sim, "/", "row 2$");
-    assert!(sim.screen().contains("row 2"), "back at the left edge");
+    assert!(sim.screen().contains("row 2"), "the view is back at the left edge");
     let log = Log::of_rows(
         (1..=3).map(|n| format!("{n} {} DEEP {}", "word ".repeat(6000), "word ".repeat(6000))),
     );
@@ -368,7 +371,7 @@ fn a_log_opens_at_the_requested_position() {
     assert_eq!(current(&mut open_at("12:01:39")), "row 100 with a needle");
 }
 
-/// The row of a progress bar is longer than the part of a row that a reader keeps.
+/// Tests a progress bar whose row is longer than the part of a row that a reader keeps.
 #[test]
 fn a_long_progress_bar_shows_its_last_state() {
     let state = |n: usize| {

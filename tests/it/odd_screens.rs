@@ -1,4 +1,5 @@
-//! Screens of runs whose records are broken or are still in `events.jsonl`, without a terminal.
+//! Screens, without a terminal, of runs whose records are broken or are still only in
+//! `events.jsonl`.
 
 use std::fs;
 use std::io::Write;
@@ -18,7 +19,8 @@ use crate::support::store;
 const V2: &str = "quire-v2-broken";
 const V11: &str = "quire-v11-broken";
 
-/// Half an hour after the start of the active run of version 11: 2025-05-06T13:30:00Z.
+/// Half an hour after the start of the active run in the store of version 11:
+/// 2025-05-06T13:30:00Z.
 const NOW: Time = Time::from_millis(1_746_538_200_000);
 
 fn open_at_now(dir: &Path, id: &str) -> Sim {
@@ -71,7 +73,7 @@ fn a_pipeline_with_a_compile_error_opens_on_its_own_log() {
 }
 
 #[test]
-fn a_run_opens_at_its_missing_program() {
+fn a_run_opens_at_the_command_whose_program_is_missing() {
     assert_snapshot!("missing_program_80x24", screen(V11, "b1100007", ""));
 }
 
@@ -81,8 +83,8 @@ const LIVE: &str = "b1100006";
 const LIVE_ID: &str = "0196a406-0006-7000-8000-0000b1100006";
 const BEGAN_AT_MS: i64 = 1_746_536_400_000;
 
-/// Returns a store with the active run, and the directory of its files. The last event is a partial
-/// line.
+/// Makes a store with the active run. Returns it and the directory of the run's files. The last
+/// line of `events.jsonl` is incomplete.
 fn live() -> (TempDir, std::path::PathBuf) {
     let dir = store(V11);
     let files = dir.path().join("runs/demo.git").join(LIVE_ID);
@@ -101,7 +103,7 @@ fn a_run_without_rows_is_shown_from_its_events() {
 }
 
 #[test]
-fn the_screen_follows_events_and_ends_with_the_rows() {
+fn the_screen_follows_events_and_shows_the_rows_at_the_end() {
     let (dir, files) = live();
     let mut sim = open_at_now(dir.path(), LIVE);
     assert_eq!(place(&sim), "build 3");
@@ -144,7 +146,7 @@ fn the_screen_follows_events_and_ends_with_the_rows() {
         "{\"at_ms\":1746536400802,\"type\":\"run_finished\",\"outcome\":\"succeeded\"}\n",
     );
     fs::write(files.join("jobs/build/sh-4.log"), "").unwrap();
-    rows_come(dir.path());
+    write_rows(dir.path());
     let screen = sim.disk().screen();
     let run = sim.model.run.as_ref().unwrap();
     assert_eq!(
@@ -160,7 +162,7 @@ fn the_screen_follows_events_and_ends_with_the_rows() {
 }
 
 /// Writes the rows that quire writes at the end of the run.
-fn rows_come(root: &Path) {
+fn write_rows(root: &Path) {
     let connection = rusqlite::Connection::open(root.join("quire.db")).unwrap();
     let run = LIVE_ID;
     let at = |ms: i64| BEGAN_AT_MS + ms;
