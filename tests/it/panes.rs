@@ -1,5 +1,5 @@
-//! The panes of runs and jobs and the header of a command at four sizes, without a terminal, on
-//! real stores.
+//! The runs pane, the jobs pane and the header of a command, at four screen sizes. The tests draw
+//! real stores without a terminal.
 
 use insta::assert_snapshot;
 use rundown::catalog::Catalog;
@@ -17,8 +17,9 @@ use rundown::tui::update::update;
 use crate::support::built::{Built, at, failed_run, passed_run, run_id, running_run, two_runs};
 use crate::support::screen::{HUGE, LARGE, SMALL, TINY, open, options};
 
-/// Makes a store with more runs than one page. One of a hundred failed, every third is of another
-/// branch. Run `n` started `n` seconds after the first.
+/// Makes a store with `count` runs. Run `n` starts `n` seconds after [`at`]`(0)`. Every hundredth
+/// run failed. Every third run is on the branch `fix-login`, the others are on `main`. Runs with an
+/// even number belong to the repository `oxide/crucible`, the others to `example`.
 fn many_runs(count: u32) -> Built {
     let store = Built::new();
     let (id, zero) = (run_id(0).0, at(0).floor_millis());
@@ -39,7 +40,7 @@ fn many_runs(count: u32) -> Built {
     store
 }
 
-/// Types a text, one letter at a time.
+/// Types a text, one key press per letter.
 fn type_text(sim: &mut Sim, text: &str) {
     for letter in text.chars() {
         sim.keys(if letter == ' ' { "Space".to_owned() } else { letter.to_string() }.as_str());
@@ -84,7 +85,7 @@ fn the_query_is_shown_and_highlighted_in_its_results() {
 }
 
 #[test]
-fn without_color_and_unicode_the_panes_show_everything() {
+fn the_panes_need_neither_color_nor_unicode() {
     let store = two_runs();
     let plain = Options { color: false, ascii: true, ..options() };
     let mut sim = Sim::new(store.catalog(), None, plain, HUGE, at(120_000));
@@ -94,7 +95,8 @@ fn without_color_and_unicode_the_panes_show_everything() {
     assert!(screen.contains("exit 101"), "{screen}");
 }
 
-/// Makes a store with a run of each state, in two repositories.
+/// Makes a store with four runs in two repositories: one that passed, one that failed, one that was
+/// interrupted, and one that is running.
 fn mixed_runs() -> Built {
     let mut store = two_runs();
     store.begin(&run_id(3), &["build"], 60_000);
@@ -126,7 +128,7 @@ fn top_rows(sim: &mut Sim) -> String {
 }
 
 #[test]
-fn the_command_of_a_run_changes_with_it() {
+fn the_list_updates_the_command_of_a_running_run() {
     let (mut store, run) = (Built::new(), run_id(1));
     running_run(&mut store, &run);
     let mut sim = open(&store, LARGE);
@@ -146,7 +148,7 @@ fn the_command_of_a_run_changes_with_it() {
 }
 
 #[test]
-fn without_a_failed_job_the_list_shows_the_stored_reason() {
+fn the_list_shows_the_stored_reason_if_no_job_failed() {
     let mut store = Built::new();
     store.begin(&run_id(1), &[], 0);
     store.end_run(&run_id(1), RunEnd::Failed("pipeline-invalid"), 10);
@@ -169,13 +171,13 @@ fn typing_searches_the_whole_store_and_enter_opens_a_run() {
     assert_eq!(heading(&mut sim), "Runs 23 of 3,400");
     sim.keys("Down Down Enter");
     assert_eq!(open_run(&sim), Some(run_id(3_100)));
-    assert_eq!(sim.model.focus, Pane::Log, "back to where one was");
+    assert_eq!(sim.model.focus, Pane::Log, "the focus returns to the log");
     sim.keys("r");
     assert_eq!(heading(&mut sim), "Runs", "the finder opens with an empty query");
     assert_eq!(sim.model.runs.at, Some(run_id(3_100)));
     assert!(
         sim.screen().contains("▌✗ failed       main"),
-        "the list is at the open run: {}",
+        "the cursor is on the open run: {}",
         sim.screen()
     );
     sim.keys("Down Enter");
@@ -210,7 +212,11 @@ fn a_docked_finder_keeps_its_results_until_escape() {
     assert_eq!((open_run(&sim), sim.model.focus), (Some(run_id(300)), Pane::Tree));
     assert_eq!(heading(&mut sim), "Runs 4 of 400");
     sim.keys("Shift-Tab j Enter");
-    assert_eq!(open_run(&sim), Some(run_id(200)), "j moves where nothing is typed");
+    assert_eq!(
+        open_run(&sim),
+        Some(run_id(200)),
+        "j moves the cursor while no query is being typed"
+    );
     sim.keys("Shift-Tab Esc");
     assert_eq!((sim.model.focus, heading(&mut sim).as_str()), (Pane::Runs, "Runs"));
     assert!(sim.screen().contains("00000200"), "{}", sim.screen());
@@ -252,11 +258,11 @@ fn search_results_are_updated_when_runs_change() {
 }
 
 #[test]
-fn enter_before_any_result_opens_the_first_one() {
+fn enter_before_any_result_opens_the_first_result() {
     let store = many_runs(400);
     let mut sim = open(&store, SMALL);
     sim.keys("r");
-    // The worker is slow: its answers come after all keys.
+    // Simulates a slow worker: its responses arrive after all key presses.
     let mut late = Effects::none();
     for key in ["f", "a", "i", "l", "Enter"] {
         late.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
@@ -265,10 +271,10 @@ fn enter_before_any_result_opens_the_first_one() {
     assert_eq!(open_run(&sim), Some(run_id(400)));
 }
 
-// ---- from run to run ----
+// ---- moving between runs ----
 
 #[test]
-fn brackets_and_angles_move_between_runs_in_every_pane() {
+fn parentheses_comma_and_period_move_between_runs() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
     let mut go = |keys: &str| {
@@ -288,8 +294,8 @@ fn brackets_and_angles_move_between_runs_in_every_pane() {
     assert_eq!(sim.model.runs.at, Some(run_id(350)));
 }
 
-/// Adds a run of a ref with the jobs `build` and `test`. If it fails, the last of these commands of
-/// `test` does.
+/// Adds run `n` of a ref, with the jobs `build` and `test`. The job `test` has the commands `cmds`.
+/// If `fails` is true, the last of them fails.
 fn pipeline(store: &mut Built, n: u32, ref_name: &str, cmds: &[&str], fails: bool) {
     let (run, ms) = (run_id(n), i64::from(n) * 1_000);
     store.begin(&run, &["build", "test"], ms);
@@ -313,7 +319,7 @@ fn pipeline(store: &mut Built, n: u32, ref_name: &str, cmds: &[&str], fails: boo
     database.execute(sql, (ref_name, run.as_str())).unwrap();
 }
 
-/// Returns the number of the open run, and the selected item.
+/// Returns the number of the open run, and the name of the selected item, such as `test/2`.
 fn place(sim: &Sim) -> (u32, String) {
     let run = open_run(sim).unwrap();
     let at = sim.model.tree.at.as_ref().map(rundown::tui::at::name_of).unwrap_or_default();
@@ -333,25 +339,29 @@ fn a_step_to_another_run_keeps_the_job_and_the_command() {
         place(&sim)
     };
     assert_eq!(go("] ]"), (4, "test/2".into()));
-    assert_eq!(go("("), (3, "test/".into()), "the job, without the command");
-    assert_eq!(go("("), (2, "test/3".into()), "the same command line has another number there");
+    assert_eq!(go("("), (3, "test/".into()), "this run has the job, but not the command");
+    assert_eq!(go("("), (2, "test/3".into()), "the same command line is number 3 here");
     assert_eq!(go("("), (1, "test/2".into()));
     assert_eq!(go(") ) )"), (4, "test/2".into()));
-    assert_eq!(go("( [ ("), (2, "build/1".into()), "another choice in a run without the command");
-    assert!(sim.model.log.card.is_none(), "that command has passed");
+    assert_eq!(
+        go("( [ ("),
+        (2, "build/1".into()),
+        "a selection made in a run without the command is kept"
+    );
+    assert!(sim.model.log.card.is_none(), "the selected command passed");
     sim.keys("] ] ] (");
     assert_eq!(place(&sim), (1, "test/2".into()));
-    assert!(sim.model.log.card.is_some(), "it opens at its likely cause");
+    assert!(sim.model.log.card.is_some(), "the failed command opens at its likely cause");
     sim.keys("Tab Tab r End Up Up Up Enter");
     assert_eq!(
         place(&sim),
         (4, "build/1".into()),
-        "a run that is chosen in the list opens at its default place"
+        "a run opened from the list is shown at its default place"
     );
 }
 
 #[test]
-fn angles_stay_on_the_ref_and_comma_and_period_cross_refs() {
+fn angle_brackets_stay_on_the_ref_but_comma_and_period_do_not() {
     let mut store = Built::new();
     for (n, ref_name) in [(1, "main"), (2, "fix"), (3, "main"), (4, "fix"), (5, "main")] {
         pipeline(&mut store, n, ref_name, &["cargo test"], n != 3);
@@ -372,7 +382,7 @@ fn angles_stay_on_the_ref_and_comma_and_period_cross_refs() {
 fn several_steps_in_one_burst_all_take_effect() {
     let store = many_runs(350);
     let mut sim = open(&store, LARGE);
-    // The worker is slow: its answers come after all keys.
+    // Simulates a slow worker: its responses arrive after all key presses.
     let mut late = Effects::none();
     for key in ["(", "(", "(", ")", "(", ","] {
         late.extend(update(&mut sim.model, Msg::Key(Key::parse(key).unwrap())));
@@ -396,7 +406,7 @@ fn a_step_that_fails_does_not_block_later_ones() {
 }
 
 #[test]
-fn the_list_highlights_the_run_that_is_shown() {
+fn the_list_highlights_the_open_run() {
     let store = many_runs(400);
     let mut sim = open(&store, LARGE);
     let marked = |sim: &mut Sim| {
@@ -412,7 +422,7 @@ fn the_list_highlights_the_run_that_is_shown() {
     assert_eq!((open_run(&sim), sim.model.runs.shown().1), (Some(run_id(300)), Some(&run_id(300))));
     sim.keys("(");
     assert_eq!(open_run(&sim), Some(run_id(299)));
-    assert_eq!(marked(&mut sim), 0, "the shown run is not among the matches");
+    assert_eq!(marked(&mut sim), 0, "the open run is not among the matches");
 }
 
 #[test]
@@ -421,7 +431,7 @@ fn f_moves_from_an_ended_run_to_a_newer_one_in_progress() {
     passed_run(&mut store, &run_id(1), -3_600_000);
     let mut sim = open(&store, SMALL);
     sim.keys("f");
-    assert_eq!(open_run(&sim), Some(run_id(1)), "no such run");
+    assert_eq!(open_run(&sim), Some(run_id(1)), "there is no newer run in progress");
     running_run(&mut store, &run_id(2));
     sim.disk();
     assert_eq!(open_run(&sim), Some(run_id(1)), "the screen does not switch by itself");
@@ -443,7 +453,7 @@ fn a_single_log_has_no_adjacent_runs() {
 }
 
 #[test]
-fn in_the_list_braces_move_between_failed_runs() {
+fn braces_in_the_list_move_between_failed_runs() {
     let store = many_runs(350);
     let mut sim = open(&store, LARGE);
     sim.keys("Tab } } {");
@@ -455,7 +465,7 @@ fn in_the_list_braces_move_between_failed_runs() {
     assert_eq!(
         sim.model.runs.shown().1,
         Some(&run_id(100)),
-        "among those found: 300 is of another branch"
+        "only matches count, and run 300 is on another branch"
     );
 }
 
@@ -480,13 +490,13 @@ fn s_selects_commands_from_slowest_to_fastest() {
     sim.keys("s s S");
     assert_eq!(place(&sim), sh("build", 1));
     sim.keys("g s");
-    assert_eq!(place(&sim), sh("test", 2), "from anywhere else it begins with the slowest");
+    assert_eq!(place(&sim), sh("test", 2), "after another move, s starts with the slowest again");
 }
 
 // ---- the header of a command ----
 
-/// Makes a run with a command that used much CPU and memory, wrote to both streams, and was ended
-/// by a signal.
+/// Makes a store with one run. Its only command is a long script that used much CPU time and
+/// memory, wrote to both streams, and was killed by a signal.
 fn costly_run() -> Built {
     let (mut store, run) = (Built::new(), run_id(7));
     let script = "#!/bin/bash\nset -euo pipefail\n\n\
@@ -511,7 +521,7 @@ fn costly_run() -> Built {
     store
 }
 
-/// Removes the path of the store, which differs from run to run.
+/// Replaces the path of the store with `/store`, because it differs each time the test runs.
 fn without_root(store: &Built, screen: &str) -> String {
     screen.replace(&*store.root().to_string_lossy(), "/store")
 }
@@ -523,7 +533,8 @@ fn the_full_header_shows_all_known_facts() {
         let mut sim = open(&store, size);
         assert_snapshot!(format!("header_folded_{name}"), sim.keys("C").screen());
         let screen = sim.keys("i").screen();
-        // The length of the name of the temporary directory varies.
+        // Omits the path of the log, which contains the name of the temporary directory: the
+        // length of that name varies.
         let shown: Vec<_> = screen.lines().filter(|line| !line.contains("log      /")).collect();
         assert_snapshot!(format!("header_{name}"), shown.join("\n"));
     }

@@ -1,4 +1,4 @@
-//! Screens and the effects of keys, without a terminal, on real stores.
+//! Screens, and the effects of keys and the mouse. The tests draw real stores without a terminal.
 
 use std::fs;
 
@@ -71,7 +71,7 @@ fn badge(sim: &mut Sim) -> String {
 // ---- screens ----
 
 #[test]
-fn without_color_and_unicode_the_screen_shows_everything() {
+fn the_screen_needs_neither_color_nor_unicode() {
     let store = two_runs();
     let plain = Options { color: false, ascii: true, ..options() };
     let mut sim = Sim::new(store.catalog(), None, plain, SMALL, at(120_000));
@@ -119,7 +119,7 @@ fn an_empty_store_shows_a_waiting_message_and_opens_its_first_run() {
 }
 
 #[test]
-fn hostile_names_and_rows_control_nothing() {
+fn names_and_rows_cannot_control_the_terminal() {
     let (mut store, run) = (Built::new(), run_id(5));
     let job = "evil\x1b[2J\x07job";
     store.begin(&run, &[job], 0);
@@ -154,7 +154,7 @@ fn a_screen_of_any_size_can_be_drawn() {
     }
 }
 
-// ---- moving ----
+// ---- moving between commands and panes ----
 
 #[test]
 fn brackets_move_between_commands_and_braces_between_failures() {
@@ -166,13 +166,13 @@ fn brackets_move_between_commands_and_braces_between_failures() {
     sim.keys("[");
     assert_eq!(selected(&sim), ("build".into(), Some(1)));
     sim.keys("[ [");
-    assert_eq!(selected(&sim), ("build".into(), Some(1)), "there is none before");
+    assert_eq!(selected(&sim), ("build".into(), Some(1)), "no command comes before it");
     sim.keys("}");
     assert_eq!(selected(&sim), ("test".into(), Some(2)));
     sim.keys("} ]");
-    assert_eq!(selected(&sim), ("test".into(), Some(2)), "there is none behind");
+    assert_eq!(selected(&sim), ("test".into(), Some(2)), "no command comes after it");
     sim.keys("[ {");
-    assert_eq!(selected(&sim), ("test".into(), Some(1)), "none failed before");
+    assert_eq!(selected(&sim), ("test".into(), Some(1)), "no command before it failed");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_log_is_shown_again_after_leaving_it() {
     let mut sim = open(&store, SMALL);
     let rows = log_rows(&sim);
     assert!(!rows.is_empty());
-    // To a job without commands, and back.
+    // Selects a job without commands, and then the command again.
     let place = sim.model.tree.at.clone();
     sim.keys("Tab G");
     assert_eq!(log_rows(&sim), Vec::<String>::new());
@@ -192,26 +192,30 @@ fn a_log_is_shown_again_after_leaving_it() {
 }
 
 #[test]
-fn the_tree_moves_and_folds() {
+fn keys_move_the_selection_in_the_tree_and_fold_jobs() {
     let store = two_runs();
     let mut sim = open(&store, SMALL);
     sim.keys("Tab g");
-    assert_eq!(sim.model.tree.at, Some(Place::Run), "the run itself is always there");
+    assert_eq!(sim.model.tree.at, Some(Place::Run), "the first row of the tree is the run");
     sim.keys("j");
     assert_eq!(selected(&sim), ("build".into(), None));
     assert_eq!(
         first_row(&sim),
         "\x1b[1m\x1b[32m   Compiling\x1b[0m example v0.1.0",
-        "a job shows its telling command"
+        "without a failed command, a job shows its first command"
     );
     sim.keys("h");
     assert!(sim.screen().contains("build +1"));
     sim.keys("j");
     assert_eq!(selected(&sim), ("test".into(), None));
     sim.keys("l l");
-    assert_eq!(selected(&sim), ("test".into(), Some(1)), "unfolded already: its first command");
+    assert_eq!(
+        selected(&sim),
+        ("test".into(), Some(1)),
+        "l on an unfolded job selects its first command"
+    );
     sim.keys("h h [");
-    assert_eq!(selected(&sim), ("build".into(), Some(1)), "a folded job unfolds");
+    assert_eq!(selected(&sim), ("build".into(), Some(1)), "a selected command unfolds its job");
     assert!(!sim.screen().contains("build +1"));
     sim.keys("G");
     assert_eq!(selected(&sim), ("deploy".into(), None));
@@ -264,7 +268,7 @@ fn tab_cycles_through_the_visible_panes() {
     assert_eq!(
         visit(SMALL, &["Tab", "r", "Tab"]),
         [Pane::Tree, Pane::Runs, Pane::Tree],
-        "out of the popup"
+        "Tab leaves the popup"
     );
     let tree = open(&store, TINY).keys("Tab").screen();
     assert!(tree.contains("deploy") && !tree.contains("case_17"), "{tree}");
@@ -295,7 +299,7 @@ fn a_deleted_run_is_replaced_by_the_newest() {
     connection.execute_batch("DELETE FROM runs").unwrap();
     sim.disk();
     assert!(sim.screen().contains("this run is no longer in the store"));
-    assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1), "what was read stays");
+    assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1), "the loaded run stays open");
 }
 
 #[test]
@@ -317,9 +321,13 @@ fn the_mouse_scrolls_the_pane_under_it_and_selects() {
     sim.mouse(Mouse::Click, 50, 10);
     assert_eq!(sim.model.focus, Pane::Log);
     sim.mouse(Mouse::Click, 5, 20);
-    assert_eq!(selected(&sim), ("build".into(), Some(1)), "there is no row");
+    assert_eq!(
+        selected(&sim),
+        ("build".into(), Some(1)),
+        "a click below the last row selects nothing"
+    );
     sim.keys("r").mouse(Mouse::Click, 10, 3);
-    assert_eq!(sim.model.focus, Pane::Tree, "opened already");
+    assert_eq!(sim.model.focus, Pane::Tree, "the clicked run is already open");
     sim.keys("r").mouse(Mouse::Click, 10, 4);
     assert_eq!(sim.model.run.as_ref().unwrap().head.run.id, run_id(1));
     sim.keys("M");
@@ -328,7 +336,7 @@ fn the_mouse_scrolls_the_pane_under_it_and_selects() {
 
 // ---- a long list of runs ----
 
-/// Makes a store with `count` runs that passed. Run `n` starts a second after run `n - 1`.
+/// Makes a store with `count` runs that passed. Run `n` was pushed one second after run `n - 1`.
 fn many_runs(count: u32) -> Built {
     let store = Built::new();
     sql(&store, &insert_runs(1, count));
@@ -363,10 +371,10 @@ fn newest_first(last: u32, first: u32) -> Vec<RunId> {
 }
 
 #[test]
-fn the_list_of_runs_is_loaded_as_it_scrolls_without_a_limit() {
+fn scrolling_the_list_loads_all_runs_page_by_page() {
     let store = many_runs(350);
     let mut sim = open(&store, SMALL);
-    assert_eq!(listed(&sim), newest_first(350, 251), "one page is enough for the screen");
+    assert_eq!(listed(&sim), newest_first(350, 251), "the screen needs only one page");
     sim.keys("r");
     for step in 1..=350 {
         sim.keys("Down");
@@ -382,8 +390,8 @@ fn the_list_of_runs_is_loaded_as_it_scrolls_without_a_limit() {
     }
     let mut sim = open(&store, LARGE);
     (0..130).for_each(|_| _ = sim.mouse(Mouse::Wheel(1), 3, 5));
-    assert_eq!(listed(&sim).len(), 350, "the wheel goes on too");
-    assert_eq!(sim.model.runs.at, Some(run_id(350)), "and moves no cursor");
+    assert_eq!(listed(&sim).len(), 350, "the wheel also loads all pages");
+    assert_eq!(sim.model.runs.at, Some(run_id(350)), "the wheel does not move the cursor");
 }
 
 #[test]
@@ -406,11 +414,14 @@ fn changed_runs_are_updated_on_the_first_and_on_the_visible_page() {
     let now = listed(&sim);
     assert_eq!(now[..4], newest_first(353, 350));
     assert!(!now.contains(&RunId(deleted)));
-    assert!(now.windows(2).all(|pair| pair[0] > pair[1]), "no gap, no run twice: {now:?}");
+    assert!(
+        now.windows(2).all(|pair| pair[0] > pair[1]),
+        "the runs are in order, without duplicates: {now:?}"
+    );
     assert_eq!(
         (&now[sim.model.runs.top], &sim.model.runs.at),
         (&top, &cursor),
-        "what is being read does not move"
+        "the viewport and the cursor do not move"
     );
     let failed = sim
         .model
@@ -437,7 +448,7 @@ fn a_list_continues_after_a_deleted_run_and_after_many_new_ones() {
     assert_eq!(
         reloaded[..100],
         newest_first(600, 501),
-        "the runs between are unknown, so the list is read again"
+        "runs between the new page and the old ones are missing, so the list is read again"
     );
     assert!(reloaded.len() < 300 && reloaded.windows(2).all(|pair| pair[0] > pair[1]));
     sim.keys("End End End End End End End");
@@ -460,17 +471,17 @@ fn only_runs_around_the_viewport_are_kept_in_memory() {
     while sim.model.runs.at != Some(run_id(1)) {
         let before = sim.model.runs.at.clone();
         sim.keys("End");
-        assert!(sim.model.runs.at < before, "each G goes on");
+        assert!(sim.model.runs.at < before, "each End moves the cursor on");
         assert!(listed(&sim).len() <= MAX_RUNS && is_whole(&listed(&sim)));
     }
     let top = listed(&sim)[sim.model.runs.top].clone();
     sql(&store, &insert_runs(5_001, 5_003));
     sql(&store, &format!("UPDATE runs SET state = 'failed' WHERE id = '{}'", run_id(2).0));
     sim.disk();
-    assert_eq!(listed(&sim)[sim.model.runs.top], top, "new runs move nothing");
+    assert_eq!(listed(&sim)[sim.model.runs.top], top, "new runs do not move the viewport");
     assert!(
         sim.screen().contains("✗ failed       b2"),
-        "what is on screen was read again: {}",
+        "the visible page was read again: {}",
         sim.screen()
     );
     for n in 1..=5_003 {
@@ -506,7 +517,11 @@ fn a_page_that_could_not_be_read_is_requested_again() {
     let requested = WorkerRequest::ReadRuns(Beside::Older(run_id(251)));
     assert_eq!(update(&mut sim.model, bottom()), requested.clone().into());
     let busy = Msg::Failed(Work::Store, "the database is busy; trying again".into());
-    assert_eq!(update(&mut sim.model, busy), Effects::none(), "not at once and for ever");
+    assert_eq!(
+        update(&mut sim.model, busy),
+        Effects::none(),
+        "the request is not repeated at once"
+    );
     assert_eq!(update(&mut sim.model, bottom()), Effects::none());
     let list = RunList { heads: sim.model.runs.heads.clone().unwrap(), has_more: true };
     assert_eq!(update(&mut sim.model, Msg::Runs(list)), requested.into());
@@ -515,7 +530,7 @@ fn a_page_that_could_not_be_read_is_requested_again() {
 // ---- the log ----
 
 #[test]
-fn every_row_of_a_long_log_is_reached_by_every_movement() {
+fn each_scroll_key_moves_by_its_step_in_a_long_log() {
     let (store, _) = running(5_000);
     let mut sim = open(&store, SMALL);
     assert_eq!(last_row(&sim), "row 5000");
@@ -536,21 +551,21 @@ fn every_row_of_a_long_log_is_reached_by_every_movement() {
             assert_eq!(last_row(&sim), format!("row {}", 5000 - turn * step), "{key}");
         }
     }
-    assert!(sim.model.log.window.rows.len() <= 4 * 24, "only what is near is held");
+    assert!(sim.model.log.window.rows.len() <= 4 * 24, "only rows near the viewport are in memory");
 }
 
 #[test]
 fn the_cursor_moves_by_rows_and_the_view_scrolls_at_its_edges() {
     let (store, _) = running(200);
     let mut sim = open(&store, SMALL);
-    assert_eq!(cursor_row(&sim), "row 200", "it is on the last row while following");
+    assert_eq!(cursor_row(&sim), "row 200", "while following, the cursor is on the last row");
     sim.keys("g j j");
     assert_eq!((cursor_row(&sim), first_row(&sim)), ("row 3".into(), "row 1".into()));
     for row in 4..=120 {
         sim.keys("j");
         assert_eq!(cursor_row(&sim), format!("row {row}"));
     }
-    assert_eq!(last_row(&sim), "row 120", "it has scrolled the view");
+    assert_eq!(last_row(&sim), "row 120", "the cursor has scrolled the view");
     for row in (1..120).rev() {
         sim.keys("k");
         assert_eq!(cursor_row(&sim), format!("row {row}"));
@@ -565,7 +580,7 @@ fn the_cursor_moves_by_rows_and_the_view_scrolls_at_its_edges() {
 }
 
 #[test]
-fn the_cursor_on_the_last_row_follows_and_above_it_does_not() {
+fn a_log_is_followed_only_while_the_cursor_is_on_its_last_row() {
     let (store, run) = running(100);
     let mut sim = open(&store, SMALL);
     sim.keys("k");
@@ -617,7 +632,7 @@ fn new_rows_do_not_move_the_viewport() {
         );
     }
     sim.keys("k j");
-    assert_eq!(badge(&mut sim), "live", "the last row is on screen again");
+    assert_eq!(badge(&mut sim), "live", "the cursor is on the last row again");
 }
 
 #[test]
@@ -627,7 +642,8 @@ fn moves_while_rows_are_loading_are_not_lost() {
     sim.keys("g");
     let step =
         |sim: &mut Sim, key: &str| update(&mut sim.model, Msg::Key(Key::parse(key).unwrap()));
-    // The worker is slow: its answers come after all keys, and only the newest request counts.
+    // Simulates a slow worker: its responses arrive after all key presses, and only the response to
+    // the newest request counts.
     let mut late = Vec::new();
     for _ in 0..12 {
         late.extend(step(&mut sim, "PageDown"));
@@ -682,7 +698,11 @@ fn f_returns_to_the_running_command() {
     store.end(&run, "build", 1, 0, 1_000);
     store.start(&run, "build", 2, "make install", 1_001);
     sim.disk();
-    assert_eq!(selected(&sim), ("build".into(), Some(1)), "somebody reads it");
+    assert_eq!(
+        selected(&sim),
+        ("build".into(), Some(1)),
+        "the selection stays, because the user has moved in this log"
+    );
     sim.keys("f");
     assert_eq!(selected(&sim), ("build".into(), Some(2)));
 }
@@ -752,7 +772,7 @@ fn plain_text_is_followed_and_has_no_malformed_rows() {
     let mut sim = open(&store, SMALL);
     store.append(&run, "build", 1, b"\n\x1b[32mok\x1b[0m\nbuil");
     sim.disk();
-    assert_eq!(log_rows(&sim), ["", "\x1b[32mok\x1b[0m"], "the rest of the line is to come");
+    assert_eq!(log_rows(&sim), ["", "\x1b[32mok\x1b[0m"], "an unterminated line is not shown yet");
     let text = "ding\n2026-05-06 is a date\nprogress 1%\rprogress 2%\r\n";
     store.append(&run, "build", 1, text.as_bytes());
     store.append(&run, "build", 1, &vec![b'.'; 64 << 10]);
@@ -794,12 +814,12 @@ fn a_single_log_is_shown_and_followed() {
     assert_eq!(log_rows(&sim), ["one", "two"]);
     assert_snapshot!("log_alone_80x24", sim.screen());
     sim.keys("Tab r");
-    assert_eq!(sim.model.focus, Pane::Log, "there is nothing to choose");
+    assert_eq!(sim.model.focus, Pane::Log, "there are no other panes");
     assert!(sim.screen().ends_with("this log does not belong to a run\n"), "{}", sim.screen());
 }
 
 #[test]
-fn a_log_cut_off_above_the_screen_is_left_in_a_scroll() {
+fn a_log_truncated_in_the_scroll_of_a_run_leaves_no_pending_request() {
     let (store, run) = running(120);
     let mut sim = open(&store, SMALL);
     sim.keys("Esc PageUp Enter Space Up");
@@ -810,7 +830,7 @@ fn a_log_cut_off_above_the_screen_is_left_in_a_scroll() {
 }
 
 #[test]
-fn empty_commands_and_jobs_cause_no_panic() {
+fn commands_without_logs_and_jobs_without_commands_cause_no_panic() {
     let (mut store, run) = (Built::new(), run_id(7));
     store.begin(&run, &["lost", "none"], 0);
     store.start(&run, "lost", 1, "rm -f log", 1);
@@ -828,7 +848,7 @@ fn empty_commands_and_jobs_cause_no_panic() {
 }
 
 #[test]
-fn the_selection_keeps_its_name_while_others_appear() {
+fn the_selection_stays_on_its_command_while_others_appear() {
     let (mut store, run) = (Built::new(), run_id(8));
     store.begin(&run, &["a", "b"], 0);
     store.start(&run, "b", 1, "second", 50);
@@ -935,7 +955,7 @@ proptest! {
         }
     }
 
-    /// The worker answers at any time, and only the newest request.
+    /// The worker responds at random times, and only to the newest request for the log.
     #[test]
     fn a_slow_worker_loses_no_movement_and_no_row(
         moves in prop::collection::vec((moving_key(), 0_u8..4), 1..60),
@@ -965,7 +985,7 @@ proptest! {
         if log.follow {
             prop_assert_eq!(last_row(&sim), format!("row {printed}"));
         }
-        // The rows are consecutive: none is left out or shown twice.
+        // The rows are consecutive: no row is missing or shown twice.
         let rows = log_rows(&sim);
         let number = |row: &String| row["row ".len()..].parse::<usize>().unwrap();
         let numbers: Vec<_> = rows.iter().map(number).collect();
@@ -973,7 +993,7 @@ proptest! {
     }
 }
 
-/// Performs the newest request for the log, and all other requests.
+/// Performs the newest of the requests for the log, and all other effects.
 fn answer(sim: &mut Sim, requested: &mut Vec<Effect>) {
     let is_log = |effect: &Effect| matches!(effect, Effect::Worker(WorkerRequest::ReadLog(..)));
     let newest = requested.iter().rfind(|effect| is_log(effect)).cloned();
