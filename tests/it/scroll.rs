@@ -1,5 +1,5 @@
-//! All commands of a job or a run in one scroll, without a terminal: folds, groups, and the card
-//! with the likely cause.
+//! The scroll, which contains all commands of a job or a run: folds, groups, and the card with the
+//! likely cause. The tests draw real stores without a terminal.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn failed() -> Built {
     store
 }
 
-/// Opens the scroll of the whole run.
+/// Opens the newest run of a store, and shows the scroll of all its commands.
 fn whole(store: &Built, size: (u16, u16)) -> Sim {
     let mut sim = open(store, size);
     sim.keys("Esc Tab");
@@ -49,8 +49,8 @@ fn here(sim: &Sim) -> RowAddress {
     document(sim).row(sim.model.log.current_row().unwrap().offset)
 }
 
-/// Returns the rows on screen: `# 1` is the heading of the first section, other rows are their
-/// text.
+/// Returns the rows of the log that are on screen. A heading is returned as `# 1` if its section is
+/// the first, and so on; any other row is returned as its text.
 fn rows(sim: &Sim) -> Vec<String> {
     let log = &sim.model.log;
     let shown = log.window.rows.iter().skip(log.top).take(sim.model.log.height());
@@ -61,6 +61,8 @@ fn rows(sim: &Sim) -> Vec<String> {
     shown.map(text).collect()
 }
 
+/// Makes a store with a run that has ended. Each item is a command: its job, its number, the number
+/// of its rows, and its exit code.
 fn run_of(rows_of: &[(&str, u32, usize, i32)]) -> (Built, RunId) {
     let (mut store, run) = (Built::new(), run_id(4));
     let mut jobs: Vec<_> = rows_of.iter().map(|(job, ..)| *job).collect();
@@ -98,22 +100,22 @@ fn a_job_is_one_scroll_and_escape_returns_to_the_tree() {
     let mut sim = open(&store, SMALL);
     sim.keys("Tab h Enter");
     assert_eq!(document(&sim).of, Place::Job(JobId("test".into())));
-    assert_eq!(rows(&sim)[0], "# 2", "it opens on what failed");
+    assert_eq!(rows(&sim)[0], "# 2", "it opens at the failed command");
     sim.keys("Esc");
     assert_eq!(sim.model.focus, Pane::Tree);
     sim.keys("j");
-    assert!(!sim.model.log.has_headings(), "a command is read alone");
+    assert!(!sim.model.log.has_headings(), "a single command has no headings");
 }
 
 #[test]
 fn sections_fold_and_keep_their_position_on_the_screen() {
     let (store, _) = run_of(&[("a", 1, 3, 0), ("a", 2, 3, 0), ("b", 1, 40, 1), ("b", 2, 2, 0)]);
     let mut sim = whole(&store, SMALL);
-    assert_eq!(&rows(&sim)[..2], ["# 3", "b 1 row 0"], "what failed is gone to");
+    assert_eq!(&rows(&sim)[..2], ["# 3", "b 1 row 0"], "it opens at the failed command");
     sim.keys("g Enter");
     assert_eq!(&rows(&sim)[..5], ["# 1", "a 1 row 0", "a 1 row 1", "a 1 row 2", "# 2"]);
     sim.keys("j j z a");
-    assert_eq!(&rows(&sim)[..2], ["# 1", "# 2"], "from within, too");
+    assert_eq!(&rows(&sim)[..2], ["# 1", "# 2"], "any row of a section can fold it");
     sim.keys("z M");
     assert_eq!(rows(&sim), ["# 1", "# 2", "# 3", "# 4"]);
     sim.keys("z R");
@@ -128,7 +130,7 @@ fn sections_fold_and_keep_their_position_on_the_screen() {
     assert_eq!(
         &shown[shown.len() - 4..],
         ["b 1 row 37", "b 1 row 38", "b 1 row 39", "# 4"],
-        "the one under the cursor"
+        "the section under the cursor folds"
     );
 }
 
@@ -136,7 +138,7 @@ fn sections_fold_and_keep_their_position_on_the_screen() {
 fn brackets_move_between_commands_and_braces_between_failed_ones() {
     let (store, _) = run_of(&[("a", 1, 30, 0), ("a", 2, 30, 3), ("b", 1, 30, 0), ("b", 2, 30, 1)]);
     let mut sim = whole(&store, SMALL);
-    assert_eq!(here(&sim), RowAddress::Heading(1), "it opens on what failed first");
+    assert_eq!(here(&sim), RowAddress::Heading(1), "it opens at the first failed command");
     sim.keys("]");
     assert_eq!(here(&sim), RowAddress::Heading(2));
     sim.keys("}");
@@ -151,7 +153,7 @@ fn brackets_move_between_commands_and_braces_between_failed_ones() {
 }
 
 #[test]
-fn a_search_counts_in_all_commands_and_opens_matching_ones() {
+fn a_search_counts_matches_in_all_commands_and_unfolds_them() {
     let (store, _) = run_of(&[("a", 1, 20, 0), ("b", 1, 20, 1), ("c", 1, 20, 0)]);
     let mut sim = whole(&store, SMALL);
     let mut find = |keys: &str| {
@@ -167,11 +169,11 @@ fn a_search_counts_in_all_commands_and_opens_matching_ones() {
     assert_eq!(find("N"), ("c 1 row 7".into(), 3, Some(3), true));
     let shown = rows(&sim);
     let at = shown.iter().position(|row| row == "c 1 row 7").unwrap();
-    assert_eq!(shown[at - 1], "c 1 row 6", "its section is open: {shown:?}");
+    assert_eq!(shown[at - 1], "c 1 row 6", "the section of the match is unfolded: {shown:?}");
 }
 
 #[test]
-fn passed_commands_fold_while_following_and_stay_open_while_reading() {
+fn a_command_that_passes_folds_only_while_the_log_is_followed() {
     for is_read in [false, true] {
         let (mut store, run) = (Built::new(), run_id(5));
         store.begin(&run, &["build"], 0);
@@ -179,7 +181,7 @@ fn passed_commands_fold_while_following_and_stay_open_while_reading() {
         let text = (0..40).map(|row| format!("row {row}\n")).collect::<Vec<_>>().concat();
         store.print(&run, "build", 1, 200, Stream::Stdout, &text);
         let mut sim = whole(&store, SMALL);
-        assert_eq!(rows(&sim).last().unwrap(), "row 39", "it is followed");
+        assert_eq!(rows(&sim).last().unwrap(), "row 39", "the log is followed");
         if is_read {
             sim.keys("k k");
         }
@@ -197,17 +199,13 @@ fn passed_commands_fold_while_following_and_stay_open_while_reading() {
             store.end_job(&run, "build", JobEnd::Complete, 2_001);
             store.end_run(&run, RunEnd::Complete, 2_002);
             sim.disk();
-            assert_eq!(
-                rows(&sim),
-                ["# 1", "# 2", "checking"],
-                "what was printed last stays in sight"
-            );
+            assert_eq!(rows(&sim), ["# 1", "# 2", "checking"], "the last command stays unfolded");
         }
     }
 }
 
 #[test]
-fn a_command_that_starts_above_the_viewport_moves_nothing() {
+fn a_command_that_starts_above_the_viewport_does_not_move_it() {
     let (mut store, run) = (Built::new(), run_id(6));
     store.begin(&run, &["a", "b"], 0);
     store.start(&run, "a", 1, "make a", 100);
@@ -241,7 +239,7 @@ fn copy_edit_and_mark_apply_to_the_command_under_the_cursor() {
     assert_eq!(String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text), "b 1 row 2");
 }
 
-/// Makes a log with two groups.
+/// Makes a store with a log that contains two groups.
 fn grouped() -> Built {
     let (mut store, run) = (Built::new(), run_id(7));
     store.begin(&run, &["build"], 0);
@@ -271,9 +269,9 @@ fn groups_fold_under_their_headings_and_a_search_opens_them() {
     assert_eq!(rows(&sim), ["before", "::group::one", "between", "::group::two", "after"]);
     sim.keys("/ o n e Space 2 0 Enter");
     assert_eq!(String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text), "one 20");
-    assert!(rows(&sim).contains(&"one 21".to_owned()), "its group is open");
+    assert!(rows(&sim).contains(&"one 21".to_owned()), "the group of the match is unfolded");
     sim.keys("G");
-    assert!(!rows(&sim).contains(&"two 0".to_owned()), "the other is not");
+    assert!(!rows(&sim).contains(&"two 0".to_owned()), "the other group stays folded");
     sim.keys("z R");
     assert!(rows(sim.keys("G")).contains(&"two 0".to_owned()));
 }
@@ -301,7 +299,7 @@ fn a_failed_run_opens_at_its_cause() {
 }
 
 #[test]
-fn scrolling_closes_the_card_without_moving_rows() {
+fn opening_and_closing_the_card_moves_no_rows() {
     let store = failed();
     let mut sim = open(&store, SMALL);
     let is_open = |sim: &Sim| sim.model.log.cause().is_some();
@@ -319,11 +317,11 @@ fn scrolling_closes_the_card_without_moving_rows() {
     assert!(!is_open(&sim) && !sim.screen().contains("likely cause"));
     assert_eq!(lines(&mut sim), first);
     sim.keys("C j");
-    assert!(is_open(&sim), "it takes no room from the rows");
+    assert!(is_open(&sim), "the card stays open while the cursor moves");
     assert_eq!(lines(&mut sim), first);
     sim.keys("Esc");
     assert!(!is_open(&sim));
-    assert_eq!(sim.model.focus, Pane::Log, "a step back from the card is the log");
+    assert_eq!(sim.model.focus, Pane::Log, "closing the card leaves the focus on the log");
 }
 
 #[test]
@@ -343,7 +341,7 @@ fn an_unrecognized_failure_shows_the_end_of_stderr() {
 }
 
 #[test]
-fn a_failure_opens_its_cause_only_while_following() {
+fn a_failure_moves_the_log_to_its_cause_only_while_following() {
     for is_read in [false, true] {
         let (store, run) = {
             let (mut store, run) = (Built::new(), run_id(9));
@@ -368,7 +366,7 @@ fn a_failure_opens_its_cause_only_while_following() {
     }
 }
 
-/// The keys that may move, fold, search or narrow.
+/// Keys that move, fold, search or filter.
 const KEYS: &[&str] = &[
     "j",
     "k",
@@ -453,7 +451,7 @@ fn all_addresses(sim: &Sim, only_stderr: bool) -> Vec<u64> {
 }
 
 #[test]
-fn a_filter_searches_folded_rows_and_folds_are_restored() {
+fn a_filter_searches_folded_rows_and_then_restores_the_folds() {
     let (store, _) = run_of(&[("a", 1, 20, 0), ("b", 1, 20, 1)]);
     let mut sim = whole(&store, SMALL);
     sim.keys("g & r o w Space 7 Enter");
@@ -463,7 +461,7 @@ fn a_filter_searches_folded_rows_and_folds_are_restored() {
 }
 
 #[test]
-fn the_selected_row_stays_selected_when_other_rows_change() {
+fn the_selected_row_stays_selected_when_filters_change() {
     let (mut store, run) = (Built::new(), run_id(8));
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, "make", 100);
@@ -496,16 +494,16 @@ fn the_selected_row_stays_selected_when_other_rows_change() {
 }
 
 #[test]
-fn on_a_small_screen_the_log_is_at_the_cause_after_the_card_closes() {
+fn closing_the_card_on_a_small_screen_leaves_the_log_at_the_cause() {
     let store = failed();
     let mut sim = open(&store, (40, 10));
     assert!(!sim.keys("C").screen().contains("likely cause"));
     assert!(sim.screen().contains("▌thread"), "{}", sim.screen());
 }
 
-// ---- the same in a run as in a single log ----
+// ---- row counts and log changes in the scroll of a run ----
 
-/// Returns the document of a run with a running command among two that have ended.
+/// Makes a run with two running commands, and opens its scroll.
 fn live_run() -> (Built, RunId, Sim) {
     let (mut store, run) = (Built::new(), run_id(9));
     store.begin(&run, &["a", "b"], 0);
@@ -518,13 +516,14 @@ fn live_run() -> (Built, RunId, Sim) {
     (store, run, sim)
 }
 
+/// Returns the lines of the screen that contain a notice.
 fn note(sim: &mut Sim) -> String {
     let screen = sim.screen();
     screen.lines().filter(|line| line.contains("! ")).collect()
 }
 
 #[test]
-fn a_run_has_the_row_counts_of_all_its_logs() {
+fn the_row_counts_of_a_run_are_the_sums_of_its_logs() {
     let (store, run, mut sim) = live_run();
     let totals = |sim: &Sim| {
         let known = &sim.model.log.known;
@@ -586,7 +585,8 @@ fn a_rotated_log_is_reported_in_a_run_and_then_followed() {
     assert!(sim.screen().contains("fresh"), "{}", sim.screen());
 }
 
-/// A process may open only some files. A log that is only counted is closed after that.
+/// The number of files that a process may open is limited. So a log that is read only to count its
+/// rows is closed again.
 #[cfg(target_os = "linux")]
 #[test]
 fn counting_the_logs_of_a_long_run_keeps_few_of_them_open() {
@@ -600,5 +600,5 @@ fn counting_the_logs_of_a_long_run_keeps_few_of_them_open() {
     };
     let sim = whole(&store, SMALL);
     assert_eq!(sim.model.log.known.total_rows, Some(600));
-    assert!(open_logs() < 30, "{} are open", open_logs());
+    assert!(open_logs() < 30, "{} logs are open", open_logs());
 }
