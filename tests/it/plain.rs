@@ -1,4 +1,5 @@
-//! `--follow`: the plain lines of an active run, also in terminals that get no screen.
+//! `--follow`, which prints a run as plain lines. In a terminal that cannot show the screen,
+//! rundown prints the same lines.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
@@ -19,8 +20,8 @@ use crate::support::built::{Built, failed_run, run_id, running};
 use crate::support::session::Session;
 use crate::support::{rundown, stderr, stdout};
 
-/// Follows a catalog while the steps are performed, one after each poll. Returns the printed rows
-/// and the messages.
+/// Follows the newest run of a catalog, and performs one step after each poll. Following fails if
+/// no step is left. Returns the result, the printed lines and the messages.
 fn followed(
     catalog: &mut Catalog,
     steps: &mut [&mut dyn FnMut()],
@@ -37,8 +38,7 @@ fn followed(
     };
     let (mut out, mut message) = (Vec::new(), String::new());
     let mut steps = steps.iter_mut();
-    let mut pause =
-        || steps.next().map(|step| step()).ok_or(io::Error::other("nothing more happens"));
+    let mut pause = || steps.next().map(|step| step()).ok_or(io::Error::other("no step is left"));
     let mut show = |text: &str| message.extend([text, "\n"]);
     let ended = follow(
         catalog,
@@ -135,7 +135,7 @@ fn pod_logs_are_followed_across_restarts_and_rotations() {
     let line = |text: &str| format!("2026-01-02T03:04:05Z stdout F {text}\n");
     fs::write(app.join("0.log"), line("first")).unwrap();
     let restarted = || {
-        // The run is read again at once. A finding would be reported, too.
+        // The comparison of the output below fails if the new log causes a finding.
         fs::write(app.join("1.log"), line("after a restart")).unwrap();
     };
     let mut catalog = Catalog::of_path(dir.path());
@@ -149,17 +149,18 @@ fn pod_logs_are_followed_across_restarts_and_rotations() {
             },
             &mut || {
                 restarted();
-                // Without a database, new files are looked for once a second.
+                // Without a database, rundown looks for new files once per second.
                 std::thread::sleep(second);
             },
             &mut || {},
         ],
     );
-    assert!(ended.is_err(), "it has no end of its own");
+    assert!(ended.is_err(), "a run of pod logs never ends");
     assert_eq!(printed, "app 0.log\n  first\n  fresh\napp 1.log\n  after a restart\n");
 }
 
-/// A recorder and a follower are two processes. The rows of each stream keep their order.
+/// The recorder and the follower are separate processes. The test checks the order of the rows of
+/// each stream, but not the order between the streams.
 #[test]
 fn every_row_of_a_run_is_printed_once_while_it_is_recorded() {
     let dir = TempDir::new().unwrap();
@@ -175,7 +176,7 @@ fn every_row_of_a_run_is_printed_once_while_it_is_recorded() {
     let output = follower.wait_with_output().unwrap();
     let printed = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(1), "{printed}");
-    // The last rows are repeated at the end.
+    // The summary of the failure repeats the last rows, so it is cut off.
     let (rows, _) = printed.split_once("job count, command 1 failed").unwrap();
     for (lead, word) in [("  ", "out"), ("E ", "err")] {
         let lead = format!("{lead}{word} ");
@@ -189,14 +190,14 @@ fn spawn(dir: &Path, args: &[&str]) -> Child {
     rundown(dir).args(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// Starts a follower of an active run, and waits for the first row.
+/// Starts `rundown --follow` on a store, and waits until it has printed `the first row`.
 fn following(store: &Built) -> (Child, BufReader<ChildStdout>) {
     let mut child = spawn(store.root(), &["--root", ".", "--follow"]);
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     while line != "  the first row\n" {
         line.clear();
-        assert!(lines.read_line(&mut line).unwrap() > 0, "it has ended");
+        assert!(lines.read_line(&mut line).unwrap() > 0, "the output ended before the first row");
     }
     (child, lines)
 }
@@ -210,7 +211,7 @@ fn signals_and_a_closed_reader_end_the_output() {
         assert_eq!(child.wait().unwrap().code(), Some(code));
     }
     let (mut child, lines) = following(&store);
-    // The program detects the closed pipe although it writes nothing more.
+    // The program detects that the pipe is closed, although it has nothing more to write.
     drop(lines);
     assert_eq!(child.wait().unwrap().code(), Some(0));
     let mut message = String::new();
@@ -270,7 +271,7 @@ fn the_terminal_is_notified_of_the_end_of_a_run_that_was_running() {
     session.shown.wait_for_text("run 00000001, example, main@deadbee passed");
     session.wait_for_notice("9;rundown: example 00000001 passed after 1.0s");
     assert_eq!(session.bells(), 1);
-    // There is no notification for a run that ended before.
+    // A run that had already ended causes no notification.
     let session = Session::start_with(&store, &["--follow", "--notify"], &[]);
     assert_eq!(session.exit().code(), Some(0));
     session.shown.wait_for_text("run 00000001, example, main@deadbee passed");

@@ -1,4 +1,5 @@
-//! The real binary in a real terminal: its screens, and the restored terminal after its end.
+//! The real binary in a pseudo-terminal: its screens, the editors and pagers that it starts, and
+//! the state of the terminal after it exits.
 
 use std::fs;
 
@@ -83,7 +84,7 @@ fn ctrl_z_restores_the_terminal_and_fg_redraws_the_screen() {
 fn an_editor_gets_the_terminal_and_a_copy_of_the_rows() {
     let (dir, store) = (tempfile::tempdir().unwrap(), running());
     store.print(&run_id(1), "build", 1, 30, Stream::Stderr, "\x1b[31mthe second row\n");
-    // The editor gets every key of a line, and Ctrl-C.
+    // The editor gets all keys of a line, even `q`, and Ctrl-C. rundown gets none of them.
     let text = r#"trap 'echo interrupted' INT
         echo "begin $1"; cat "$2"
         while [ "$line" != "the end" ]; do read line; echo "got $line"; done"#;
@@ -108,10 +109,10 @@ fn an_editor_gets_the_terminal_and_a_copy_of_the_rows() {
     session.press("\x03");
     session.shown.wait_for_text("interrupted");
     session.press("the end\n");
-    session.shown.wait_for("ours again", |screen| {
+    session.shown.wait_for("the screen of rundown", |screen| {
         screen.alternate_screen() && screen.contents().contains("the second row")
     });
-    assert_eq!(fs::read_dir(&copies).unwrap().count(), 0, "the copy is gone");
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 0, "the copy is removed");
     session.press("?");
     session.shown.wait_for_text("╭ Keys");
     session.press("\x03");
@@ -120,12 +121,13 @@ fn an_editor_gets_the_terminal_and_a_copy_of_the_rows() {
 }
 
 #[test]
-fn a_signal_removes_the_copy_of_an_editor_that_stays() {
+fn a_signal_removes_the_copy_of_an_editor_that_ignores_it() {
     let (dir, store) = (tempfile::tempdir().unwrap(), running());
     let copies = dir.path().join("copies");
     fs::create_dir(&copies).unwrap();
     let count = || fs::read_dir(&copies).unwrap().count();
-    // `nano` is waited for as an editor. `vi` blocks when it is queried for its version.
+    // With `nano`, rundown waits for the editor. With `vi`, it first runs `vi --version` to detect
+    // Vim, and waits for that: the script blocks there, too.
     for name in ["nano", "vi"] {
         let editor = script(dir.path(), name, "trap '' TERM HUP; read line </dev/tty");
         let env = [
@@ -141,7 +143,7 @@ fn a_signal_removes_the_copy_of_an_editor_that_stays() {
             assert_eq!(count(), 1, "{name}");
             session.kill(signal);
             assert_eq!(session.exit().code(), Some(code), "{name}");
-            assert_eq!(count(), 0, "{name}, {code}: the copy is gone");
+            assert_eq!(count(), 0, "{name}, {code}: the copy is removed");
             session.assert_given_back();
         }
     }
@@ -163,14 +165,14 @@ fn a_pager_gets_the_rows_and_may_exit_early() {
     session.shown.wait_for_text("-R +1g");
     session.shown.wait_for_text("^[0;32mone of many rows^[0m");
     session.press("\n");
-    session.shown.wait_for("ours again", Screen::alternate_screen);
+    session.shown.wait_for("the screen of rundown", Screen::alternate_screen);
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
 }
 
 #[test]
-fn a_missing_editor_is_reported_and_nothing_is_lost() {
+fn a_missing_editor_is_reported_and_the_screen_returns() {
     let store = running();
     let session = Session::start(&store, &[("VISUAL", "/not/there/vim -R")]);
     session.shown.wait_for_text("the first row");
@@ -183,7 +185,7 @@ fn a_missing_editor_is_reported_and_nothing_is_lost() {
 }
 
 #[test]
-fn rows_and_commands_are_copied_by_the_terminal() {
+fn rows_and_commands_are_copied_with_osc_52() {
     let store = running();
     store.print(&run_id(1), "build", 1, 30, Stream::Stdout, "\x1b[31mred\x07\n");
     let session = Session::start(&store, &[]);
@@ -198,7 +200,7 @@ fn rows_and_commands_are_copied_by_the_terminal() {
 }
 
 #[test]
-fn without_color_the_selection_is_visible() {
+fn the_selection_is_visible_without_color() {
     let store = running();
     let session = Session::start(&store, &[("NO_COLOR", "1")]);
     session.shown.wait_for_text("the first row");
@@ -242,7 +244,7 @@ fn a_named_store_is_awaited_and_opens_without_a_key_press() {
     std::fs::copy(store.root().join("rundown.db"), root.join("rundown.db")).unwrap();
     session
         .shown
-        .wait_for("the database again", |screen| !screen.contents().contains("was removed"));
+        .wait_for("the notice to disappear", |screen| !screen.contents().contains("was removed"));
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
@@ -270,5 +272,7 @@ fn a_truncated_list_shows_how_to_continue() {
         Session::start_with(&store, &["list", "--limit", "2", "--before", "00000002"], &[]);
     session.shown.wait_for_text("00000001");
     assert_eq!(session.exit().code(), Some(0));
-    session.shown.wait_for("nothing more", |screen| !screen.contents().contains("older runs"));
+    session
+        .shown
+        .wait_for("a list without the hint", |screen| !screen.contents().contains("older runs"));
 }

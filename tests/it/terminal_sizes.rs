@@ -1,4 +1,4 @@
-//! Terminals of unusual sizes: `stty cols 65535 rows 65535`, or zero.
+//! Terminals of unusual sizes, from zero to the maximum (`stty cols 65535 rows 65535`).
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use rustix::process::Pid;
 use crate::support::built::{failed_run, run_id, running};
 use crate::support::session::Session;
 
-/// The memory limit of a process that draws on the largest terminal.
+/// The most memory that the program may use, even on the largest terminal.
 const MEMORY_KIB: u64 = 256 << 10;
 
-/// Returns the peak memory of a process.
+/// Returns the peak memory of a process, in KiB.
 fn peak_kib(pid: Pid) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -36,7 +36,7 @@ fn a_screen_is_drawn_on_a_huge_terminal() {
 fn no_terminal_size_causes_a_panic() {
     let mut store = running();
     failed_run(&mut store, &run_id(2), 0);
-    // The log, the list of runs, the help, the facts of a command, a scroll, a search.
+    // The keys open the log, the list of runs, the help, the header of the command, and a search.
     for keys in ["", "r", "?", "i", "/ro"] {
         let session = Session::start_with(&store, &[run_id(1).as_str()], &[]);
         session.shown.wait_for_text("the first row");

@@ -1,5 +1,5 @@
-//! Stores that do not exist yet, or are locked, replaced or deleted: the screen, its continuation
-//! without a key, and the errors for scripts.
+//! Stores that do not exist yet, or are locked, replaced or deleted: the screen while rundown
+//! waits, its update without a key press once the store can be read, and the errors for scripts.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -36,7 +36,7 @@ fn open_run(sim: &Sim) -> Option<&str> {
 }
 
 #[track_caller]
-fn assert_says(sim: &mut Sim, text: &str) {
+fn assert_shows(sim: &mut Sim, text: &str) {
     let screen = sim.screen();
     assert!(screen.contains(text), "no {text:?} in\n{screen}");
 }
@@ -48,9 +48,10 @@ fn remove(root: &Path, name: &str) -> PathBuf {
     path
 }
 
-/// Locks the database of the variable `DATABASE` until stdin ends. The tests below start it.
+/// Locks the database at the path in the variable `DATABASE` until stdin is closed. [`Locker`] runs
+/// this test as a child process.
 #[test]
-#[ignore = "a process of its own, started by other tests"]
+#[ignore = "other tests run it as a child process"]
 fn lock_holder_in_a_child_process() {
     let Some(path) = std::env::var_os("DATABASE") else { return };
     let connection = rusqlite::Connection::open(path).unwrap();
@@ -59,7 +60,7 @@ fn lock_holder_in_a_child_process() {
     let _ = std::io::stdin().read(&mut [0]);
 }
 
-/// A process that locks a database until this is dropped.
+/// A child process that locks a database until this value is dropped.
 struct Locker(Child);
 
 impl Locker {
@@ -85,7 +86,7 @@ impl Drop for Locker {
 }
 
 #[test]
-fn each_awaited_object_has_its_own_page() {
+fn a_missing_store_has_its_own_page_at_every_size() {
     let root = Path::new("no/such/store");
     assert_snapshot!("no_store_80x24", open_root(root, SMALL).screen());
     assert_snapshot!("no_store_120x40", open_root(root, LARGE).screen());
@@ -94,7 +95,7 @@ fn each_awaited_object_has_its_own_page() {
     assert_snapshot!("no_store_80x24_styles", open_root(root, SMALL).styles());
     let mut sim = open_root(root, SMALL);
     sim.send(Msg::Tick(at(120_000))).send(Msg::Tick(at(132_345)));
-    assert_says(&mut sim, "for 12s; opens automatically");
+    assert_shows(&mut sim, "for 12s; opens automatically");
     for (width, height) in [(1, 1), (3, 2), (9, 5), (300, 100)] {
         sim.resize(width, height).screen();
     }
@@ -105,19 +106,19 @@ fn a_store_that_is_created_step_by_step_opens_by_itself() {
     let (dir, made) = (TempDir::new().unwrap(), two_runs());
     let root = dir.path().join("deep/store");
     let mut sim = open_root(&root, SMALL);
-    assert_says(&mut sim, "the directory does not exist");
+    assert_shows(&mut sim, "the directory does not exist");
     fs::create_dir_all(&root).unwrap();
-    assert_says(sim.disk(), "the directory contains no rundown.db, quire.db or runs/");
+    assert_shows(sim.disk(), "the directory contains no rundown.db, quire.db or runs/");
     fs::write(root.join("rundown.db"), "").unwrap();
-    assert_says(sim.disk(), "the file is empty");
+    assert_shows(sim.disk(), "the file is empty");
     let without_tables = rusqlite::Connection::open(root.join("rundown.db")).unwrap();
     without_tables.execute_batch("PRAGMA user_version = 1").unwrap();
-    assert_says(sim.disk(), "it has no tables");
+    assert_shows(sim.disk(), "it has no tables");
     drop(without_tables);
     remove(&root, "rundown.db");
     copy_tree(made.root(), &root);
     assert_eq!(open_run(sim.disk()), Some("00000002"));
-    assert_says(&mut sim, "nothing to be done");
+    assert_shows(&mut sim, "nothing to be done");
 }
 
 #[test]
@@ -127,9 +128,9 @@ fn a_file_that_is_not_a_database_is_reported_until_it_is_replaced() {
     let good = fs::read(&path).unwrap();
     fs::write(&path, "hello, I am a text").unwrap();
     let mut sim = open_root(made.root(), SMALL);
-    assert_says(&mut sim, "it is not an SQLite file");
+    assert_shows(&mut sim, "it is not an SQLite file");
     fs::write(&path, &good[..good.len() / 2]).unwrap();
-    assert_says(sim.disk(), "the database cannot be read");
+    assert_shows(sim.disk(), "the database cannot be read");
     assert_eq!(sim.screen().matches("malformed").count(), 1, "{}", sim.screen());
     fs::write(&path, good).unwrap();
     assert_eq!(open_run(sim.disk()), Some("00000002"));
@@ -152,26 +153,26 @@ fn a_log_tree_becomes_a_store_when_its_database_appears() {
     copy_tree(&made.root().join("runs"), &dir.path().join("runs"));
     let mut sim = open_root(dir.path(), SMALL);
     assert_eq!(open_run(&sim), Some("00000002"));
-    assert!(!sim.screen().contains("passed"), "only a database tells");
+    assert!(!sim.screen().contains("passed"), "without a database, the result is unknown");
     fs::copy(made.root().join("rundown.db"), dir.path().join("rundown.db")).unwrap();
-    assert_says(sim.disk(), "✓ passed");
+    assert_shows(sim.disk(), "✓ passed");
 }
 
 #[test]
-fn after_a_deleted_database_the_loaded_data_stays_on_the_screen() {
+fn the_loaded_data_stays_on_the_screen_after_the_database_is_deleted() {
     let made = two_runs();
     let mut sim = open_root(made.root(), SMALL);
     let aside = made.root().join("aside");
     fs::rename(made.root().join("rundown.db"), &aside).unwrap();
-    assert_says(sim.disk(), "! rundown.db was removed; retrying");
-    assert_says(&mut sim, "nothing to be done");
+    assert_shows(sim.disk(), "! rundown.db was removed; retrying");
+    assert_shows(&mut sim, "nothing to be done");
     assert!(sim.screen().lines().next().unwrap().ends_with("waiting"), "{}", sim.screen());
     fs::rename(aside, made.root().join("rundown.db")).unwrap();
     assert!(!sim.disk().screen().contains("was removed"));
 }
 
 #[test]
-fn notices_of_a_store_are_printed_at_exit() {
+fn a_leftover_wal_causes_a_notice() {
     let (made, dir) = (store("quire-v2-live"), TempDir::new().unwrap());
     let writer = rusqlite::Connection::open(made.path().join("quire.db")).unwrap();
     writer.execute_batch("PRAGMA journal_mode = WAL; UPDATE runs SET repo = 'later.git'").unwrap();
@@ -194,7 +195,7 @@ fn a_replaced_database_of_any_writer_is_read() {
     assert_eq!(open_run(sim.disk()), Some("780b2e4c"));
     let connection = rusqlite::Connection::open(made.root().join("rundown.db")).unwrap();
     connection.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM runs").unwrap();
-    assert_says(sim.disk(), "this run is no longer in the store");
+    assert_shows(sim.disk(), "this run is no longer in the store");
 }
 
 #[test]
@@ -203,15 +204,19 @@ fn a_locked_database_is_reported_and_read_once_unlocked() {
     let path = made.path().join("quire.db");
     let locker = Locker::of(&path);
     let mut sim = open_root(made.path(), SMALL);
-    assert_says(&mut sim, "the database is locked by another process");
-    assert!(!sim.screen().contains("record"), "nothing to be recorded: {}", sim.screen());
+    assert_shows(&mut sim, "the database is locked by another process");
+    assert!(
+        !sim.screen().contains("record"),
+        "the page does not suggest `rundown record`: {}",
+        sim.screen()
+    );
     drop(locker);
     assert_eq!(open_run(sim.disk()), Some("780b2e4c"));
     let locker = Locker::of(&path);
     fs::File::open(&path).unwrap().set_modified(std::time::SystemTime::now()).unwrap();
-    assert_says(sim.disk(), "! the database is locked by another process; retrying");
+    assert_shows(sim.disk(), "! the database is locked by another process; retrying");
     sim.send(Msg::Tick(at(180_000))).send(Msg::Tick(at(192_000)));
-    assert_says(&mut sim, "another process; retrying for 12s");
+    assert_shows(&mut sim, "another process; retrying for 12s");
     drop(locker);
     assert!(!sim.disk().screen().contains("locked"));
 }
@@ -249,13 +254,17 @@ fn an_unresponsive_read_is_reported_after_a_second_and_keys_still_work() {
         .send(Msg::Tick(at(120_900)));
     assert!(!sim.screen().contains("no response"), "{}", sim.screen());
     sim.send(Msg::Tick(at(132_000)));
-    assert_says(&mut sim, "no response for 12s: /");
-    assert_says(sim.keys("?"), "╭ Keys");
-    assert_says(sim.keys("q ["), "no response for 12s: /");
+    assert_shows(&mut sim, "no response for 12s: /");
+    assert_shows(sim.keys("?"), "╭ Keys");
+    assert_shows(sim.keys("q ["), "no response for 12s: /");
     sim.send(Msg::Reads(Some(db))).send(Msg::Tick(at(133_000)));
-    assert!(!sim.screen().contains("no response"), "a sign of life: {}", sim.screen());
+    assert!(
+        !sim.screen().contains("no response"),
+        "a new read restarts the timer: {}",
+        sim.screen()
+    );
     sim.send(Msg::Tick(at(135_000))).send(Msg::Reads(None));
-    assert!(!sim.screen().contains("no response"), "it has answered: {}", sim.screen());
+    assert!(!sim.screen().contains("no response"), "the read has ended: {}", sim.screen());
 }
 
 #[test]

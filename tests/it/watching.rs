@@ -32,7 +32,7 @@ fn each_new_run_is_opened_as_soon_as_it_begins() {
     let mut still = Sim::new(store.catalog(), None, options(), SMALL, at(120_000));
     passed_run(&mut store, &run_id(2), 60_000);
     assert_eq!(open_run(sim.disk()), Some("00000002"));
-    assert_eq!(sim.model.runs.at, Some(run_id(2)), "the cursor is on it");
+    assert_eq!(sim.model.runs.at, Some(run_id(2)), "the cursor is on the new run");
     assert_eq!(open_run(still.disk()), Some("00000001"), "without --watch, the run stays");
     // The user can look at an older run.
     sim.keys("(");
@@ -41,7 +41,7 @@ fn each_new_run_is_opened_as_soon_as_it_begins() {
     assert_eq!(open_run(sim.disk()), Some("00000001"));
     running_run(&mut store, &run_id(3));
     update(&store, "state = 'pending', started_at_ms = NULL");
-    assert_eq!(open_run(sim.disk()), Some("00000001"), "it has not started");
+    assert_eq!(open_run(sim.disk()), Some("00000001"), "the new run has not started");
     update(&store, "state = 'active', started_at_ms = queued_at_ms");
     assert_eq!(open_run(sim.disk()), Some("00000003"));
     assert!(sim.screen().contains("the first row"), "{}", sim.screen());
@@ -63,7 +63,7 @@ fn only_runs_that_match_the_filter_are_opened() {
 }
 
 #[test]
-fn the_option_reaches_the_screen() {
+fn watch_switches_to_new_runs_in_a_terminal() {
     let mut store = running();
     let session = Session::start_with(&store, &["--watch"], &[]);
     session.shown.wait_for_text("the first row");
@@ -82,7 +82,7 @@ fn the_option_reaches_the_screen() {
 }
 
 #[test]
-fn what_is_not_a_screen_cannot_watch() {
+fn watch_is_rejected_without_a_screen() {
     let store = running();
     let refused =
         |args: &[&str]| stderr(store.root(), &[&["--root", ".", "--watch"], args].concat(), 2);
