@@ -1,5 +1,6 @@
-//! A copy of a real store of version 2, made while it was written. rundown reports the numbers that
-//! `sqlite3`, `grep` and `wc` counted (`EXPECTED.json`), and reading leaves no trace.
+//! A copy of a real quire store of schema version 2, made while quire was writing to it. rundown
+//! reports the same values as `sqlite3`, `grep` and `wc` (`EXPECTED.json`), and does not change the
+//! store.
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,7 @@ fn ms(time: &Value) -> Value {
     })
 }
 
-/// Returns the fields of a command that `EXPECTED.json` has, too.
+/// Returns the fields of a command that `EXPECTED.json` also contains, in its format.
 fn ours(sh: &Value) -> Value {
     let log = &sh["log"];
     json!({
@@ -35,7 +36,7 @@ fn ours(sh: &Value) -> Value {
 }
 
 #[test]
-fn every_run_is_printed_as_other_tools_read_it() {
+fn the_json_of_every_run_has_the_values_that_other_tools_read() {
     let dir = store("quire-v2-live");
     let expected = expected();
     for run in expected["runs"].as_array().unwrap() {
@@ -73,7 +74,7 @@ fn every_run_is_printed_as_other_tools_read_it() {
 }
 
 #[test]
-fn a_log_without_a_row_is_shown_and_marked() {
+fn a_log_without_a_database_row_is_shown_and_marked() {
     let dir = store("quire-v2-live");
     let document = json(
         dir.path(),
@@ -88,7 +89,7 @@ fn a_log_without_a_row_is_shown_and_marked() {
     );
     assert!(
         commands[..139].iter().all(|sh| sh["join"] == "position"),
-        "empty logs have no time to check"
+        "empty logs have no times to compare"
     );
     let text = stdout(dir.path(), &["--root", ".", "--once", "433010"], 0);
     assert!(text.contains("? unknown  140  sh-140.log  (no row in the database"), "{text}");
@@ -122,7 +123,7 @@ fn reading_leaves_no_trace() {
 }
 
 #[test]
-fn a_foreign_store_is_never_written() {
+fn a_rundown_db_of_another_program_is_never_written() {
     let dir = store("quire-v2-live");
     std::fs::rename(dir.path().join("quire.db"), dir.path().join("rundown.db")).unwrap();
     let before = bytes_of(dir.path());
@@ -146,7 +147,7 @@ fn a_rejected_database_keeps_its_wal() {
     stderr(dir.path(), &["record", "--must-record", "--root", ".", "--", "true"], 6);
     assert!(
         stdout(dir.path(), &["--root", ".", "list"], 0).contains("later.git"),
-        "what is in the -wal alone is read"
+        "a change that is only in the -wal is read"
     );
     assert!(bytes_of(dir.path()) == before);
 }
@@ -163,7 +164,7 @@ fn recording_into_a_quire_store_is_rejected() {
 }
 
 #[test]
-fn a_database_named_alone_has_its_logs_in_its_directory() {
+fn the_logs_of_a_database_selected_by_db_are_found_beside_it() {
     let dir = store("quire-v2-live");
     let args = ["--db", "quire.db", "--once", "d61998d3", "--format", "json"];
     let document = json(dir.path(), &args, 0);
@@ -171,7 +172,7 @@ fn a_database_named_alone_has_its_logs_in_its_directory() {
 }
 
 #[test]
-fn commands_whose_job_has_no_row_keep_their_rows() {
+fn commands_keep_their_rows_if_the_row_of_their_job_is_missing() {
     let dir = store("quire-v2-live");
     let connection = rusqlite::Connection::open(dir.path().join("quire.db")).unwrap();
     connection
@@ -246,7 +247,7 @@ fn the_exit_status_is_that_of_the_run() {
 }
 
 #[test]
-fn only_failed_commands_are_shown_on_request() {
+fn the_option_failed_prints_only_failed_commands() {
     let dir = store("quire-v2-live");
     let rows = json_lines(
         dir.path(),
@@ -289,7 +290,7 @@ fn the_list_continues_after_a_given_run() {
     assert_eq!(
         stderr(dir.path(), &["--root", ".", "list", "--limit", "2"], 0),
         "",
-        "a script needs no advice"
+        "without a terminal, there is no hint for the next page"
     );
     let none = stderr(dir.path(), &["--root", ".", "list", "--before", "latest~4"], 0);
     assert!(none.contains("no older run"), "{none}");

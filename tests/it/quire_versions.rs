@@ -1,5 +1,5 @@
-//! Databases of every version of quire, and of future versions. rundown shows their contents,
-//! reports the parts that it does not understand, and never reads the tokens.
+//! Databases of every schema version of quire, and of future versions. rundown shows their
+//! contents, reports the parts that it does not support, and never prints a token.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{bytes_of, fixture, json, stderr, stdout, unsynced};
 
-/// Makes a store of a version, and changes it with `sql`.
+/// Makes a store of a schema version, and executes `sql` on its database.
 fn store(version: u32, sql: &str) -> (TempDir, Connection) {
     let dir = TempDir::new().unwrap();
     let fixture = fixture(&format!("stores/quire-schema-steps/v{version:02}.sql"));
@@ -19,7 +19,7 @@ fn store(version: u32, sql: &str) -> (TempDir, Connection) {
     (dir, connection)
 }
 
-/// Returns the rows of a query, each as its values.
+/// Returns the rows of a query, each as a list of its values.
 fn rows(connection: &Connection, sql: &str) -> Vec<Vec<Value>> {
     let mut statement = connection.prepare(sql).unwrap();
     let width = statement.column_count();
@@ -104,7 +104,7 @@ fn assert_jobs_match_rows(dir: &TempDir, connection: &Connection, version: u32, 
     );
     assert_eq!(jobs, rows(connection, &sql), "version {version}, {id}");
     let table = match version {
-        1 => return assert!(shs.is_empty(), "the first version kept no commands"),
+        1 => return assert!(shs.is_empty(), "version 1 stores no commands"),
         2..=7 => "sh_events",
         _ => "sh",
     };
@@ -117,13 +117,13 @@ fn assert_jobs_match_rows(dir: &TempDir, connection: &Connection, version: u32, 
 }
 
 #[test]
-fn a_run_without_an_outcome_has_the_state_of_its_times() {
+fn the_phase_of_a_run_without_an_outcome_follows_from_its_times() {
     let unresolved = "UPDATE runs SET resolved_at = NULL, outcome = NULL
                       WHERE ref_name LIKE '%01-all-ok' OR ref_name LIKE '%22-%'";
     let (dir, _) = store(10, unresolved);
     let runs = listed(&dir);
     let state_of = |run: &Value| json!([run["state"], run["phase"], run["reason"]]);
-    assert_eq!(state_of(&runs[0]), json!([null, "queued", null]), "it was never dispatched");
+    assert_eq!(state_of(&runs[0]), json!([null, "queued", null]), "this run was never dispatched");
     assert_eq!(state_of(&runs[5]), json!([null, "active", null]));
     let args = ["--root", ".", "--once", "fec00a", "--exit-status"];
     assert!(stdout(dir.path(), &args, 4).starts_with("● running"));
@@ -146,7 +146,7 @@ fn an_unknown_version_is_read_in_part_and_the_rest_is_reported() {
     );
     assert_eq!(
         run["jobs"][0]["commands"][0]["cmd"], "[\"git\", \"--version\"]",
-        "names are compared as SQLite does"
+        "the case of column names is ignored, as in SQLite"
     );
     let message = stderr(dir.path(), &["list", "--root", "."], 0);
     for part in [
@@ -172,7 +172,7 @@ fn missing_or_changed_tables_hide_nothing_else() {
     assert_eq!(
         (&run["phase"], &run["jobs"]),
         (&Value::Null, &json!([])),
-        "its progress is unknown"
+        "the phase and the jobs are unknown"
     );
     assert!(
         stderr(dir.path(), &["list", "--root", "."], 0).contains("missing: column repo of runs")
@@ -185,7 +185,11 @@ fn missing_or_changed_tables_hide_nothing_else() {
     let (dir, _) = store(11, no_rowid);
     let run = run_json(&dir, "fec00a");
     let jobs: Vec<&Value> = run["jobs"].as_array().unwrap().iter().map(|job| &job["id"]).collect();
-    assert_eq!(jobs, ["setup", "test", "lint", "deploy"], "in order of their start");
+    assert_eq!(
+        jobs,
+        ["setup", "test", "lint", "deploy"],
+        "jobs without a rowid are in the order of their start"
+    );
     let message = stderr(dir.path(), &["list", "--root", "."], 0);
     assert!(
         message.contains("missing: column state of jobs, ") && message.contains("commands"),

@@ -1,5 +1,5 @@
-//! Reading never leaves a trace. In any state of a store, no reading command changes its files,
-//! their bytes, times and modes, or adds a file.
+//! Reading leaves no trace: no command that reads a store adds or removes a file, or changes the
+//! bytes, the modification time or the mode of a file. This holds for every state of a store.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -27,11 +27,11 @@ const READING: [&[&str]; 11] = [
     &["--once", "--format", "records"],
     &["--once", "--tail", "1"],
     &["doctor"],
-    // Without a terminal, this prints.
+    // Without a terminal, rundown prints the run.
     &[],
 ];
 
-/// The state of a file: its bytes and its metadata, except for the time of the last access.
+/// The state of a file: its bytes, its mode and its modification time. The access time may change.
 #[derive(PartialEq, Eq, Debug)]
 struct Seen {
     mode: u32,
@@ -39,6 +39,7 @@ struct Seen {
     bytes: Vec<u8>,
 }
 
+/// Returns the state of a directory, and of every file and directory below it.
 fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
     let mut found = BTreeMap::new();
     for path in
@@ -62,15 +63,15 @@ fn picture(dir: &Path) -> BTreeMap<PathBuf, Seen> {
     found
 }
 
-/// Opens a store on the screen, and moves around.
+/// Opens a store on a simulated screen, and moves to another run, to commands and within a log.
 fn read_store(root: &Path) {
     let mut sim = open_catalog(Catalog::of_store(root, None), LARGE);
     assert!(sim.model.run.is_some(), "{}", sim.screen());
     sim.disk().keys("r Down Enter ] ] g G").disk();
 }
 
-/// Runs every reading command on a store, and returns the list of its runs. The exit status of
-/// `doctor` is given.
+/// Runs every reading command on a store, and asserts that each leaves no trace. The exit status of
+/// `doctor` must be the given one, that of every other command 0. Returns the output of `list`.
 #[track_caller]
 fn read_all(root: &Path, doctor: i32) -> String {
     let before = picture(root);
@@ -103,8 +104,8 @@ fn read_all(root: &Path, doctor: i32) -> String {
     listed
 }
 
-/// Makes a store of version 2 in WAL mode whose last change is only in the `-wal`. The connection
-/// keeps it there.
+/// Makes a store of schema version 2 in WAL mode. Its last change is only in the `-wal` file until
+/// the connection is closed.
 fn wal_store() -> (TempDir, Connection) {
     let made = store("quire-v2-live");
     let connection = Connection::open(made.path().join("quire.db")).unwrap();
@@ -114,7 +115,7 @@ fn wal_store() -> (TempDir, Connection) {
     (made, connection)
 }
 
-/// Copies a store with some of the files of its database.
+/// Copies the logs of a store, and the given files of its database.
 fn copied(from: &Path, names: &[&str]) -> TempDir {
     let dir = TempDir::new().unwrap();
     copy_tree(&from.join("runs"), &dir.path().join("runs"));
@@ -131,7 +132,7 @@ fn reading_a_cleanly_closed_database_leaves_no_trace() {
     assert!(read_all(made.path(), 1).contains("later.git"));
     assert!(
         read_all(store("quire-v2-live").path(), 1).contains("demo.git"),
-        "with a rollback journal"
+        "a database in rollback journal mode"
     );
 }
 
@@ -162,7 +163,8 @@ fn reading_a_database_with_two_modes_in_its_header_leaves_no_trace() {
     }
 }
 
-/// The output waits for its reader while a private copy of the database is open.
+/// rundown is killed while its private copy of the database is open: it cannot end, because the
+/// test reads only one byte of the output.
 #[test]
 fn a_private_copy_leaves_no_trace_when_rundown_is_killed() {
     let made = store("quire-v2-live");
@@ -206,8 +208,8 @@ fn reading_a_journal_left_by_a_crash_leaves_no_trace() {
     );
 }
 
-/// Starts a recorder, and waits until it writes nothing more before the end of its command: the
-/// first row is in the log, and the process ID in the database.
+/// Starts a recorder, and waits until it writes nothing more while its command runs: the first row
+/// is in the log, and the process ID is in the database.
 fn recorder(root: &Path) -> Child {
     let mut command = rundown(root);
     command.args(["record", "--root", "."]).args(["--", "sh", "-c", "echo started; read line"]);
@@ -235,7 +237,7 @@ fn reading_beside_a_live_or_killed_writer_leaves_no_trace() {
     let mut live = recorder(dir.path());
     assert!(
         fs::metadata(dir.path().join("rundown.db-wal")).unwrap().len() > 0,
-        "the writer holds a full -wal"
+        "the -wal of the active writer contains data"
     );
     assert!(read_all(dir.path(), 0).contains("running"));
     live.kill().unwrap();
@@ -248,8 +250,8 @@ fn reading_a_log_tree_without_a_database_leaves_no_trace() {
     read_all(copied(store("quire-v2-live").path(), &[]).path(), 0);
 }
 
-/// root can write to every file in spite of its mode. As root, the test shows only that the modes
-/// do not change.
+/// The user root can write to every file, whatever its mode. If root runs the test, it checks only
+/// that the modes do not change.
 #[test]
 fn reading_a_read_only_store_leaves_no_trace() {
     let (made, _connection) = wal_store();

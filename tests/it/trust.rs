@@ -1,4 +1,5 @@
-//! Stores that are found without `--root`: which of them are used, and the messages about others.
+//! Stores that are found without `--root`: the conditions on which they are used, and the messages
+//! about rejected ones.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, chown, lchown, symlink};
@@ -9,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::support::{bytes_of, copy_tree, rundown, store};
 
-/// Makes a project with a store that is found from its `src/`.
+/// Makes a project with a store in `.rundown` and a directory `src`, from which the store is found.
+/// Returns the project and the path of the store.
 fn project() -> (TempDir, PathBuf) {
     let dir = TempDir::new().unwrap();
     let found = dir.path().join(".rundown");
@@ -28,7 +30,8 @@ fn run(dir: &Path, args: &[&str], env: &[(&str, &str)]) -> (Option<i32>, String)
 
 const READING: [&[&str]; 4] = [&["list"], &["--once"], &["doctor"], &[]];
 
-/// Asserts that the store is rejected with a reason, and used when it is named.
+/// Asserts that the store is rejected for the reason `why`, and used if the user selects it with
+/// `--root`, `--db` or `RUNDOWN_ROOT`.
 #[track_caller]
 fn assert_refused(dir: &Path, found: &Path, why: &str) {
     let before = bytes_of(found);
@@ -41,7 +44,7 @@ fn assert_refused(dir: &Path, found: &Path, why: &str) {
         );
         assert!(args.first() == Some(&"record") || code == Some(6), "{args:?}: {code:?} {message}");
     }
-    assert!(bytes_of(found) == before, "nothing is recorded there");
+    assert!(bytes_of(found) == before, "nothing is recorded into the store");
     assert_eq!(run(dir, &["list", "--root", found.to_str().unwrap()], &[]).0, Some(0));
     assert_eq!(run(dir, &["list"], &[("RUNDOWN_ROOT", found.to_str().unwrap())]).0, Some(0));
     let database = found.join("quire.db");
@@ -68,7 +71,7 @@ fn a_store_writable_by_every_user_is_rejected() {
     }
 }
 
-/// Only root can create files of other users.
+/// Only root can change the owner of a file, so the test does nothing for other users.
 #[test]
 fn a_store_of_another_user_is_rejected() {
     if !rustix::process::geteuid().is_root() {
@@ -108,7 +111,7 @@ fn git(dir: &Path, args: &[&str]) {
 }
 
 #[test]
-fn nothing_is_recorded_into_a_store_from_a_repository() {
+fn nothing_is_recorded_into_a_store_that_git_tracks() {
     let (made, _) = project();
     git(made.path(), &["init", "--quiet"]);
     git(made.path(), &["add", "--all"]);
@@ -118,7 +121,7 @@ fn nothing_is_recorded_into_a_store_from_a_repository() {
     let clone = dir.path().join(clone);
     fs::create_dir(clone.join("src")).unwrap();
     let before = bytes_of(&clone.join(".rundown"));
-    assert_eq!(run(&clone, &["list"], &[]).0, Some(0), "it may be read");
+    assert_eq!(run(&clone, &["list"], &[]).0, Some(0), "the store may be read");
     fs::write(clone.join("src/p.toml"), "[jobs.j]\ncommands = [\"true\"]\n").unwrap();
     for args in [&["record", "--", "true"][..], &["exec", "p.toml"]] {
         let (_, message) = run(&clone, args, &[("GIT_DIR", "/nowhere")]);
@@ -131,7 +134,7 @@ fn nothing_is_recorded_into_a_store_from_a_repository() {
 }
 
 #[test]
-fn a_store_ignored_by_git_or_with_only_a_placeholder_is_recorded_into() {
+fn recording_is_allowed_if_git_tracks_only_the_gitignore_of_the_store() {
     let dir = TempDir::new().unwrap();
     fs::create_dir_all(dir.path().join("src")).unwrap();
     fs::create_dir_all(dir.path().join(".rundown")).unwrap();
