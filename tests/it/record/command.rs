@@ -1,4 +1,5 @@
-//! One command: its bytes, its end, its rows, and failures to record it.
+//! Recordings of one command: its output, its exit code, its rows in the database, and errors while
+//! it is recorded.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
@@ -60,7 +61,8 @@ fn an_unterminated_prompt_is_logged_while_the_command_waits() {
     assert!(log.lines().next().unwrap().ends_with(" stdout P Password: "), "{log}");
 }
 
-/// The pauses are shorter than the age at which an unterminated line is written.
+/// The pauses between the dots are shorter than the age at which the recorder writes an
+/// unterminated line.
 #[test]
 fn an_unterminated_progress_bar_is_logged_as_it_grows() {
     let store = Store::new();
@@ -73,7 +75,7 @@ fn an_unterminated_progress_bar_is_logged_as_it_grows() {
 }
 
 #[test]
-fn a_line_is_logged_while_the_command_runs_and_its_row_is_running() {
+fn a_running_command_has_its_lines_in_the_log_and_active_rows() {
     let store = Store::new();
     let fifo = store.dir.path().join("fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
@@ -89,7 +91,7 @@ fn a_line_is_logged_while_the_command_runs_and_its_row_is_running() {
         let run = store.sql::<String>("SELECT id FROM runs").remove(0);
         let path = path::recorder_lock(&store.run_dir(&RunId(run)));
         let held = lock.insert(std::fs::File::open(path).unwrap());
-        assert!(held.try_lock().is_err(), "a recorder that works holds its lock");
+        assert!(held.try_lock().is_err(), "an active recorder holds its lock");
         std::fs::write(&fifo, "\n").unwrap();
     });
     lock.unwrap().try_lock().unwrap();
@@ -139,7 +141,7 @@ fn a_fatal_signal_is_in_the_row_and_in_the_exit_code() {
 
 /// Rust programs ignore SIGPIPE, and their children inherit that unless it is reset.
 #[test]
-fn a_command_dies_of_sigpipe_as_without_rundown() {
+fn sigpipe_ends_a_command_as_without_rundown() {
     assert_eq!(Store::new().shell("kill -PIPE $$; echo survived").exit_code, 128 + 13);
 }
 
@@ -168,7 +170,10 @@ fn a_background_process_that_holds_the_pipe_open_is_not_awaited() {
     let store = Store::new();
     let started = Instant::now();
     let ended = store.shell("sleep 60 & echo $!");
-    assert!(started.elapsed() < Duration::from_secs(20), "waited for the process left behind");
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "the recorder waited for the background process"
+    );
     assert_eq!(ended.exit_code, 0);
     assert_eq!(ended.warnings.len(), 2, "one per stream: {:?}", ended.warnings);
     assert!(ended.warnings[0].contains("holds its stdout open"), "{:?}", ended.warnings);
@@ -182,7 +187,10 @@ fn a_background_process_that_never_stops_writing_is_abandoned() {
     let store = Store::new();
     let started = Instant::now();
     let ended = store.shell("while sleep 0.02; do echo more; done & exit 3");
-    assert!(started.elapsed() < Duration::from_secs(20), "followed the process left behind");
+    assert!(
+        started.elapsed() < Duration::from_secs(20),
+        "the recorder kept reading from the background process"
+    );
     assert_eq!(ended.exit_code, 3);
     assert!(
         ended.warnings.iter().any(|warning| warning.contains("holds its stdout open")),
@@ -258,7 +266,7 @@ fn a_run_that_cannot_be_recorded_is_not_started() {
 }
 
 #[test]
-fn a_run_that_never_executed_has_a_free_lock() {
+fn a_recording_dropped_before_it_executes_releases_its_lock() {
     let store = Store::new();
     let recording = Recording::command(&store.options, &job("job"), &["true".into()]).unwrap();
     let run = recording.run().clone();
@@ -273,7 +281,7 @@ fn a_run_that_never_executed_has_a_free_lock() {
     wait_until("a free lock", || lock.try_lock().is_ok());
 }
 
-/// A limit on the size of files simulates a full disk. It cuts a write in the middle of a record.
+/// A limit on the size of files simulates a full disk: a write stops in the middle of a record.
 #[test]
 fn a_full_disk_loses_only_the_end_of_the_log() {
     if is_alone() {
@@ -304,16 +312,17 @@ fn a_full_disk_loses_only_the_end_of_the_log() {
     assert!(output.status.success() && stderr.contains("lost only the end"), "{stderr}");
 }
 
-/// Runs a test of this program again, alone, in a process that a shell script prepares.
+/// Runs one test again, in a process of its own that a shell script starts. In the script, `"$0"`
+/// and `"$@"` are the program and its arguments.
 fn within(test: impl Fn(), script: &str) -> std::process::Output {
     let shell = ["sh", "-c", script].map(OsString::from).to_vec();
     process::command(&[shell, process::argv(test)].concat()).output().unwrap()
 }
 
-/// The recorder passes output on to the streams of this process, so the test runs itself as a child
-/// and reads them.
+/// The recorder forwards output to the stdout and the stderr of its own process. So the test runs
+/// itself in a child process, and reads the streams of the child.
 #[test]
-fn output_is_forwarded_unchanged_and_a_closed_reader_ends_only_that() {
+fn output_is_forwarded_unchanged_and_a_closed_pipe_ends_only_the_forwarding() {
     if is_alone() {
         let mut store = Store::new();
         store.options.quiet = false;
@@ -325,8 +334,9 @@ fn output_is_forwarded_unchanged_and_a_closed_reader_ends_only_that() {
         eprintln!("recorded as a whole");
         return;
     }
-    let inner =
-        |script| within(output_is_forwarded_unchanged_and_a_closed_reader_ends_only_that, script);
+    let inner = |script| {
+        within(output_is_forwarded_unchanged_and_a_closed_pipe_ends_only_the_forwarding, script)
+    };
     let whole = inner(r#"exec "$0" "$@""#);
     let stdout = String::from_utf8_lossy(&whole.stdout);
     assert!(whole.status.success() && stdout.contains("\x1b[1m<<out\n0123456789\n"), "{stdout}");

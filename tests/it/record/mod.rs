@@ -1,4 +1,5 @@
-//! The recorder as a library: real commands, and a real store that SQL and the tests' code read.
+//! The recorder as a library. The tests record real commands, and check the store with SQL and by
+//! reading its logs.
 
 mod command;
 mod pipeline;

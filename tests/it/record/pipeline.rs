@@ -1,4 +1,4 @@
-//! Many jobs: their order, their states, and stopping them.
+//! Pipelines: the order of their jobs, the states of the jobs, and stopping a pipeline.
 
 use std::path::Path;
 use std::thread;
@@ -15,7 +15,7 @@ fn states(store: &Store) -> Vec<String> {
 }
 
 #[test]
-fn a_failure_ends_its_job_skips_dependent_jobs_and_runs_the_others() {
+fn a_failed_command_ends_its_job_and_skips_only_dependent_jobs() {
     let store = Store::new();
     let text = "
         [jobs.build]\ncommands = ['echo built', ['sh', '-c', 'exit 3'], 'echo never']
@@ -103,7 +103,7 @@ fn commands_shorter_than_a_millisecond_all_have_a_row() {
 }
 
 #[test]
-fn a_stop_aborts_the_running_job_and_the_waiting_ones() {
+fn a_stop_aborts_the_running_job_and_the_pending_jobs() {
     let store = Store::new();
     let text = "
         [jobs.done]\ncommands = ['true']
@@ -137,8 +137,10 @@ fn a_second_stop_kills_a_command_that_ignores_the_first() {
     let recording = Recording::pipeline(&store.options, &pipeline(text)).unwrap();
     thread::scope(|scope| {
         let running = scope.spawn(|| recording.execute(&stop));
-        wait_until("the deaf job", || joined(&store.first_log(), Stream::Stdout) == b"ready\n");
-        wait_until("the end of the deaf job", || {
+        wait_until("the job that ignores the first stop", || {
+            joined(&store.first_log(), Stream::Stdout) == b"ready\n"
+        });
+        wait_until("the end of the killed job", || {
             stop.stop();
             running.is_finished()
         });
@@ -159,7 +161,7 @@ fn a_pipeline_stopped_before_its_start_runs_nothing() {
 }
 
 #[test]
-fn the_demonstration_fails_in_its_tests_and_skips_dependent_jobs() {
+fn the_demo_fails_in_its_job_test_and_skips_dependent_jobs() {
     let store = Store::new();
     let started = Instant::now();
     let ended = run_pipeline(

@@ -1,4 +1,4 @@
-//! Signals to the recorder, which is this process.
+//! Signals to the recorder. The recorder runs in the test process, so the tests signal themselves.
 
 use std::process::Command;
 
@@ -34,7 +34,7 @@ fn is_ignored(signal: &str) -> bool {
     !Command::new("sh").args(["-c", &probe]).status().unwrap().success()
 }
 
-/// Runs alone, since the signals reach the whole process.
+/// Runs in a process of its own, because the signals affect the whole process.
 #[test]
 fn signals_reach_the_command_and_never_end_the_recorder() {
     alone(signals_reach_the_command_and_never_end_the_recorder, || {
@@ -49,7 +49,7 @@ fn signals_reach_the_command_and_never_end_the_recorder() {
             let argv = ["sh", "-c", script].map(Into::into);
             let recording = Recording::command(&store.options, &job("job"), &argv).unwrap();
             let ended = signalled(&store, recording, signal);
-            assert_eq!(ended.exit_code, trapped, "the command decides");
+            assert_eq!(ended.exit_code, trapped, "the exit code is that of the command");
             assert_eq!(store.sql::<String>("SELECT state FROM jobs"), ["failed"]);
         }
         let mut store = Store::new();

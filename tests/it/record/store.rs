@@ -1,4 +1,4 @@
-//! A store in a temporary directory, and its contents.
+//! Helpers for the tests of the recorder: a store in a temporary directory, and its contents.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
@@ -44,7 +44,7 @@ impl Store {
         record_command(&self.options, &job("job"), &argv).unwrap()
     }
 
-    /// Executes a recording while `meanwhile` runs. The command is stopped if that panics.
+    /// Executes a recording while `meanwhile` runs. Stops the command if `meanwhile` panics.
     pub fn execute_while(recording: Recording, meanwhile: impl FnOnce(&Stop)) -> Ended {
         let stop = Stop::new();
         thread::scope(|scope| {
@@ -74,7 +74,7 @@ impl Store {
         self.run_dir(run).join(format!("jobs/{job}/sh-{n}.log"))
     }
 
-    /// Returns the bytes of the only log of the only run. Empty if the log does not exist yet.
+    /// Returns the bytes of the only log of the only run; no bytes if the log does not exist yet.
     pub fn first_log(&self) -> Vec<u8> {
         let runs = std::fs::read_dir(self.root().join("runs/o/r"));
         let run = runs.ok().and_then(|mut runs| runs.next()).and_then(Result::ok);
@@ -107,8 +107,8 @@ impl Store {
     }
 }
 
-/// Stops a recording if the test panics. Otherwise the test would wait for the recording, and its
-/// command for the test.
+/// Stops a recording if the test panics. Without it, the test would wait for the end of the
+/// recording, and the recorded command would wait for the test.
 struct StopOnPanic<'a>(&'a Stop);
 
 impl Drop for StopOnPanic<'_> {
@@ -132,7 +132,8 @@ pub fn pipeline(text: &str) -> rundown::record::Pipeline {
     parse_pipeline(text, "p.toml".as_ref()).unwrap()
 }
 
-/// Returns the bytes that were written to a stream, according to a log that may still grow.
+/// Returns the bytes that a command wrote to a stream, joined from the records of a log. Ignores an
+/// unterminated last record, because the log may still grow.
 pub fn joined(log: &[u8], stream: Stream) -> Vec<u8> {
     let mut joiner = Joiner::default();
     let lines =
