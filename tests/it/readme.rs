@@ -1,5 +1,5 @@
-//! The documentation agrees with the program: its pictures of the screen, its tables of keys and
-//! options, its commands and its links.
+//! Checks of the documentation against the program: its pictures of the screen, its tables of keys
+//! and options, its list of settings, its example commands and its links.
 //!
 //! `UPDATE_DOCS=1` rewrites the pictures and the tables; see CONTRIBUTING.md.
 
@@ -27,10 +27,10 @@ use tempfile::TempDir;
 use crate::support::svg::{DARK, LIGHT, Palette, svg};
 use crate::support::{copy_tree, fixture};
 
-/// Two minutes after the end of the newest run.
+/// The current time in the pictures: two minutes after the end of the newest run.
 const NOW: Time = Time::from_millis(1_795_482_378_030);
 
-/// A picture: its name, its size, the keys that lead to it from the start, and its title.
+/// The pictures: the name, the columns and rows, the keys to press after the start, and the title.
 const SCREENS: &[(&str, (u16, u16), &str, &str)] = &[
     ("landing", (100, 28), "", "rundown opens a failed run at the likely cause of the failure"),
     ("scroll", (80, 20), "Shift-Tab g Enter j j z a g", "All commands of a run in one scroll"),
@@ -54,7 +54,8 @@ fn read(name: &str) -> String {
     fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Compares a file with its text, or writes it if `UPDATE_DOCS` is set.
+/// Compares a file with the text that it should contain. If `UPDATE_DOCS` is set, writes the text
+/// to the file instead.
 #[track_caller]
 fn check(name: &str, wanted: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
@@ -67,7 +68,7 @@ fn check(name: &str, wanted: &str) {
     assert!(found == wanted, "{name} is stale: run this test with UPDATE_DOCS=1\n{line:#?}");
 }
 
-/// Replaces the text between two marks of a document.
+/// Returns a document in which the text between `<!-- mark -->` and `<!-- /mark -->` is replaced.
 fn replaced(text: &str, mark: &str, by: &str) -> String {
     let (begin, end) = (format!("<!-- {mark} -->"), format!("<!-- /{mark} -->"));
     let parts = text.split_once(&begin).zip(text.split_once(&end));
@@ -75,7 +76,7 @@ fn replaced(text: &str, mark: &str, by: &str) -> String {
     format!("{before}{begin}\n\n{}\n\n{end}{after}", by.trim_end())
 }
 
-/// Returns the lines of all fenced blocks of these languages.
+/// Returns the contents of each fenced block in one of these languages.
 fn fenced(text: &str, languages: &[&str]) -> Vec<String> {
     let mut blocks = text.split("```").skip(1).step_by(2);
     let mut found = Vec::new();
@@ -117,7 +118,10 @@ fn screen(root: &Path, size: (u16, u16), keys: &str, scheme: Scheme) -> Buffer {
 fn pictures_match_the_screen() {
     let (store, readme) = (recorded(), read("README.md"));
     for (name, size, keys, title) in SCREENS {
-        assert!(readme.contains(&format!("docs/screens/{name}-dark.svg")), "not shown: {name}");
+        assert!(
+            readme.contains(&format!("docs/screens/{name}-dark.svg")),
+            "README.md does not show the picture {name}"
+        );
         for (scheme, palette) in [(Scheme::Dark, &DARK), (Scheme::Light, &LIGHT)] {
             let buffer = screen(store.path(), *size, keys, scheme);
             let file = format!("docs/screens/{name}-{}.svg", scheme.name());
@@ -146,7 +150,7 @@ fn keys_are_documented() {
     check("docs/keys.md", &replaced(&found, "keys", tables.trim()));
 }
 
-/// The commands by their names as typed, the program itself first.
+/// Returns the program and its subcommands, each with its name as typed. The program is first.
 fn commands() -> Vec<(String, Command)> {
     let mut program = Arguments::command();
     program.build();
@@ -156,7 +160,7 @@ fn commands() -> Vec<(String, Command)> {
     [("rundown".to_owned(), program.clone())].into_iter().chain(below).collect()
 }
 
-/// A row of the table of options.
+/// Returns the row of an option in the table of options.
 fn option(arg: &Arg) -> String {
     let takes_values = arg.get_num_args().is_some_and(|args| args.takes_values());
     let short = arg.get_short().map(|short| format!("-{short}, ")).unwrap_or_default();
@@ -221,7 +225,7 @@ fn settings_are_documented() {
         table.map(|(table, _)| format!("[{table}]")).or_else(|| name.map(str::to_owned))
     });
     let schemes = Scheme::ALL.map(|scheme| scheme.name().to_owned());
-    // The names of actions are in docs/keys.md.
+    // docs/keys.md contains the names of actions. `mouse` and `wrap` are also names of settings.
     let is_action = |name: &String| BINDINGS.iter().any(|binding| binding.action.name() == name);
     let wanted: BTreeSet<String> =
         names.filter(|name| !is_action(name) || ["mouse", "wrap"].contains(&&**name)).collect();
@@ -239,7 +243,7 @@ fn settings_are_documented() {
 }
 
 #[test]
-fn commands_are_valid() {
+fn example_commands_are_valid() {
     let mut count = 0;
     for document in DOCUMENTS {
         for line in fenced(&read(document), &["console", "sh"]).iter().flat_map(|text| text.lines())
@@ -248,7 +252,7 @@ fn commands_are_valid() {
             if !line.starts_with("rundown") {
                 continue;
             }
-            // The shell ends the command at a pipe, a redirection or a list.
+            // The command ends before a pipe, a redirection or a list operator.
             let words = shlex::split(line).unwrap_or_else(|| panic!("{document}: {line}"));
             let end = |word: &String| ["|", ">", "||", "&&", ";"].contains(&&**word);
             let words: Vec<String> = words.into_iter().take_while(|word| !end(word)).collect();
@@ -261,7 +265,8 @@ fn commands_are_valid() {
     assert!(count > 20, "{count} commands");
 }
 
-/// Returns true if this is the path of a file of the repository, without a placeholder in it.
+/// Returns true if `code` is written as the path of a file in the repository, and contains no
+/// placeholder such as `NAME`.
 fn is_path(code: &str) -> bool {
     let is_inside =
         ["src/", "tests/", "docs/", "fuzz/src/"].iter().any(|dir| code.starts_with(dir));
@@ -282,7 +287,7 @@ fn links_have_targets_and_lines_are_short() {
             let is_file = file.is_empty() || dir.join(file).exists();
             assert!(target.starts_with("https://") || is_file, "{document}: {target}");
         }
-        // Paths in code; a part in capitals stands for a name.
+        // The paths in code spans exist.
         for file in text.split('`').skip(1).step_by(2).filter(|code| is_path(code)) {
             assert!(path(file).exists(), "{document}: {file}");
         }

@@ -1,4 +1,4 @@
-//! Runs that are named by their ref or their commit, and the precedence of names.
+//! A RUN that is a ref or a commit, and the precedence of the forms of RUN.
 
 use std::fs;
 use std::path::Path;
@@ -16,12 +16,12 @@ const RUNS: [(&str, &str); 7] = [
     ("refs/heads/main", "1234500000000000000000000000000000000002"),
     ("refs/tags/v1", "1234500000000000000000000000000000000002"),
     ("dev", "ABCDEF0000000000000000000000000000000003"),
-    // A ref whose name is also the beginning of a commit and the end of an id.
+    // Refs whose names are also the beginning of a commit or the end of a run ID.
     ("refs/heads/c0ffee", "1234600000000000000000000000000000000004"),
     ("refs/heads/00000001", "1234700000000000000000000000000000000005"),
 ];
 
-/// Makes a store with [`RUNS`], which have the ids 1, 2, ….
+/// Makes a store with [`RUNS`], which have the IDs `run_id(1)`, `run_id(2)`, ….
 fn store() -> Built {
     let mut store = Built::new();
     for (n, _) in (1..).zip(RUNS) {
@@ -35,7 +35,7 @@ fn store() -> Built {
     store
 }
 
-/// Returns the short id of the run that a command line selects.
+/// Returns the number of the run that a command line selects.
 fn selected(dir: &Path, args: &[&str]) -> String {
     let args = [&["--root", ".", "--once", "--format", "json"], args].concat();
     let run = crate::support::json(dir, &args, 0)["run"]["id"].as_str().unwrap().to_owned();
@@ -85,14 +85,14 @@ fn an_existing_path_precedes_a_ref() {
         assert!(printed(name).contains("from a file"), "{name}");
         assert!(!printed(&format!("refs/heads/{name}")).contains("from a file"), "{name}");
     }
-    // A directory that has only the name of the ref.
+    // An empty directory with the name of a ref precedes the ref, too.
     fs::create_dir(dir.path().join("dev")).unwrap();
     let error_text = stderr(dir.path(), &["--root", root, "--once", "dev"], 5);
     assert!(error_text.contains("for a ref, use --ref"), "{error_text}");
 }
 
 #[test]
-fn filters_narrow_the_runs_of_a_name() {
+fn filters_limit_the_runs_that_a_name_matches() {
     let store = store();
     let one = |args: &[&str]| selected(store.root(), args);
     assert_eq!(one(&["--repo", "example", "main"]), "3");
@@ -109,7 +109,7 @@ fn filters_narrow_the_runs_of_a_name() {
 }
 
 #[test]
-fn a_name_that_no_run_has_is_an_error_with_its_forms() {
+fn a_name_that_matches_no_run_is_an_error_with_hints() {
     let store = store();
     let error_text = |name: &str| stderr(store.root(), &["--root", ".", "--once", name], 5);
     for (name, what) in [
@@ -130,7 +130,7 @@ fn a_name_that_no_run_has_is_an_error_with_its_forms() {
         "{several}"
     );
     assert!(several.contains(RUNS[6].1) && several.contains(RUNS[5].1), "{several}");
-    // A path in a directory that exists may be created later.
+    // This is a path, because its parent directory exists: the file may be created later.
     let error_text = stderr(store.root(), &["--root", ".", "--once", "runs/y"], 6);
     assert!(error_text.contains("cannot open runs/y"), "{error_text}");
     let error_text = stderr(store.root(), &["--root", ".", "--once", ""], 2);
@@ -153,7 +153,7 @@ fn an_unknown_name_is_reported_with_the_closest_one() {
         let expected = format!("rundown: no run `{name}`; did you mean `{close}`?\n");
         assert_eq!(error_text(args), expected, "{args:?}");
     }
-    // The filter excludes the runs with a close name.
+    // The filter excludes all runs that could be suggested.
     assert!(!error_text(&["--once", "--ref", "dev", "mian"]).contains("did you mean"));
     assert!(!error_text(&["--once", "--repo", "other", "latest-failed"]).contains("did you mean"));
 }
@@ -191,6 +191,6 @@ fn every_command_that_takes_a_run_takes_a_ref() {
     assert_eq!(session.exit().code(), Some(0));
     store.begin(&run_id(8), &["build"], 200_000);
     store.end_run(&run_id(8), RunEnd::Failed("job-failed"), 201_000);
-    // The newest run of `main` has failed.
+    // Now the newest run of `main` has failed, so the exit status is 1.
     stdout(store.root(), &["--root", ".", "--once", "--exit-status", "main"], 1);
 }
