@@ -11,7 +11,7 @@
 //! Each line is divided into pieces: ranges of columns that show the same row. A row with visible
 //! text is overwritten if none of its text is left. A row without visible text counts as
 //! overwritten if the line on which it ended contains text, or if a later row has ended on that
-//! line. After an unknown sequence, later rows no longer overwrite the text of earlier rows.
+//! line. After an unknown sequence, later rows no longer overwrite earlier rows.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -27,7 +27,7 @@ use super::{push_visible, without_line_end};
 pub const MAX_FRAME_ROWS: usize = 100;
 
 /// The maximum number of pieces of a line, more than a progress bar ever needs. If a line has more,
-/// later rows no longer overwrite the text of earlier rows.
+/// later rows no longer overwrite earlier rows.
 const MAX_PIECES: usize = 1000;
 
 /// Returns, for each row, true if a later row has overwritten it by moving the cursor up. `rows`
@@ -292,9 +292,11 @@ impl Frames {
         }
     }
 
-    /// Removes all pieces, so that later rows can overwrite no earlier row.
+    /// Starts again with lines below all earlier ones, so that later rows can overwrite no earlier
+    /// row.
     fn reset(&mut self) {
         self.lines.iter_mut().for_each(|line| *line = Line::default());
+        self.top = self.top.saturating_add(LINES as u64);
         self.line = LINES - 1;
     }
 
@@ -379,6 +381,7 @@ mod tests {
         for screen in ["\x1b[2J", "\x1b[H", "\x1b[5;1H", "\x1bc", "\x1b[?1049h", "\x1b[3L"] {
             let row = format!("{screen}\x1b[1A\x1b[2Knew");
             assert_eq!(left(&["old", &row]), ["old", &row]);
+            assert_eq!(left(&["old", "", "", &row]), ["old", "", "", &row], "blank rows");
         }
     }
 
