@@ -407,7 +407,7 @@ pub(super) struct RunFacts {
 pub(super) struct RecordArgs {
     #[command(flatten)]
     pub root: Root,
-    /// Run nothing if it cannot be recorded, and exit with 6
+    /// Run no command that cannot be recorded; exit with 6
     ///
     /// Without this option, the commands run anyway, and a notice at the end reports the parts that
     /// were not recorded.
