@@ -10,9 +10,7 @@ use std::path::Path;
 
 use rundown::cri::parse;
 use rundown::file::FilePath;
-use rundown::log::{
-    Anchor, Change, Format, Index, LogFile, Row, Tail, Towards, WINDOW_ROW_BYTES, Window,
-};
+use rundown::log::{Anchor, Change, Format, Index, LogFile, Row, Tail, WINDOW_ROW_BYTES, Window};
 
 use super::joiner::Joiner;
 
@@ -160,15 +158,13 @@ impl Reading<'_> {
         for (row, offset) in probes.into_iter().zip(offsets) {
             assert_eq!(log.offset_of_row(&index, number(row), tail).unwrap(), Some(offset));
             assert_eq!(log.rows_within(&index, 0..offset, tail).unwrap(), Some(number(row)));
-            for towards in [Towards::Down, Towards::Up] {
-                let gap = log.next_gap(&index, offset, towards, 1000, tail).unwrap();
-                assert!(gap.is_none_or(is_row), "{gap:?}");
-            }
             if let Some(at) = all[row].at {
                 let found = log.offset_of_time(&index, at, tail).unwrap();
                 assert!(found.is_none_or(is_row), "{found:?}");
             }
         }
+        let (gaps, rest) = log.gaps(&index, 0, u64::MAX, 1000, tail).unwrap();
+        assert!(rest.is_none() && gaps.iter().all(|gap| is_row(gap.offset)), "{gaps:?}");
     }
 }
 

@@ -18,8 +18,7 @@ use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
 use super::rotation::{FileState, Follower, Marks, Name, is_missing};
 use super::rows::{Checkpoint, Rows};
-use super::times::Gap;
-use super::{Anchor, Tail, Towards, Window};
+use super::{Anchor, Gap, Tail, Window};
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::time::Time;
@@ -374,20 +373,20 @@ impl LogFile {
         self.reading(|view| view.offset_of_time(index, time, tail))
     }
 
-    /// Returns the offset of the nearest row after `from` (before it for [`Towards::Up`]) whose
-    /// first record is at least `min_ms` milliseconds later than the previous record of either
-    /// stream. Searches only the indexed part, and returns `None` if it has no such row.
+    /// Returns the rows whose first record is at least `min_ms` milliseconds later than the previous
+    /// record of either stream, in the order of the log. Searches the indexed part from the offset
+    /// `from` on. Stops after a read of `max_bytes`, and then also returns where to continue.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
-    pub fn next_gap(
+    pub fn gaps(
         &self,
         index: &Index,
         from: u64,
-        towards: Towards,
+        max_bytes: u64,
         min_ms: i64,
         tail: Tail,
-    ) -> Result<Option<u64>> {
-        let gap = Gap { from, towards, least_us: min_ms.saturating_mul(1000) };
-        self.reading(|view| view.next_gap(index, gap, tail))
+    ) -> Result<(Vec<Gap>, Option<u64>)> {
+        let least_us = min_ms.saturating_mul(1000);
+        self.reading(|view| view.gaps(index, from, max_bytes, least_us, tail))
     }
 
     /// Returns the time of the first record, if it is in the first 64 KiB.

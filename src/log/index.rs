@@ -20,7 +20,7 @@ use memchr::memchr;
 use super::bounds::{cut_of, multiple_from};
 use super::lines::{Limits, usize_of};
 use super::start::Starts;
-use super::{Format, Tail, Towards};
+use super::{Format, Tail};
 use crate::cri::{self, HeaderScanner, PerStream, Record, Stream, Tag};
 
 /// The number of bytes of the log per block.
@@ -214,20 +214,14 @@ impl Index {
         (behind.checked_sub(1).and_then(|before| self.place(before)), self.place(behind))
     }
 
-    /// Returns the blocks in the direction `towards`, beginning with the one that contains
-    /// `offset`. Each item is the start of a block and the start of the block after it.
+    /// Returns the blocks that begin at or after an offset: the start of each block, and the start
+    /// of the one after it.
     pub(super) fn blocks_from(
         &self,
         offset: u64,
-        towards: Towards,
     ) -> impl Iterator<Item = (BlockStart, Option<BlockStart>)> + use<'_> {
-        let after = self.blocks.partition_point(|block| block.offset <= offset);
-        let first = after.saturating_sub(1);
-        let (down, up) = match towards {
-            Towards::Down => (first..self.blocks.len(), 0..0),
-            Towards::Up => (0..0, 0..first.saturating_add(1).min(self.blocks.len())),
-        };
-        down.chain(up.rev())
+        let first = self.blocks.partition_point(|block| block.offset < offset);
+        (first..self.blocks.len())
             .filter_map(|block| Some((self.place(block)?, self.place(block.saturating_add(1)))))
     }
 

@@ -56,6 +56,7 @@ pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use live::{Batch, LiveRows};
 pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
+pub use times::Gap;
 pub use window::WINDOW_ROW_BYTES;
 
 /// A unit of a log that the user sees as one line.

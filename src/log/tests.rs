@@ -10,8 +10,7 @@ use proptest::prelude::*;
 use super::index::Index;
 use super::lines::{Limits, View};
 use super::start::Starts;
-use super::times::Gap;
-use super::{Anchor, Format, Piece, Row, Tail, Totals, Towards, Window};
+use super::{Anchor, Format, Gap, Piece, Row, Tail, Totals, Window};
 use crate::cri::joiner::Joiner;
 use crate::cri::{self, Malformed, PerStream, Reason, Record, Stream, Tag};
 use crate::time::Time;
@@ -515,8 +514,7 @@ proptest! {
         block in 1_u64..600,
         indexed in 0_usize..3000,
         wanted in 0..60_000_000_i64,
-        from in 0_u64..3000,
-        down in any::<bool>(),
+        slice in 1_u64..3000,
         least_ms in 0..3000_i64,
         tail in any_tail(),
     ) {
@@ -541,17 +539,19 @@ proptest! {
             Time::from_unix(wanted / 1_000_000, u32::try_from(wanted % 1_000_000).unwrap() * 1000);
         prop_assert_eq!(view.offset_of_time(&index, time, tail).unwrap(), expected);
 
-        let towards = if down { Towards::Down } else { Towards::Up };
-        let gap = Gap { from, towards, least_us: least_ms * 1000 };
-        let is_wanted = |row: &u64| if down { *row > from } else { *row < from };
+        let least_us = least_ms * 1000;
         let gaps = records
             .windows(2)
-            .filter(|two| two[1].1 - two[0].1 >= gap.least_us)
-            .map(|two| two[1].0);
-        let mut gaps = gaps.filter(|row| rows.contains(row) && is_wanted(row));
-        let expected = if down { gaps.next() } else { gaps.next_back() };
+            .map(|two| Gap { us: two[1].1 - two[0].1, offset: two[1].0 })
+            .filter(|gap| gap.us >= least_us && rows.contains(&gap.offset));
         index.feed(&bytes[indexed..]);
-        prop_assert_eq!(view.next_gap(&index, gap, tail).unwrap(), expected);
+        let (mut found, mut next) = (Vec::new(), Some(0));
+        while let Some(from) = next {
+            let more;
+            (more, next) = view.gaps(&index, from, slice, least_us, tail).unwrap();
+            found.extend(more);
+        }
+        prop_assert_eq!(found, gaps.collect::<Vec<_>>());
     }
 
     #[test]

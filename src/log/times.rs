@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::index::{BlockStart, Index};
 use super::lines::{Limits, View};
 use super::start::Starts;
-use super::{Format, Tail, Towards};
+use super::{Format, Tail};
 use crate::cri::Tag;
 use crate::time::Time;
 
@@ -24,14 +24,13 @@ const NEAR_BYTES: u64 = 64 << 10;
 /// Read size of a probe.
 const PROBE_BUFFER: usize = 4 << 10;
 
-/// The search for a silent gap.
-#[derive(Clone, Copy)]
-pub(super) struct Gap {
-    /// The offset of the row at which the search starts.
-    pub from: u64,
-    pub towards: Towards,
-    /// The minimum length of the gap.
-    pub least_us: i64,
+/// A silent gap: a row, and the time since the record before its first one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Gap {
+    /// The length in microseconds.
+    pub us: i64,
+    /// The byte at which the row begins.
+    pub offset: u64,
 }
 
 impl View<'_> {
@@ -91,60 +90,66 @@ impl View<'_> {
         Ok(None)
     }
 
-    /// Returns the nearest indexed row whose first record comes at least `gap.least_us` after the
-    /// previous record.
-    pub(super) fn next_gap(self, index: &Index, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
+    /// Returns the gaps of at least `least_us` in the indexed blocks that begin at or after `from`.
+    /// Stops after a read of `max_bytes`, and then also returns where to continue.
+    pub(super) fn gaps(
+        self,
+        index: &Index,
+        from: u64,
+        max_bytes: u64,
+        least_us: i64,
+        tail: Tail,
+    ) -> io::Result<(Vec<Gap>, Option<u64>)> {
         let view = View { end: self.end.min(index.bytes()), ..self };
-        for (block, next) in index.blocks_from(gap.from, gap.towards) {
+        let (mut found, mut read) = (Vec::new(), 0_u64);
+        for (block, next) in index.blocks_from(from) {
             let last_us = next.map(|next| next.before_us);
             let spans_less = match (block.before_us, last_us) {
                 (_, None) | (None, Some(Some(_))) => false,
                 (_, Some(None)) => true,
-                (Some(first), Some(Some(last))) => last.saturating_sub(first) < gap.least_us,
+                (Some(first), Some(Some(last))) => last.saturating_sub(first) < least_us,
             };
-            if !spans_less
-                && let Some(found) =
-                    view.gap_in(block, next.map_or(view.end, |next| next.offset), gap, tail)?
-            {
-                return Ok(Some(found));
+            if spans_less {
+                continue;
             }
+            if read >= max_bytes {
+                return Ok((found, Some(block.offset)));
+            }
+            let end = next.map_or(view.end, |next| next.offset);
+            read = read.saturating_add(end.saturating_sub(block.offset));
+            view.add_gaps_in(block, end, least_us, tail, &mut found)?;
         }
-        Ok(None)
+        Ok((found, None))
     }
 
-    /// Returns the nearest row of one block that [`Self::next_gap`] may return.
-    fn gap_in(self, block: BlockStart, end: u64, gap: Gap, tail: Tail) -> io::Result<Option<u64>> {
+    /// Adds the gaps of one block.
+    fn add_gaps_in(
+        self,
+        block: BlockStart,
+        end: u64,
+        least_us: i64,
+        tail: Tail,
+        found: &mut Vec<Gap>,
+    ) -> io::Result<()> {
         let mut starts = self.starts_at(block.offset)?;
         let mut before_us = block.before_us;
-        let mut found = None;
         let mut lines = self.lines(block.offset);
         while let Some(line) = lines.next()? {
             if tail.holds(&line) || line.offset >= end {
                 break;
             }
             let Ok(record) = self.format.parse_line(&line) else { continue };
-            let us = record.at.floor_micros();
-            let is_long = before_us
-                .replace(us)
-                .is_some_and(|before| us.saturating_sub(before) >= gap.least_us);
+            let now_us = record.at.floor_micros();
+            let gap_us = before_us.replace(now_us).map(|before| now_us.saturating_sub(before));
             let state = starts;
-            let is_wanted = match gap.towards {
-                Towards::Down => line.offset > gap.from,
-                Towards::Up => line.offset < gap.from,
-            };
-            if !starts.record(line.offset, record.stream, record.tag) || !is_long || !is_wanted {
-                continue;
-            }
+            let begins_row = starts.record(line.offset, record.stream, record.tag);
+            let Some(us) = gap_us.filter(|us| begins_row && *us >= least_us) else { continue };
             let may_be_none = record.tag == Tag::Partial && record.content.is_empty();
-            if may_be_none && !self.is_row(line.offset, state, tail)? {
-                continue;
-            }
-            found = Some(line.offset);
-            if gap.towards == Towards::Down {
-                break;
+            if !may_be_none || self.is_row(line.offset, state, tail)? {
+                found.push(Gap { us, offset: line.offset });
             }
         }
-        Ok(found)
+        Ok(())
     }
 
     fn is_row(self, offset: u64, starts: Starts, tail: Tail) -> io::Result<bool> {

@@ -21,7 +21,7 @@ use crate::tui::keymap::Key;
 use crate::tui::wait::Wait;
 
 pub use app::{AppEvent, Events};
-pub use page::{Answer, Head, HitCount, Known, Page, Target};
+pub use page::{Answer, Head, HitCount, Known, Page, RankedGap, Target};
 pub use request::{Fold, Folds, Goal, PageRequest, RowsRequest, Sought, Ticket};
 pub use runs::{FoundRuns, Next, RunsRequest, Step};
 

@@ -59,7 +59,7 @@ fn after_the_first_key_of_a_sequence_the_screen_lists_the_next_keys() {
         || with_keys(&[(None, Action::Wrap, &["x w"]), (None, Action::NextGap, &["x s", "s"])]);
     assert_eq!(
         last_line(open_with(&store, settings(), SMALL).keys("x")),
-        "x › s slow row · w toggle line wrap"
+        "x › s gap · w toggle line wrap"
     );
     assert_snapshot!("begun_40x10", open_with(&store, settings(), TINY).keys("x").screen());
     assert_snapshot!("begun_80x24", open(&store, SMALL).keys("z").screen());

@@ -178,7 +178,7 @@ fn a_match_hidden_by_the_filter_is_shown_in_its_position() {
 }
 
 #[test]
-fn times_have_three_formats_and_keys_move_between_slow_rows() {
+fn times_have_three_formats() {
     let line = |at: &str, text: &str| format!("2026-05-06T12:{at}Z stdout F {text}\n");
     let rows = [
         ("00:00", "start"),
@@ -198,15 +198,30 @@ fn times_have_three_formats_and_keys_move_between_slow_rows() {
     assert_snapshot!("times_styles", sim.styles());
     sim.keys("t");
     assert!(sim.screen().contains("12:00:31.500 late"));
-    sim.keys("t s");
-    assert_eq!(current(&mut sim), "late");
+}
+
+#[test]
+fn gaps_are_visited_from_the_longest_to_the_shortest() {
+    let line = |at: &str, text: &str| format!("2026-05-06T12:{at}Z stdout F {text}\n");
+    let rows = [("00:00", "start"), ("00:30", "late"), ("00:31", "soon"), ("01:40", "very late")];
+    let log = Log::new(rows.map(|(at, text)| line(at, text)).concat());
+    let mut sim = log.open(SMALL);
+    for (keys, row, message) in [
+        ("s", "very late", "longest gap of 2: 1m09s"),
+        ("s", "late", "2nd longest gap of 2: 30.0s"),
+        ("s", "late", "2nd longest gap of 2"),
+        ("S", "very late", "longest gap of 2"),
+        // A cursor that has moved starts again with the longest gap.
+        ("s k s", "very late", "longest gap of 2"),
+    ] {
+        sim.keys(keys);
+        assert_eq!(current(&mut sim), row, "{keys}");
+        assert!(last_line(&mut sim).contains(message), "{keys}: {}", last_line(&mut sim));
+    }
+    let even = (0..60).map(|s| line(&format!("00:{s:02}"), "even")).collect::<String>();
+    let mut sim = Log::new(even).open(SMALL);
     sim.keys("s");
-    assert_eq!(current(&mut sim), "very late");
-    sim.keys("s");
-    assert_eq!(current(&mut sim), "very late");
-    assert!(last_line(&mut sim).contains("no gap of 5"), "{}", last_line(&mut sim));
-    sim.keys("S");
-    assert_eq!(current(&mut sim), "late");
+    assert!(last_line(&mut sim).contains("no gap of 2.9s or more"), "{}", last_line(&mut sim));
 }
 
 #[test]

@@ -239,6 +239,29 @@ fn copy_edit_and_mark_apply_to_the_command_under_the_cursor() {
     assert_eq!(String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text), "b 1 row 2");
 }
 
+#[test]
+fn gaps_of_all_unfolded_commands_are_ranked_together() {
+    let (mut store, run) = (Built::new(), run_id(8));
+    store.begin(&run, &["a", "b"], 0);
+    for (job, at, gap) in [("a", 0, 2_000), ("b", 10_000, 9_000)] {
+        store.start(&run, job, 1, &format!("make {job}"), at);
+        store.print(&run, job, 1, at, Stream::Stdout, &format!("{job} first\n"));
+        store.print(&run, job, 1, at + gap, Stream::Stdout, &format!("{job} late\n"));
+        store.end(&run, job, 1, 1, at + gap + 1);
+    }
+    store.end_run(&run, RunEnd::Complete, 20_000);
+    let mut sim = whole(&store, SMALL);
+    let current = |sim: &Sim| {
+        String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text).into_owned()
+    };
+    assert_eq!(current(sim.keys("g s")), "b late");
+    assert!(sim.screen().contains("longest gap of 2: 9.0s"), "{}", sim.screen());
+    assert_eq!(current(sim.keys("s")), "a late");
+    sim.keys("g ] z c s");
+    assert_eq!(current(&sim), "a late", "a folded command has no gaps");
+    assert!(sim.screen().contains("longest gap of 1: 2.0s"), "{}", sim.screen());
+}
+
 /// Makes a store with a log that contains two groups.
 fn grouped() -> Built {
     let (mut store, run) = (Built::new(), run_id(7));

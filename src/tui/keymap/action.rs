@@ -103,9 +103,9 @@ actions! {
     NextError = "next-error",
     /// Go to the previous error row.
     PreviousError = "previous-error",
-    /// Go to the next slow row.
+    /// Go to the longest gap, or the next shorter one.
     NextGap = "next-gap",
-    /// Go to the previous slow row.
+    /// Go to the next longer gap.
     PreviousGap = "previous-gap",
     /// Go to a row, a time or a percentage.
     Goto = "goto",

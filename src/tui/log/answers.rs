@@ -5,10 +5,11 @@
 use std::collections::HashSet;
 
 use super::{Aim, Card, Log, Pending, Request};
+use crate::display;
 use crate::log::{Anchor, Row, Window};
 use crate::search::Cause;
 use crate::tui::at::name_of;
-use crate::tui::msg::{Answer, AppEvent, Events, Goal, Known, Page, Target, Ticket};
+use crate::tui::msg::{Answer, AppEvent, Events, Goal, Known, Page, RankedGap, Target, Ticket};
 
 /// The distance in rows from which a row is too far from the cause to be shown with it.
 const FAR_ROWS: usize = 20;
@@ -65,6 +66,7 @@ impl Log {
         }
         self.note_folds(&page.folded);
         let is_landing = self.take_cause(page.cause.take(), page.target);
+        let gap = page.gap;
         let arrival = self.arrival(&page, request.aim, here, is_landing);
         let replaced = page.replaced.take().filter(|_| is_replaced && self.has_headings());
         self.take_page(page, request.aim, is_other_file);
@@ -82,6 +84,10 @@ impl Log {
         self.place(&arrival);
         if arrival.target.is_some_and(|target| target.has_wrapped) && request.aim == Aim::Target {
             events.extend(AppEvent::Status("search wrapped".into()));
+        }
+        if let Some(gap) = gap {
+            self.gap_at = self.cursor;
+            events.extend(AppEvent::status(rank_of(gap)));
         }
         events.extend(match self.open_at.take() {
             Some(at) => AppEvent::OpenAt(at).into(),
@@ -337,4 +343,13 @@ impl Log {
         }
         events
     }
+}
+
+/// Formats `2nd longest gap of 5: 12.3s`.
+fn rank_of(gap: RankedGap) -> String {
+    let which = match gap.rank {
+        0 => String::new(),
+        rank => format!("{} ", display::ordinal(rank + 1)),
+    };
+    format!("{which}longest gap of {}: {}", gap.of, display::duration(gap.ms))
 }

@@ -117,12 +117,12 @@ impl Log {
         )
     }
 
-    /// Goes to the next or previous slow row.
+    /// Goes to the longest silent gap of at least `min_ms` milliseconds first, and from there to the
+    /// next or previous one in the order of length.
     pub(in crate::tui) fn next_gap(&mut self, towards: Towards, min_ms: i64) -> Events {
-        let from = self.search_start();
-        let side = if towards == Towards::Down { "below" } else { "above" };
-        let missed = format!("no gap of {} or more {side}", display::duration(min_ms));
-        self.seek(Goal::Next { what: Sought::Gap { min_ms }, from, towards, round: true }, &missed)
+        let from = self.gap_at.filter(|at| self.cursor == Some(*at));
+        let missed = format!("no gap of {} or more", display::duration(min_ms));
+        self.seek(Goal::Gap { min_ms, from, towards }, &missed)
     }
 
     /// Goes to a row, a time or a percentage.

@@ -108,6 +108,7 @@ impl Log {
         self.cursor = self.cursor.map(new);
         self.at = self.at.map(new);
         self.marked = self.marked.map(new);
+        self.gap_at = self.gap_at.map(new);
         self.asked = None;
     }
 

@@ -53,6 +53,8 @@ pub struct Log {
     /// The address of the row that was found before the filter or the folds changed. The cursor
     /// returns to this row as soon as it is loaded.
     pub marked: Option<u64>,
+    /// The address of the row after the gap that was shown last.
+    pub(super) gap_at: Option<u64>,
     /// True if the view stays at the end: new rows scroll it.
     pub follow: bool,
     /// The number of columns scrolled out at the left.

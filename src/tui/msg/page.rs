@@ -44,6 +44,8 @@ pub struct Page {
     /// The groups that were folded or opened, on request or to show the target: the addresses of
     /// their headings, and true if the group is now folded.
     pub folded: Vec<(u64, bool)>,
+    /// The gap before the target, if a gap was requested.
+    pub gap: Option<RankedGap>,
     /// The likely cause of the command's failure, if it was requested.
     pub cause: Option<Box<Cause>>,
     /// The reason why a log on the page could not be read.
@@ -57,6 +59,17 @@ pub struct Target {
     pub offset: u64,
     /// True if the search wrapped: it continued at the other end of the document.
     pub has_wrapped: bool,
+}
+
+/// A silent gap among the longest of a document.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RankedGap {
+    /// Its length in milliseconds.
+    pub ms: i64,
+    /// The number of longer gaps.
+    pub rank: usize,
+    /// The number of gaps that are long enough.
+    pub of: usize,
 }
 
 /// The facts about a document other than its rows. More of them become known over time.

@@ -32,6 +32,16 @@ pub enum Goal {
     /// The rows around the likely cause of a failure with this exit code, in the section of this
     /// address; the last rows of the section if no row matches.
     Cause(u64, Option<i64>),
+    /// The rows around the row after a long silent gap, in the order of length: the longest one
+    /// first.
+    Gap {
+        /// The shortest gap to consider, in milliseconds.
+        min_ms: i64,
+        /// The row after the last gap that was shown; `None` if the longest one is next.
+        from: Option<u64>,
+        /// The direction: down to shorter gaps, or up to longer ones.
+        towards: Towards,
+    },
     /// The rows around the heading of the innermost group around a row; the group is folded or
     /// opened.
     Fold(u64, Fold),
@@ -108,11 +118,6 @@ pub enum Sought {
     Match(Query),
     /// An error row.
     Error,
-    /// A row that comes this much later than the row before it.
-    Gap {
-        /// The gap in milliseconds.
-        min_ms: i64,
-    },
 }
 
 /// A request for rows of a document.

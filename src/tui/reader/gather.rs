@@ -7,7 +7,7 @@
 use std::task::Poll;
 use std::time::Instant;
 
-use super::job::{DocumentJob, Edge, Piece};
+use super::job::{DocumentJob, Edge, GapSearch, Piece};
 use super::log::{LogPage, LogReader};
 use super::{Answered, DocumentReader, REPORT_PAUSE, SLICE};
 use crate::error::{self, Result};
@@ -30,8 +30,11 @@ impl DocumentReader {
     pub(super) fn work(&mut self, mut job: DocumentJob) -> Result<Option<Answer>> {
         let started = Instant::now();
         while started.elapsed() < SLICE {
-            let progress =
-                if job.seek.is_some() { self.seek(&mut job) } else { self.gather(&mut job) };
+            let progress = match (job.gaps.take(), &job.seek) {
+                (Some(gaps), _) => self.find_gaps(&mut job, gaps),
+                (None, Some(_)) => self.seek(&mut job),
+                (None, None) => self.gather(&mut job),
+            };
             match progress? {
                 Progress::GoesOn => {}
                 Progress::Done => return Ok(Some(self.answer(job))),
@@ -45,6 +48,8 @@ impl DocumentReader {
     fn put_off(&mut self, mut job: DocumentJob) -> Option<Answer> {
         let own = self.log(job.section).and_then(LogReader::progress);
         let percent = job.seek.as_ref().map(|seek| seek.percent(own)).or(own);
+        let gaps = job.gaps.as_ref().map(|gaps| gaps.percent(self.document.sections.len()));
+        let percent = gaps.or(percent);
         let is_due = job.reported_at.elapsed() >= REPORT_PAUSE;
         if is_due {
             job.reported_at = Instant::now();
@@ -97,6 +102,44 @@ impl DocumentReader {
             }
         }
         Ok(self.with(section, LogReader::poll)?.unwrap_or(Poll::Ready(None)))
+    }
+
+    /// Searches a section for gaps, for one slice. After the last one, searches for the row. With
+    /// headings, a log that cannot be read has no gaps.
+    fn find_gaps(&mut self, job: &mut DocumentJob, mut gaps: GapSearch) -> Result<Progress> {
+        job.section = gaps.section;
+        if gaps.section >= self.document.sections.len() {
+            return Ok(if job.take_gaps(&gaps) { Progress::GoesOn } else { Progress::Missed });
+        }
+        let is_over = match self.find_gaps_in_section(job, &mut gaps) {
+            Err(error) if job.document().has_headings => {
+                job.fault = Some(error::line(&error));
+                self.close(gaps.section);
+                Poll::Ready(())
+            }
+            found => found?,
+        };
+        gaps.rank(&self.document);
+        if is_over.is_ready() {
+            gaps.next();
+        }
+        job.gaps = Some(gaps);
+        Ok(Progress::GoesOn)
+    }
+
+    fn find_gaps_in_section(
+        &mut self,
+        job: &DocumentJob,
+        gaps: &mut GapSearch,
+    ) -> Result<Poll<()>> {
+        let Goal::Gap { min_ms, .. } = job.request.rows.goal else { return Ok(Poll::Ready(())) };
+        let at = gaps.section;
+        let is_open = self.document.sections.get(at).is_some_and(|section| section.is_open);
+        if !is_open || !self.open(at)? {
+            return Ok(Poll::Ready(()));
+        }
+        let found = self.with(at, |log| log.add_gaps(&mut gaps.from, min_ms, &mut gaps.here))?;
+        Ok(found.unwrap_or(Poll::Ready(())))
     }
 
     /// Searches a section for the requested row.
@@ -182,6 +225,7 @@ impl DocumentReader {
             target: job.target,
             opened: job.opened.and_then(place),
             folded: job.folded,
+            gap: job.gap,
             cause: job.cause,
             fault: job.fault,
         }))

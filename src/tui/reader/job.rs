@@ -4,16 +4,18 @@
 //! No log is read here. Invariant: pieces and rows describe the same page, and each row has its
 //! address in place of its offset.
 
+use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::log::LogPage;
-use crate::log::{Anchor, Row};
+use crate::log::{Anchor, Gap, Row};
 use crate::sanitize::Style;
 use crate::search::{Cause, Towards};
 use crate::tui::document::{Document, RowAddress, Section};
-use crate::tui::msg::{Folds, Goal, PageRequest, Sought, Target};
+use crate::tui::motion::step;
+use crate::tui::msg::{Folds, Goal, PageRequest, RankedGap, Sought, Target};
 
 /// Neighboring rows of a page.
 #[derive(Clone, Copy)]
@@ -27,6 +29,9 @@ pub(super) enum Piece {
 pub(super) struct DocumentJob {
     pub(super) request: PageRequest,
     pub(super) seek: Option<Seek>,
+    /// The search for gaps, which comes before the search for the row.
+    pub(super) gaps: Option<GapSearch>,
+    pub(super) gap: Option<RankedGap>,
     /// The section that is being read.
     pub(super) section: usize,
     pub(super) rows: VecDeque<Row>,
@@ -63,6 +68,53 @@ pub(super) struct Seek {
     /// The number of sections still to search, including this one.
     pub(super) left: usize,
     pub(super) has_wrapped: bool,
+}
+
+/// The search for gaps in one open section after the other.
+#[derive(Default)]
+pub(super) struct GapSearch {
+    pub(super) section: usize,
+    /// The offset in the section at which the search continues.
+    pub(super) from: u64,
+    /// The gaps of this section.
+    pub(super) here: Vec<Gap>,
+    /// The longest gaps of all sections so far, at most [`MOST_GAPS`], by their addresses.
+    pub(super) longest: Vec<Gap>,
+}
+
+/// The most gaps to rank.
+const MOST_GAPS: usize = 100;
+
+impl GapSearch {
+    /// Ranks the gaps found in this section.
+    pub(super) fn rank(&mut self, document: &Document) {
+        let section = self.section;
+        let address = |offset| document.address(RowAddress::Row(section, offset));
+        let here = self.here.drain(..).map(|gap| Gap { offset: address(gap.offset), ..gap });
+        self.longest.extend(here);
+        self.longest.sort_by_key(|gap| (Reverse(gap.us), gap.offset));
+        self.longest.truncate(MOST_GAPS);
+    }
+
+    /// Returns the progress in percent.
+    pub(super) fn percent(&self, sections: usize) -> u8 {
+        u8::try_from(self.section * 100 / sections.max(1)).unwrap_or(100).min(99)
+    }
+
+    /// Moves to the next section.
+    pub(super) const fn next(&mut self) {
+        (self.section, self.from) = (self.section + 1, 0);
+    }
+
+    /// Returns the gap after or before the one at `from`, in the order of length, and its rank; the
+    /// longest one if `from` is not among them.
+    fn choose(&self, from: Option<u64>, towards: Towards) -> Option<(Gap, RankedGap)> {
+        let here = self.longest.iter().position(|gap| Some(gap.offset) == from);
+        let by = if towards == Towards::Down { 1 } else { -1 };
+        let rank = here.map_or(0, |here| step(here, by, self.longest.len()));
+        let gap = *self.longest.get(rank)?;
+        Some((gap, RankedGap { ms: gap.us / 1000, rank, of: self.longest.len() }))
+    }
 }
 
 /// The next part of the page in one direction.
@@ -114,13 +166,11 @@ impl Seek {
 }
 
 impl Goal {
-    /// Returns true if this section is searched for the goal. Errors, gaps and times are searched
-    /// only in open sections; all other goals also in folded ones.
+    /// Returns true if this section is searched for the goal. Errors and times are searched only in
+    /// open sections; all other goals also in folded ones.
     pub(super) const fn is_for(&self, section: &Section) -> bool {
         match self {
-            Self::Next { what: Sought::Error | Sought::Gap { .. }, .. } | Self::Time(_) => {
-                section.is_open
-            }
+            Self::Next { what: Sought::Error, .. } | Self::Time(_) => section.is_open,
             _ => true,
         }
     }
@@ -132,6 +182,8 @@ impl DocumentJob {
         let mut job = Self {
             request,
             seek: None,
+            gaps: None,
+            gap: None,
             section: 0,
             rows: VecDeque::new(),
             pieces: VecDeque::new(),
@@ -160,6 +212,7 @@ impl DocumentJob {
                 RowAddress::Row(..) => self.seek_in_section(address, |at| Goal::Fold(at, how)),
                 RowAddress::Heading(_) => self.begin_at(address),
             },
+            Goal::Gap { .. } => self.gaps = Some(GapSearch::default()),
             // The reader has already replaced the percentage with a place.
             Goal::Percent(_) => self.begin_at(0),
             Goal::Time(time) => self.seek_in(0, Goal::Time(time), sections),
@@ -232,6 +285,15 @@ impl DocumentJob {
     fn seek_in(&mut self, section: usize, goal: Goal, sections: usize) {
         let (all, left) = (sections, sections);
         self.seek = Some(Seek { section, goal, all, left, has_wrapped: false });
+    }
+
+    /// Shows the gap that was requested, once all are known. Returns false if there is none.
+    pub(super) fn take_gaps(&mut self, search: &GapSearch) -> bool {
+        let Goal::Gap { from, towards, .. } = self.request.rows.goal else { return false };
+        let Some((gap, ranked)) = search.choose(from, towards) else { return false };
+        self.gap = Some(ranked);
+        self.seek_in_section(gap.offset, Goal::Place);
+        true
     }
 
     pub(super) const fn document(&self) -> &Document {

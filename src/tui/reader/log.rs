@@ -16,7 +16,7 @@ use std::task::Poll;
 use super::COUNTED_BYTES;
 use crate::error::Result;
 use crate::file::{FilePath, dirs_of};
-use crate::log::{Anchor, Change, FileState, Index, LogFile, Tail, Totals};
+use crate::log::{Anchor, Change, FileState, Gap, Index, LogFile, Tail, Totals};
 use crate::search::{Group, Groups, PatternFilter, Query, group};
 use crate::time::Time;
 use crate::tui::msg::{Folds, Goal, Head, HitCount, Known, RowsRequest};
@@ -196,6 +196,29 @@ impl LogReader {
             self.count()?;
         }
         Ok(())
+    }
+
+    /// Adds the gaps of at least `min_ms` milliseconds that begin at `from` or later, for one slice.
+    /// Moves `from` to where the search continues. Ready when all were added.
+    pub(super) fn add_gaps(
+        &mut self,
+        from: &mut u64,
+        min_ms: i64,
+        found: &mut Vec<Gap>,
+    ) -> Result<Poll<()>> {
+        if !self.is_counted {
+            self.count()?;
+            return Ok(Poll::Pending);
+        }
+        let (gaps, rest) = self.file.gaps(&self.index, *from, SLICE_BYTES, min_ms, self.tail)?;
+        found.extend(gaps);
+        Ok(match rest {
+            Some(rest) => {
+                *from = rest;
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        })
     }
 
     /// Drops the pending request, if there is one, and restores the last answered one.

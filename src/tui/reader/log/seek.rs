@@ -22,8 +22,10 @@ impl LogReader {
     pub(super) fn seek(&mut self, job: &mut ReadJob) -> Result<Sight> {
         let tail = self.tail;
         match job.request.goal.clone() {
-            // The first two need no search; a percentage was replaced with a place.
-            Goal::Rows(_) | Goal::Around(_) | Goal::Percent(_) => Ok(Sight::Nothing),
+            // The first two need no search; the others were replaced with a place.
+            Goal::Rows(_) | Goal::Around(_) | Goal::Percent(_) | Goal::Gap { .. } => {
+                Ok(Sight::Nothing)
+            }
             Goal::Fold(row, how) => Ok(self.fold(job, row, how)),
             Goal::Cause(_, exit_code) => {
                 let cause = find_cause(&self.file, exit_code, tail)?;
@@ -36,7 +38,7 @@ impl LogReader {
                 let row = self.file.offset_of_time(&self.index, time, tail)?;
                 Ok(row.map_or(Sight::Nothing, Sight::Row))
             }
-            Goal::Row(_) | Goal::Next { what: Sought::Gap { .. }, .. } if !self.is_counted => {
+            Goal::Row(_) if !self.is_counted => {
                 self.count()?;
                 job.looked_bytes = self.index.bytes();
                 Ok(Sight::NotYet)
@@ -45,10 +47,6 @@ impl LogReader {
                 .file
                 .offset_of_row(&self.index, row, tail)?
                 .map_or(Sight::Nothing, Sight::Row)),
-            Goal::Next { what: Sought::Gap { min_ms }, from, towards, .. } => {
-                let row = self.file.next_gap(&self.index, from, towards, min_ms, tail)?;
-                Ok(row.map_or(Sight::Nothing, Sight::Row))
-            }
             Goal::Next { what: Sought::Error, from, towards, round } => {
                 self.seek_match(job, &Query::errors(), from, towards, round)
             }
