@@ -1,9 +1,9 @@
 //! Following a log in a real terminal: the time until a line is on screen, the CPU usage, and the
 //! response time of keys meanwhile.
 //!
-//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures. For tasks
-//! that `tail -f` can also do, it prints the figures of `tail -f` in the same terminal as well. All
-//! figures include the time of the terminal itself, an emulator in this process.
+//! `cargo bench --bench follow [latency|idle|stream|burst|singly]…` prints plain figures. `latency`
+//! also measures `tail -f` in the same terminal, and `stream` also measures `tail -f >/dev/null`.
+//! Delays include the time of the terminal itself, an emulator in this process. CPU usage does not.
 
 #![allow(
     clippy::print_stderr,
@@ -41,7 +41,7 @@ const POURING: Duration = Duration::from_secs(10);
 const STREAM_BYTES_PER_S: u64 = 20_000_000;
 const BURST_LINES_PER_S: u64 = 1_000_000;
 const SINGLY_LINES_PER_S: u64 = 200_000;
-/// The time between two writes of a stream.
+/// The pause between two batches of lines.
 const BEAT: Duration = Duration::from_millis(2);
 
 fn main() {
@@ -127,7 +127,8 @@ fn peak_kib(pid: Pid) -> String {
         .to_owned()
 }
 
-/// Returns the CPU usage since `before`, in percent of a core.
+/// Returns the CPU usage of a process in percent of a core, over a period of the length `of`.
+/// `before` is its CPU time at the start of the period.
 fn share(pid: Pid, before: Duration, of: Duration) -> f64 {
     100.0 * spent(pid).saturating_sub(before).as_secs_f64() / of.as_secs_f64()
 }
@@ -335,7 +336,7 @@ fn pour_and_press(lines_per_s: u64, singly: bool) {
     let last = written.lock().unwrap().last().unwrap().0;
     let done = Instant::now();
     session.shown.wait_for_text(&format!("#{last:09}"));
-    // The count includes the line that was there before.
+    // The numbers start at 0, and the count includes the line that was there before.
     let rows = rundown::display::count(last + 2);
     session.shown.wait_for_text(&format!("{rows} rows"));
     println!(

@@ -42,7 +42,7 @@ fn generate(bytes: usize) -> Vec<u8> {
     log.into_bytes()
 }
 
-/// Counts lines like `wc -l` of coreutils 9.1: with the same buffer, and the same work.
+/// Counts lines like `wc -l` of coreutils 9.1: with the same buffer size, and the same work.
 fn read_and_count(path: &Path) -> usize {
     let (mut file, mut buffer) = (File::open(path).unwrap(), vec![0; 16 << 10]);
     let mut lines = 0;

@@ -4,8 +4,8 @@
 //! All benchmarks use the same 16 MiB in memory: about 170 bytes per line, 10 % stderr, 0.1 % `P`.
 //! Each runs twice: with 9 digits in every timestamp, as recorded by rundown, and without trailing
 //! zeros, as written by containerd. One timestamp in ten has trailing zeros. Goals, relative to
-//! `newlines/walk`: at most 2 for `parse`, at most 3 for `nom`. `header_scan` parses no times, as
-//! the index does.
+//! `newlines/walk`: at most 2 for `parse`, at most 3 for `nom`. `header_scan` does not parse the
+//! times; the index uses it.
 
 #![expect(clippy::cast_possible_truncation, reason = "the numbers are made here, and small")]
 

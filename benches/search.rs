@@ -18,7 +18,7 @@ const LOG_BYTES: usize = 256 << 20;
 const WRITE_BYTES: usize = 1 << 20;
 const READ_BYTES: usize = 256 << 10;
 
-/// The contents of the lines, which are used in turn.
+/// The contents of the lines. Each is used equally often.
 const CONTENTS: &[&str] = &[
     "\x1b[1m\x1b[32m   Compiling\x1b[0m serde_derive v1.0.219 \
      (/home/ci/build/target/release/deps/libserde_derive)",
@@ -36,8 +36,8 @@ const CONTENTS: &[&str] = &[
      consider prefixing it with an underscore\x1b[0m",
 ];
 
-/// Generates a log: 10 % stderr, 0.1 % partial records. One line in 100,000 contains the words that
-/// are searched for.
+/// Generates a log: 10 % stderr, 0.1 % partial records. One line in 100,000 ends with the rare
+/// words `needle Nadel`.
 fn generate(path: &Path) {
     let mut file = File::create(path).unwrap();
     let mut log = String::new();

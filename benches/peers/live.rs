@@ -28,7 +28,8 @@ const FLOOD_END: &str = "the end of the flood";
 const FOLLOWERS: &[(&str, &[&str])] =
     &[("rundown", &[]), ("tail", &["-f"]), ("less", &["+F"]), ("lnav", &[]), ("tl", &[])];
 
-/// Calls `work` with each program, which shows the end of its own log.
+/// Starts each installed program on a new log, waits until the screen shows the end of the log, and
+/// calls `work`.
 fn with_each(
     bench: &Bench,
     mebibytes: u64,
@@ -91,7 +92,7 @@ struct Flood {
     end: Instant,
 }
 
-/// Appends lines at a given rate, then the last row.
+/// Starts a thread that appends lines at a given rate, then the last row.
 fn flood(path: &Path, mut lines: Lines, pace: Pace) -> Result<JoinHandle<Result<Flood>>> {
     let mut file = File::options().append(true).open(path)?;
     Ok(thread::spawn(move || {

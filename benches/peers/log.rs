@@ -1,9 +1,9 @@
-//! Logs to measure, similar to the output of builds and tests. Logs of the same size have the same
-//! bytes.
+//! Logs to measure, similar to the output of builds and tests. Logs of the same size and [`Manner`]
+//! have the same bytes.
 //!
 //! A line has about 169 bytes. Half of the lines have colors, a tenth is stderr, one in a thousand
-//! is a partial record. Times increase. Every row contains its number, so that no two are the same.
-//! The texts of the first and the last row are unique.
+//! is a partial record. Times increase. No two rows are the same: the first and the last row have
+//! unique texts, and every other row contains its number.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -53,8 +53,8 @@ const BODIES: [&str; 8] = [
     "",
 ];
 
-/// The size of the writes, which determines the layout in the page cache, and the form of the
-/// times.
+/// The size of the writes and the form of the times. The size of the writes determines the layout
+/// in the page cache.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Manner {
     /// Writes of 1 MiB; times with nine digits, as written by rundown.

@@ -7,7 +7,7 @@
 //! cargo bench --bench peers -- all --big     # run all; takes about 15 GB of $TMPDIR and an hour
 //! ```
 //!
-//! # How to read it
+//! # Reading the results
 //!
 //! The speed of a machine drifts by a factor of two within minutes, but much less between two
 //! consecutive runs. So quote the ratio (the median of all rounds, with its range), not the
@@ -141,7 +141,8 @@ impl Bench {
         if self.arguments.big { BIG } else { self.arguments.mib }
     }
 
-    /// Returns the path of a program; `None` if it is not installed or is left out.
+    /// Returns the path of a program; `None` if it is not installed or is left out. Always returns
+    /// the path of rundown.
     fn program(&self, name: &str) -> Option<PathBuf> {
         if name == "rundown" {
             return Some(self.arguments.rundown.clone());
@@ -156,8 +157,8 @@ impl Bench {
         Terminal::start(&self.arguments.rundown, &[log.as_os_str()], self.logs.dir())
     }
 
-    /// Starts a viewer of a log and waits until the last row is on its screen. `None` if it does
-    /// not appear.
+    /// Starts a viewer of a log and waits until the last row is on its screen. Returns `None` if
+    /// the row does not appear.
     fn at_end(
         &self,
         program: &Path,

@@ -67,8 +67,8 @@ impl Watch {
         Self { stop, thread }
     }
 
-    /// Takes a last sample, and returns the peak. Call it before the process is reaped, because the
-    /// id of a reaped process may belong to another one.
+    /// Takes a last sample, and returns the peak. Call this before the process is reaped, because
+    /// its id may later belong to another process.
     pub fn end(self) -> Memory {
         self.stop.store(true, Ordering::Release);
         self.thread.thread().unpark();

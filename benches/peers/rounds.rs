@@ -118,7 +118,7 @@ impl fmt::Display for Mebibytes {
     }
 }
 
-/// A median and its range.
+/// Values in ascending order, displayed as their median and range.
 struct Figures {
     sorted: Vec<f64>,
 }

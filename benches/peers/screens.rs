@@ -49,8 +49,8 @@ fn sample((terminal, seen): (Terminal, Instant)) -> Result<Sample> {
     Ok(Sample { took, memory: terminal.end()? })
 }
 
-/// Measures the time from the start to the number of rows on the screen, and the same without a
-/// screen.
+/// Measures the time from the start to the number of rows on the screen, and the time of
+/// `--once --format json`, which counts the rows without a screen.
 pub fn index(bench: &mut Bench) -> Result<()> {
     for manner in [Manner::Large, Manner::Small] {
         let log = bench.logs.get(bench.arguments.mib, manner)?;
@@ -99,8 +99,8 @@ pub fn search(bench: &mut Bench) -> Result<()> {
     compare(&title, bench.arguments.rounds, &log.path, vec![ours, peer])
 }
 
-/// Returns true if the screen shows all hits: `6 rows` or `1 of 6` after the word. It is `6+` while
-/// the search is running.
+/// Returns true if the screen shows the number of all hits: `6 rows` or `1 of 6` after the word.
+/// While the search is running, the number is `6+`.
 pub fn shows_all_hits(screen: &Screen, hits: u64) -> bool {
     let (contents, hits) = (screen.contents(), display::grouped(hits));
     let found = contents.split_once(&format!("/{NEEDLE} "));

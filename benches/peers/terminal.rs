@@ -2,7 +2,7 @@
 //! check the text on the screen.
 //!
 //! One thread reads the terminal, draws and checks, so times do not include a switch of threads.
-//! The times of programs that print a lot include the time of the emulator.
+//! They include the work of the emulator, which takes long for programs that print a lot.
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
