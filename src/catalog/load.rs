@@ -23,8 +23,8 @@ pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Opt
     reader.run(id)?.map_or(Ok(None), |rows| stored_node(root, reader, rows))
 }
 
-/// Loads the runs of the first `ids`, as many as fit in memory at once. Returns them with the
-/// number of ids that were looked up. Runs that do not exist are left out.
+/// Loads the runs with these ids, in order, until the rows fill the memory for one read. Returns
+/// them with the number of ids that were looked up. Runs that do not exist are left out.
 pub(super) fn stored_runs(
     root: &Path,
     reader: &Reader,
@@ -311,7 +311,7 @@ pub(super) fn path_run_id() -> RunId {
     RunId(String::new())
 }
 
-/// Loads the logs at a path, a file or a directory, as a run that is in no database.
+/// Loads the logs at a path (a file or a directory) as a run that is in no database.
 pub(super) fn path_run(path: &Path) -> Result<RunNode> {
     let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;

@@ -5,7 +5,7 @@
 //! single log, a directory of logs). Both return runs in the same form. A catalog never writes.
 //!
 //! `select` parses the arguments that select runs, `load` builds a run from its database and
-//! directories, and `wait` describes the state of a store that cannot be read.
+//! directories, and `wait` describes the state of a store that cannot be read or has no runs.
 
 mod load;
 mod select;

@@ -31,7 +31,7 @@ pub struct Catalog {
 /// The location of the runs.
 #[derive(Clone)]
 enum Location {
-    /// A root, and the path of the database if it is not the root's own.
+    /// A root, and the database that the caller names; `None` to look for one in the root.
     Store { root: PathBuf, db: Option<PathBuf> },
     /// A log or a directory of logs.
     Path(PathBuf),
@@ -62,7 +62,7 @@ impl Catalog {
         Self { place: Location::Path(path.to_owned()), source: RefCell::default() }
     }
 
-    /// Creates a catalog of the same location that has read nothing yet.
+    /// Creates a new catalog of the same location. The new catalog has read nothing yet.
     #[must_use]
     pub fn reopened(&self) -> Self {
         Self { place: self.place.clone(), source: RefCell::default() }
@@ -139,9 +139,9 @@ impl Catalog {
         }
     }
 
-    /// Loads the runs of the first `ids` with their jobs and commands, as many as may be read at
-    /// once. Returns them with the number of ids that were looked up. Runs that do not exist (any
-    /// more) are left out.
+    /// Loads the runs with these ids, in order, with their jobs and commands, until the rows fill
+    /// the memory for one read. Returns them with the number of ids that were looked up. Runs that
+    /// do not exist (any more) are left out.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn runs_whole(&self, ids: &[RunId]) -> Result<(Vec<RunNode>, usize)> {
         if let OpenSource::Store { root, reader } = &*self.source()? {

@@ -1,12 +1,12 @@
-//! The state that a view shows while the store cannot be read. It describes the situation and the
-//! file that the view waits for, not the operation that failed.
+//! The state that a view shows while the store cannot be read or has no runs. It describes the
+//! situation and the file that the view waits for, not the operation that failed.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, chain};
 
-/// The reason why nothing new is read from the store. Reads are retried until one succeeds.
+/// The reason why the view shows no run or no new data. Reads are retried until one succeeds.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Wait {
     /// The situation, as in `the database is locked by another process`.
