@@ -112,7 +112,7 @@ struct Markers {
 static OURS: LazyLock<Option<Markers>> =
     LazyLock::new(|| Markers::of_env(|name| std::env::var(name).ok()));
 
-/// The markers, of all systems, that are active in any column.
+/// An expression for the markers that a system recognizes in any column, for all systems.
 static ANYWHERE: LazyLock<Regex> = LazyLock::new(|| {
     let all = SYSTEMS.iter().flat_map(|system| system.markers);
     regex(all.filter(|marker| marker.1 == Column::Anywhere))
@@ -124,9 +124,9 @@ pub fn is_active() -> bool {
     OURS.is_some()
 }
 
-/// Returns the offsets of the characters that a JSON encoder has to escape: one for each marker in
-/// the text, among those in [`ANYWHERE`]. It is the second character of the marker, because the
-/// first one may be the end of an escape, as in `\travis_fold:`.
+/// Returns the offsets of the characters that a JSON encoder has to escape. For each marker from
+/// [`ANYWHERE`], this is the second character, because the first one may be the end of an escape,
+/// as in `\travis_fold:`.
 pub fn markers(json: &str) -> impl Iterator<Item = usize> {
     ANYWHERE.find_iter(json).map(|found| found.start() + 1)
 }
@@ -145,8 +145,8 @@ impl Markers {
             return None;
         }
         let all: Vec<Marker> = systems.iter().flat_map(|system| system.markers).copied().collect();
-        // If only `CI` is set, the runner is unknown. One that does not support the stop command
-        // would print it as text.
+        // If only `CI` is set, the runner is unknown. A runner that does not support the stop
+        // command would print the command as text.
         let stops = systems.iter().any(|system| system.stops && is_set(system.variable));
         Some(Self { found: regex(&all), all, stops })
     }
