@@ -42,7 +42,7 @@ pub struct Config {
     pub ascii: bool,
     /// The name of the time zone in which times are shown. It has been validated.
     pub time_zone: Option<String>,
-    /// True if the recorder writes the logs to the disk when a run ends.
+    /// True if the recorder syncs the logs to disk when a run ends.
     pub sync: bool,
 }
 

@@ -33,7 +33,7 @@ type Table = &'static [(&'static str, &'static str)];
 pub(super) struct Page {
     /// The command as it is typed.
     name: &'static str,
-    /// One sentence. `rundown help` prints only this about the command.
+    /// One sentence. The list of commands in `rundown --help` shows only this sentence.
     pub about: &'static str,
     /// Three to five command lines.
     pub examples: Table,

@@ -88,7 +88,7 @@ const OPTIONS: &[(&str, &[&str])] = &[
     ("-v", &["--version"]),
 ];
 
-/// Adds a tip to an error of the parser. `args` are the parsed arguments.
+/// Adds a tip to an error of the parser. `args` is the command line that caused the error.
 pub(super) fn for_arguments(error: clap::Error, args: &[OsString]) -> clap::Error {
     let root = Arguments::command();
     let Some((_, ContextValue::String(unknown))) = error.context().next() else { return error };

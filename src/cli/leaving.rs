@@ -15,7 +15,7 @@ use crate::model::Outcome;
 use crate::sanitize::{is_harmless, name};
 use crate::tui::Left;
 
-/// The maximum number of characters of a failed command.
+/// The maximum number of characters of a failed command that are printed.
 const MAX_COMMAND: usize = 40;
 
 /// Prints the state of the run and the command that reopens it, on one line.

@@ -95,7 +95,7 @@ fn view(view: &View) -> anyhow::Result<u8> {
     }
     let is_plain = view.output.follow || follow::is_plain();
     let config = (!is_plain).then(|| screen_config(view)).transpose()?;
-    // With --watch, a run that matches the filter may begin later.
+    // With --watch, it is no error if no run matches the filter: a matching run may begin later.
     let (catalog, open) = find_soon(view, catalog, spec.filter(|_| !view.watch))?;
     let Some(config) = config else { return follow::run(view, catalog, open) };
     let left = show(view, config, catalog, open)?;
@@ -136,7 +136,7 @@ fn exit_code(view: &View, left: &tui::Left) -> Result<u8> {
 }
 
 /// Calls [`find_to_open`], but waits at most [`SOON`]. If the file system does not respond by then,
-/// the screen opens and waits for it.
+/// returns the run as requested, so that the screen opens and waits for the store.
 fn find_soon(
     view: &View,
     catalog: Catalog,
@@ -200,9 +200,9 @@ fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, 
     Ok((store.catalog()?, Some(spec)))
 }
 
-/// Opens the store if a name with a slash is a ref in it. Returns `None` if the name is a path. It
-/// is a path if there is no store, or if no run has this ref and the parent directory exists, so
-/// that the file may be created later.
+/// Opens the store for a name with a slash, unless the name is a path. Returns `None` for a path.
+/// The name is a path if there is no store. It is also a path if no run has this ref and the parent
+/// directory exists, because the file may then be created later.
 fn open_deep_ref(
     store: &StoreArgs,
     filter: &RunFilter,

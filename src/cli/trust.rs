@@ -1,5 +1,5 @@
-//! Trust in stores that were found rather than named: such a store is used only if no other user
-//! could have created or changed it.
+//! Trust in stores that were found rather than named: such a store is used only if it belongs to a
+//! trusted user and not every user may change it.
 //!
 //! The nearest `.rundown/` may belong to someone else: to another user in `/tmp`, or to the author
 //! of a cloned repository. A recording would write output and command lines to that directory. So,
@@ -21,10 +21,10 @@ use crate::store::{OUR_DATABASE, QUIRE_DATABASE};
 /// The mode bit that lets every other user write.
 const OTHERS_WRITE: u32 = 0o002;
 
-/// Checks a store that was found before it is read.
+/// Checks if a store that was found may be read.
 ///
 /// # Errors
-/// If another user owns it or may change it.
+/// If a user who is not trusted owns it, or if every user may change it.
 pub(super) fn check(root: &Path) -> Result<()> {
     let trusted = trusted_users(geteuid().as_raw(), std::env::var("SUDO_UID").ok().as_deref());
     let files = [root.to_owned(), root.join(OUR_DATABASE), root.join(QUIRE_DATABASE)];
@@ -34,7 +34,7 @@ pub(super) fn check(root: &Path) -> Result<()> {
     }
 }
 
-/// Checks a store that was found before something is recorded into it.
+/// Checks if commands may be recorded into a store that was found.
 ///
 /// # Errors
 /// As [`check`], and if git tracks it.
@@ -82,8 +82,8 @@ fn why_mode_untrusted(file: &Metadata) -> Option<String> {
         .then(|| "can be written by every user (to fix this, run chmod o-w)".into())
 }
 
-/// Returns true if git tracks the directory, or a file in it that belongs to a store. Returns false
-/// if git is not available.
+/// Returns true if git tracks the directory, or any file in it except `.gitignore` and `.gitkeep`.
+/// Returns false if git is not available.
 fn is_tracked(root: &Path) -> bool {
     let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return false };
     let mut git = Command::new("git");
