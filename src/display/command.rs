@@ -5,8 +5,8 @@ use crate::join::ShNode;
 use crate::model::Sh;
 use crate::sanitize::name;
 
-/// Returns how a command ended: `exit 101`, `killed by SIGKILL`. `None` if it succeeded, is running
-/// or its exit code is unknown.
+/// Returns how a command ended: `exit 101`, `killed by SIGKILL`. `None` if it succeeded or is
+/// running, or if its exit code is unknown.
 #[must_use]
 pub fn exit(sh: &Sh) -> Option<String> {
     match (sh.signal, sh.exit_code) {

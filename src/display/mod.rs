@@ -17,7 +17,8 @@ pub use status::Status;
 pub use units::{age, count, duration, grouped, lasted, late, ordinal, rows, seconds, size};
 
 /// Returns the known word with the smallest edit distance from `wrong`. Returns `None` if the
-/// distance exceeds both 2 and a third of the word's length, or is not less than the word's length.
+/// distance exceeds both 2 and a third of the length of the known word, or is not less than this
+/// length.
 #[must_use]
 pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let (distance, name) = known.map(|name| (strsim::osa_distance(wrong, name), name)).min()?;
