@@ -11,7 +11,7 @@ use crate::doctor::Oddity;
 use crate::model::{JobId, RunId};
 use crate::sanitize::name;
 
-/// Writes findings one by one.
+/// A writer of findings, one by one.
 pub struct FindingsWriter<W> {
     out: W,
     json: bool,

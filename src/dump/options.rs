@@ -96,8 +96,9 @@ impl Report {
     }
 }
 
-/// Removes everything from a run that is not selected. Jobs without a selected command are removed
-/// unless the job itself is selected.
+/// Removes the parts of a run that are not selected. If only some commands are selected, a job
+/// without any of them is removed too, unless failures are selected and the job itself failed or
+/// was interrupted.
 #[must_use]
 pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     run.jobs

@@ -1,5 +1,5 @@
-//! The state shared by all formats while a run is printed. Reads logs, writes harmless JSON, and
-//! reports what could not be printed.
+//! The state shared by all formats while a run is printed. It reads logs, writes harmless JSON, and
+//! reports the data that could not be printed.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -58,9 +58,9 @@ impl<'a> Printing<'a> {
         if self.run.head.phase == Phase::Active { Tail::Hold } else { Tail::Emit }
     }
 
-    /// Adds findings to the report, for scripts that check stderr. For every format, these are the
-    /// logs that could not be read or were refused. For formats whose output contains no findings,
-    /// these are all findings about missing data.
+    /// Adds findings to the report, for scripts that check stderr. For formats whose output
+    /// contains the findings, adds only those about files that could not be read or were refused.
+    /// For all other formats, adds all findings about missing data.
     pub(super) fn report_findings(&mut self, format: Format) {
         let is_reported = |kind: &FindingKind| match format {
             Format::Text | Format::Json => {
@@ -202,7 +202,7 @@ fn write_printable(json: &str, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes the first character of a text as an escape, and returns its length in bytes.
+/// Writes the first character of a text as an escape. Returns the number of bytes that it replaces.
 fn write_escaped(text: &str, out: &mut impl Write) -> io::Result<usize> {
     let Some(first) = text.chars().next() else { return Ok(0) };
     for unit in first.encode_utf16(&mut [0; 2]) {

@@ -66,8 +66,8 @@ struct Content<'f> {
     file: &'f LogFile,
     wanted: Option<Stream>,
     scanner: HeaderScanner,
-    /// The treatment of the last line. It also applies to the rest of a line that is read in
-    /// pieces.
+    /// The treatment of the line that was written last. If the line is read in pieces, this also
+    /// applies to its later pieces.
     head: Head,
     /// The number of lines left out because they have no stream.
     omitted_lines: u64,

@@ -9,7 +9,7 @@ use crate::search::find_cause;
 
 /// The summary of a failed command.
 pub(super) struct FailureSummary {
-    /// A description of the rows.
+    /// The failed command, and a description of the rows.
     pub title: String,
     /// The rows to print.
     pub rows: Vec<Row>,

@@ -12,10 +12,11 @@
 //! job build, command 1 passed after 12.1s
 //! ```
 //!
-//! No line is ever overwritten. So a line is printed only once it cannot change any more: a row
-//! when it is complete, a progress bar in its last state. Rows begin with two spaces, `E ` or `! `;
-//! no other line begins this way. Changes are found by polling, which works on every file system.
-//! Polling ten times per second is fast enough for line output.
+//! No printed line is ever overwritten. So a row is printed only when it is complete, and a
+//! progress bar in its last state. A row that later rows overwrite is left out only if the later
+//! rows are already in the log. Rows begin with two spaces, `E ` or `! `; no other line begins this
+//! way. Changes are found by polling, which works on every file system. Polling ten times per
+//! second is fast enough for line output.
 //!
 //! `run_printer` prints the changes of a run, and `failure_summary` finds the reason for a failure.
 //! This module contains the loop that calls `run_printer`.
