@@ -79,7 +79,7 @@ pub enum Error {
         /// The database file.
         path: PathBuf,
     },
-    /// A database that can only be read from a copy, if the copy cannot be made.
+    /// A database that must be read from a copy, but the copy cannot be made.
     #[error(
         "cannot make a private copy of {} in {} (set TMPDIR to use another directory)",
         path.display(),
@@ -263,9 +263,8 @@ fn extended_code(error: &rusqlite::Error) -> Option<std::ffi::c_int> {
 /// A result whose error is [`enum@Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Formats an error and its sources on one line, outermost first:
-/// `cannot read x: permission denied`. Omits the source of an SQLite error, which only repeats it
-/// with a number.
+/// Formats an error and its sources, outermost first: `cannot read x: permission denied`. Omits the
+/// source of an SQLite error, which only repeats the message with a number.
 #[must_use]
 pub fn chain(error: &dyn std::error::Error) -> String {
     let sources = std::iter::successors(error.source(), next_source);
@@ -275,7 +274,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         .join(": ")
 }
 
-/// Formats an error as [`chain`] does, but always on one line. The lines of an error with advice
+/// Formats an error as [`chain`] does, but always on one line: the lines of an error with advice
 /// are joined with semicolons.
 #[must_use]
 pub fn line(error: &dyn std::error::Error) -> String {

@@ -10,9 +10,9 @@
 //! ```
 //!
 //! Each line is one object, appended and flushed as the event happens; quire makes its rows from
-//! them after the run. The commands of a job run one after another, and the n-th that ended wrote
-//! `sh-<n>.log`. A command whose program is missing has a start but no end, no log and no number.
-//! The format is defined in quire's `quire-core/src/ci/event.rs`.
+//! these lines after the run. The commands of a job run one after another, and the n-th that ended
+//! wrote `sh-<n>.log`. A command whose program is missing has a start but no end, no log and no
+//! number. The format is defined in quire's `quire-core/src/ci/event.rs`.
 
 use std::collections::HashMap;
 
@@ -40,7 +40,7 @@ pub struct Events {
 struct Known {
     /// The index of the job in [`Events::jobs`].
     place: usize,
-    /// The number of the next command of the job.
+    /// The number for the command that ends next in the job.
     next_n: u32,
 }
 
@@ -105,7 +105,7 @@ impl Events {
         }
     }
 
-    /// Returns a job, its commands, and the number of its next command.
+    /// Returns a job, its commands, and the number for its command that ends next.
     fn job(&mut self, id: String) -> (&mut Job, &mut Vec<Sh>, &mut u32) {
         let known = self.known.entry(JobId(id)).or_insert_with_key(|id| {
             self.jobs.push((Job::without_row(id.clone()), Vec::new()));

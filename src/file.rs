@@ -1,9 +1,9 @@
 //! Opening of files that other programs made. Opening never blocks, regardless of the type of the
 //! file. A path can be bound to a directory; then only files inside it are opened.
 //!
-//! Opening a FIFO waits for a writer, and opening a device may have any effect, so only regular
-//! files are read. A path is checked each time it is opened, because a link may have replaced the
-//! file.
+//! Opening a FIFO would wait for a writer, and reading a device may have any effect. So files are
+//! opened without blocking, and only regular files are read. A path is checked each time it is
+//! opened, because a link may have replaced the file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
