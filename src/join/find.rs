@@ -13,8 +13,8 @@ use crate::model::{Origin, Outcome, Phase, Sh};
 use crate::sanitize;
 use crate::time::Time;
 
-/// The time after the end of its last job from which an active run counts as stalled, in
-/// milliseconds.
+/// The delay, in milliseconds, after which an active run counts as stalled. It begins at the end of
+/// the last job.
 const STALLED_AFTER_MS: i64 = 10_000;
 
 /// Returns the findings about a run, from the run down to its commands. The loader adds the
@@ -195,9 +195,9 @@ fn place_in(job: &JobNode, n: u32) -> Place {
     Place::Sh(job.job.id.clone(), n)
 }
 
-/// Returns the count and the first of the numbers before the last log that no command has; `None`
-/// if there are no such numbers. The count is a subtraction, not a loop, because a hostile store
-/// may leave out millions of numbers.
+/// Looks for numbers that no command has, up to the number of the last log. Returns their count and
+/// the first of them; `None` if no number is missing. The count is a subtraction, not a loop,
+/// because a hostile store may leave out millions of numbers.
 fn missing_numbers(job: &JobNode) -> Option<(u32, u32)> {
     let last = job.shs.iter().rev().find(|sh| sh.log.is_some())?.n;
     let numbers: HashSet<u32> =

@@ -64,7 +64,7 @@ pub struct RunNode {
     pub log: Option<LogRef>,
     /// The file with the events of the run, and its size when it was read.
     pub events: Option<LogRef>,
-    /// Its jobs, in order of execution.
+    /// Its jobs, in the order of the database. Jobs without a row come last.
     pub jobs: Vec<JobNode>,
     /// The findings about it, from the run down to its commands.
     pub findings: Findings,
@@ -103,13 +103,13 @@ pub struct JobNode {
     pub shs: Vec<ShNode>,
 }
 
-/// A command: its row, its log, or both.
+/// A command: its row or events, its log, or both.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShNode {
     /// Its number in the job, from 1: the stored number, or the number of its log. A row with
-    /// neither gets its position in the order, or a free number.
+    /// neither gets its position among the rows of the job, or a free number.
     pub n: u32,
-    /// Its row.
+    /// Its row, or a command that is known only by its events.
     pub sh: Option<Sh>,
     /// Its log.
     pub log: Option<LogRef>,
@@ -250,7 +250,7 @@ fn stored_phase(
     }
 }
 
-/// Adds the jobs and commands that are only in the events of a run to its rows. If the events of a
+/// Adds to the rows of a run the jobs and commands that are only in its events. If the events of a
 /// job are complete, its commands are in the order of the events. A command that also has a row is
 /// replaced by the row. The result contains each row, and each command that is only in the events,
 /// exactly once.
@@ -356,8 +356,8 @@ mod tests {
         );
     }
 
-    /// Generates the starts of rows, and commands of events: each is its start, and true if the
-    /// events also contain its end.
+    /// Generates the start times of rows, and the commands of the events. Each command is its start
+    /// time and a flag, which is true if the events also contain the end of the command.
     fn commands() -> impl Strategy<Value = (Vec<i64>, Vec<(i64, bool)>)> {
         let rows = prop::collection::btree_set(0_i64..12, 0..8)
             .prop_map(|rows| rows.into_iter().collect());

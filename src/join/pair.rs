@@ -139,7 +139,7 @@ fn times_match(sh: &Sh, found: &DatedLog) -> Option<bool> {
 
 /// Returns the rows in the order in which they were written or in the order of their start times.
 /// Chooses the order in which more rows start in the same millisecond as the first record of their
-/// log, and the order of writing if both are equal.
+/// log, and the order of writing if the counts are equal.
 fn in_confirmed_order(shs: Vec<Sh>, logs: &[DatedLog]) -> Vec<Sh> {
     let mut by_start = shs.clone();
     by_start.sort_by_key(|sh| sh.started_at);
@@ -236,13 +236,13 @@ fn rows_by_time(shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     row_of
 }
 
-/// The maximum time between a row's start and its log's first record for a pair by order between
-/// two others, in milliseconds. Quire's later versions read the clock separately for the two times,
-/// and a slow machine may pause in between.
+/// The maximum time, in milliseconds, between the start of a row and the first record of a log that
+/// [`fill_gaps`] pairs. Quire's later versions read the clock separately for the two times, and a
+/// slow machine may pause in between.
 const NEAR_MS: u64 = 1000;
 
-/// Pairs the rows and logs that lie between two pairs, in order. Does so only if there are as many
-/// rows as logs, and if the times of each new pair are at most [`NEAR_MS`] apart.
+/// Pairs the rows and logs between two pairs, in order. Does so only if there are as many rows as
+/// logs, and if the times of each new pair are at most [`NEAR_MS`] apart.
 fn fill_gaps(mut row_of: Vec<Option<usize>>, shs: &[Sh], logs: &[DatedLog]) -> Vec<Option<usize>> {
     let taken: HashSet<usize> = row_of.iter().copied().flatten().collect();
     let free: Vec<usize> = (0..shs.len()).filter(|row| !taken.contains(row)).collect();
