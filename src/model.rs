@@ -76,7 +76,7 @@ pub struct Run {
     pub started_at: Option<Time>,
     /// The time at which it ended.
     pub finished_at: Option<Time>,
-    /// True if a database has a row for it; otherwise it is known only from its logs.
+    /// True if a database has a row for it; otherwise it is known only from its files.
     pub in_database: bool,
 }
 
@@ -104,11 +104,12 @@ impl Run {
 pub struct Job {
     /// Its id.
     pub id: JobId,
-    /// The store's own word for its state; `None` if the job is known only from its directory.
+    /// The store's own word for its state; `None` if the store has no word, as for a job that is
+    /// known only from its directory.
     pub state: Option<String>,
     /// Its exit code, if the store keeps one (quire never does).
     pub exit_code: Option<i64>,
-    /// The time at which its first command started.
+    /// The time at which it started, before its first command.
     pub started_at: Option<Time>,
     /// The time at which it ended.
     pub finished_at: Option<Time>,
@@ -214,7 +215,7 @@ impl Sh {
 /// The progress of a run, job or command, derived from times and liveness.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Phase {
-    /// The phase cannot be derived, because there is no row.
+    /// The phase cannot be derived, because there is no row, or neither a state nor a time in it.
     Unknown,
     /// Not started.
     Queued,
@@ -239,8 +240,9 @@ pub enum Outcome {
 
 impl Outcome {
     /// Returns the outcome that a store's word stands for; `None` for the words of runs and jobs
-    /// that have not ended, and for unknown words. `reason` is the run's `failure_kind`: rundown's
-    /// own stores have `aborted` there, because version 1 has no such run state.
+    /// that have not ended, and for unknown words. `reason` is the run's `failure_kind`. Rundown's
+    /// own stores record a stopped run as `failed` with the `failure_kind` `aborted`, because
+    /// version 1 of the schema has no state for stopped runs.
     #[must_use]
     pub fn from_word(state: &str, reason: Option<&str>) -> Option<Self> {
         match state {
