@@ -40,7 +40,7 @@ pub(super) enum EntryKind {
     Directory,
     /// A FIFO, a socket, a device.
     Other,
-    /// A link that leads out of the root, or nowhere.
+    /// A link that leads out of the root, or to nothing.
     Outside,
 }
 

@@ -85,8 +85,9 @@ impl LogFile {
     /// Opens a log for reading. Never blocks, regardless of the type of the file.
     ///
     /// # Errors
-    /// Fails if the file cannot be opened, is not a regular file, or is a link that leads out of
-    /// its directory. Reopening fails for the same reasons.
+    /// Fails if the file cannot be opened, is not a regular file, or is outside of the directory
+    /// that the path must not leave. [`Self::extend`] fails for the same reasons when it opens
+    /// another file.
     pub fn open(path: &FilePath) -> Result<Self> {
         Self::open_io(path).map_err(Error::io("read", &**path))
     }
@@ -120,8 +121,8 @@ impl LogFile {
         self.bytes
     }
 
-    /// Returns the format of its lines, detected from its content when it was opened or last
-    /// [extended](Self::extend).
+    /// Returns the format of the lines, detected from the name and the content when the log was
+    /// opened or last [extended](Self::extend).
     #[must_use]
     pub const fn format(&self) -> Format {
         self.format
@@ -275,8 +276,8 @@ impl LogFile {
         })
     }
 
-    /// Reads raw bytes of the file, as many as fit. Returns their number, which is smaller only at
-    /// the end of the file.
+    /// Reads raw bytes of the file until `into` is full or the file ends. Returns the number of
+    /// bytes read.
     pub(crate) fn read_at(&self, offset: u64, into: &mut [u8]) -> Result<usize> {
         self.reading(|view| view.read_full(offset, into))
     }

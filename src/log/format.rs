@@ -1,8 +1,9 @@
 //! Detection of the format of a log: CRI records or plain text.
 //!
-//! Not every log of a store is a CRI log. A run's own log is text, and development seeds write text
-//! in place of the logs of commands. A line of text may look like a record (the lines of a run's
-//! own log begin with a time), so the format is detected once per log, never per line.
+//! Not every log of a store is a CRI log. A run's own log is text, and programs that fill a store
+//! with sample data for development write text in place of the logs of commands. A line of text may
+//! look like a record (the lines of a run's own log begin with a time), so the format is detected
+//! once per log, never per line.
 //!
 //! Only a file that is named like a log of a store can be plain. In any other file, lines that are
 //! not records are reported as malformed.

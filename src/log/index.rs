@@ -10,8 +10,8 @@
 //! ([`HeaderScanner`]); a time is parsed only once per block.
 //!
 //! An open entry without any bytes is not a row yet, but may become one. It is counted when it
-//! opens, excluded from every result while it is empty, and subtracted from later blocks once it is
-//! certain that it stays empty.
+//! opens, excluded from every result while it is empty, and subtracted from later blocks once it
+//! can no longer get any bytes.
 
 use std::num::NonZeroU64;
 
@@ -77,7 +77,7 @@ const NO_TIME: i64 = i64::MIN;
 pub struct Index {
     blocks: Vec<Block>,
     block_bytes: NonZeroU64,
-    /// The offset at or after which the next row begins a new block.
+    /// An offset: the first row that begins at or after it also begins a new block.
     next_block: u64,
     /// The first bytes of a line whose end has not been fed, at most [`Limits::line`].
     carry: Vec<u8>,
@@ -312,7 +312,7 @@ impl Index {
         behind.get(usize::from(lf.is_some())..).unwrap_or_default()
     }
 
-    /// Adds bytes of a line to `carry`, until its end is fed.
+    /// Adds bytes of an incomplete line to `carry`.
     fn keep(&mut self, bytes: &[u8]) {
         let room = self.limits.line.saturating_sub(self.carry.len());
         let (held, cut) = bytes.split_at(bytes.len().min(room));

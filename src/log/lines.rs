@@ -1,8 +1,8 @@
 //! Reader of the physical lines of a file, forward from a byte offset.
 //!
-//! Only a LF ends a line; all other bytes, including CR and NUL, are content. A line that is too
-//! long for one read is cut (see `bounds`). Reads are positional (`pread`), so several readers can
-//! share one open file. Memory is one buffer: the bytes of a line beyond the limit
+//! Only a LF ends a line; all other bytes, including CR and NUL, are content. A line longer than
+//! 100 MiB is cut (see `bounds`). Reads are positional (`pread`), so several readers can share one
+//! open file. Memory is one buffer: the bytes of a line beyond the limit
 //! ([`MAX_LINE_BYTES`] or [`MAX_STREAM_LINE_BYTES`]) are skipped and counted, never held. If the
 //! file is appended to, truncated or rewritten during a read, the reader may return other bytes,
 //! but does not fail because of the change.

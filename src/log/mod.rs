@@ -83,8 +83,8 @@ pub struct Row {
     pub complete: bool,
     /// The reason why a line of a CRI log is not a record; `None` for any other row.
     pub malformed: Option<Malformed>,
-    /// The pieces after the first one whose bytes are in `text`, at most 4096. They give the times
-    /// of the parts of `text`.
+    /// The pieces whose bytes are in `text`, without the first piece of the row, at most 4096. They
+    /// give the times of the parts of `text`.
     pub pieces: Vec<Piece>,
 }
 

@@ -509,7 +509,7 @@ mod tests {
         }
         assert!(list_logs(&dir_of(run.path()), &job("loop")).is_err());
         assert_eq!(list_logs(&dir_of(run.path()), &job("..")).unwrap().logs, []);
-        // A run whose `jobs` directory is a link to another directory has no jobs.
+        // A run whose `jobs` directory is a link out of the run's directory has no jobs.
         let other = tempfile::tempdir().unwrap();
         symlink(&jobs, other.path().join("jobs")).unwrap();
         let elsewhere = list_jobs(&dir_of(other.path())).unwrap();

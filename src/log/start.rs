@@ -1,5 +1,5 @@
-//! The records that begin a row. All code that counts or shows rows shares this pure state, so that
-//! the results agree.
+//! The state that determines if a record begins a row. Pure. The windows, the other readers of rows
+//! in file order, and the index share it, so that their rows agree.
 //!
 //! A record begins a row unless it continues an open `P` of its stream. The extent of a row in the
 //! file is bounded by a *reach*, so that a window can be read with a bounded look-back, and so that
@@ -17,7 +17,7 @@
 //! which begins with that record, are cut within the next two reaches, and from there on at the
 //! same multiples.
 //!
-//! Invariant: a stream is open here exactly if its last record was a `P`.
+//! Invariant: after [`Starts::record`], the stream is open exactly if the record was a `P`.
 
 use std::num::NonZeroU64;
 

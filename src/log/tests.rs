@@ -588,7 +588,7 @@ proptest! {
     }
 }
 
-/// 2026-01-02T03:04:00Z
+/// 2026-01-02T03:04:00Z, in microseconds.
 const RISING_FROM: i64 = 1_767_323_040_000_000;
 
 /// Replaces the times of the lines, so that the time of each line is the given number of

@@ -57,8 +57,8 @@ impl View<'_> {
     }
 
     /// Bisects a range in which to find the first record that is not earlier than `wanted`. Returns
-    /// the start of a line shortly before that record. All records before the range, and all before
-    /// the returned offset, are earlier than `wanted`.
+    /// the start of a line shortly before that record. All records before the range must be earlier
+    /// than `wanted`; then all records before the returned offset are earlier too.
     fn halved(self, mut range: Range<u64>, wanted: i64) -> io::Result<u64> {
         let limits = Limits { buffer: PROBE_BUFFER.min(self.limits.buffer), ..self.limits };
         while range.end.saturating_sub(range.start) > NEAR_BYTES {
