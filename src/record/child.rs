@@ -36,8 +36,8 @@ use crate::cri::Stream;
 /// The age at which an unterminated line, such as a prompt or a running progress bar, is written as
 /// a `P` record. Output without pauses is not split. The documented limit is 250 ms.
 const FLUSH_AGE: Duration = Duration::from_millis(200);
-/// The time that both streams must be silent after the exit of the command, before a pipe that
-/// another process holds open is no longer recorded.
+/// The silence of both streams after which recording ends, if the command has exited but another
+/// process holds a pipe open.
 const GRACE_SILENCE: Duration = Duration::from_secs(1);
 /// The longest time after the exit of the command for which a pipe that another process holds open
 /// is recorded.
@@ -343,7 +343,7 @@ fn widen(_: &PipeReader) {
     let _ = PIPE_BYTES;
 }
 
-/// Reads one stream until its end.
+/// A reader of one stream until its end.
 struct Reader {
     stream: Stream,
     pipe: PipeReader,
