@@ -22,8 +22,8 @@ const AT_ONCE: usize = 20;
 /// An oddity in a store.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Oddity {
-    /// About the store itself, such as a fallback in reading it and the reason. Contains untrusted
-    /// names.
+    /// About the store itself: a notice about the way it was read, or about a directory that cannot
+    /// be read. Contains untrusted names.
     Store(String),
     /// A directory of logs whose run is not in the database, by repository and id.
     RunWithoutRow(String, RunId),

@@ -76,7 +76,8 @@ mod tests {
     use super::*;
     use crate::cri::parse;
 
-    /// Lines of four minutes, one of which does not exist, with up to nine fraction digits.
+    /// Generates lines with up to nine fraction digits. Their times are in one of four minutes; one
+    /// of these minutes does not exist (on February 30).
     fn any_line() -> impl Strategy<Value = Vec<u8>> {
         let minute = prop::sample::select(vec![
             "2026-01-02T03:04",
