@@ -1,11 +1,11 @@
-//! Execution of a run that has started: its jobs and their commands, one after the other, each with
-//! its rows.
+//! Execution of a run that has started: runs its jobs and their commands one after the other, and
+//! adds the rows of each to the record.
 //!
 //! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
 //! command becomes an exit code. A run whose store cannot be used runs without a record: its
-//! commands write to our own streams directly. A failed command ends its job. A job runs only if
+//! commands inherit our own stdout and stderr. A failed command ends its job. A job runs only if
 //! all jobs that it needs have passed. Once a stop of the pipeline is requested, the running job
-//! and the pending ones are aborted, even if their commands ignored the signal.
+//! and all pending jobs count as aborted, even if the running command ignored the signal.
 
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
@@ -39,12 +39,12 @@ pub enum RunKind {
     Pipeline,
 }
 
-/// The time limit for completing the record, from the exit of the last command. Until then, rows
-/// may wait for a locked database, and logs for the disk.
+/// The time limit for completing the record, counted from the exit of the last command. Within this
+/// time, rows may wait for a locked database, and logs for the disk.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The minimum of this time limit, which applies if the output of the last command ended long after
-/// its exit.
+/// The minimum time for completing the record, counted from the end of all output. It applies if
+/// the output of the last command ended long after the exit of that command.
 const LEAST_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The executor of a run.
@@ -72,16 +72,16 @@ pub struct Record {
     pub rows: RowQueue,
     /// Its directory.
     pub dir: PathBuf,
-    /// True if its logs are written to the disk at the end.
+    /// True if its logs are synced to disk at the end.
     pub sync: bool,
     /// The identity of the run's directory at the beginning.
     identity: Option<Identity>,
-    /// The logs so far.
+    /// The paths of the complete logs so far, which are synced at the end.
     logs: Vec<PathBuf>,
 }
 
 impl Record {
-    /// Creates a record whose files exist.
+    /// Creates the record of a run whose files already exist.
     pub fn new(rows: RowQueue, dir: PathBuf, sync: bool) -> Self {
         let identity = file::identity(&dir);
         Self { rows, dir, sync, identity, logs: Vec::new() }
@@ -115,8 +115,8 @@ impl Executor {
         }
     }
 
-    /// Runs the jobs and completes the record. Returns the end of the run, and the exit code of the
-    /// last command that failed, or 0.
+    /// Runs the jobs and completes the record. Returns the result of the run, and the exit code of
+    /// the last command that failed, or 0 if none did.
     pub fn run(&mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32) {
         let started = Time::now();
         self.note(move |writer, run| writer.start_run(run, started));
@@ -142,7 +142,8 @@ impl Executor {
         (run_end, exit_code)
     }
 
-    /// Writes the logs to the disk, then the last rows, all within one time limit.
+    /// Syncs the logs to disk, if requested, and then writes the last rows, all within one time
+    /// limit.
     fn complete(&mut self, run_end: RunEnd, stop: &Stop) {
         let (ended, now) = (Time::now(), Instant::now());
         let deadline = (self.last_exit.unwrap_or(now) + END_TIMEOUT).max(now + LEAST_END_TIMEOUT);
@@ -158,7 +159,7 @@ impl Executor {
         }
     }
 
-    /// Adds a row to the record, if there is one.
+    /// Adds a row to the record. Does nothing if the run is not recorded.
     fn note(&self, write: impl Fn(&mut Writer, &RunId) -> Result<()> + Send + 'static) {
         if let Some(record) = &self.record {
             let run = self.run.clone();

@@ -51,9 +51,10 @@ enum RefForm {
     Tag,
 }
 
-/// The variables of GitHub (also Gitea and Forgejo), GitLab, Bitbucket, `CircleCI`, Buildkite,
-/// Woodpecker, Drone, Travis, `AppVeyor`, Azure Pipelines and Jenkins, from their documentation.
-/// The first one that is set counts.
+/// The variables that contain the repository, in the order of the servers GitHub (also Gitea and
+/// Forgejo), GitLab, Bitbucket, Buildkite, Woodpecker, Drone, Travis, `AppVeyor`, Azure Pipelines
+/// and Jenkins, from their documentation. The first one that is set counts. `CircleCI` has two
+/// variables, which [`choose`] joins.
 const REPO_VARIABLES: &[&str] = &[
     "GITHUB_REPOSITORY",
     "CI_PROJECT_PATH",
@@ -67,8 +68,9 @@ const REPO_VARIABLES: &[&str] = &[
     "GIT_URL",
 ];
 
-/// The variables of refs, in the same order of CI servers. The tag comes before the branch of the
-/// same server, because if both are set, the tag was pushed.
+/// The variables that contain the ref, in the same order of servers, with `CircleCI` before
+/// Buildkite. For each server, the tag comes before the branch, because if both are set, the tag
+/// was pushed.
 const REF_VARIABLES: &[(&str, RefForm)] = &[
     ("GITHUB_REF", RefForm::Full),
     ("CI_COMMIT_TAG", RefForm::Tag),
@@ -102,12 +104,13 @@ const SHA_VARIABLES: &[&str] = &[
     "GIT_COMMIT",
 ];
 
-/// The most characters in a segment of a repository's name: a file name may have 255 bytes.
+/// The maximum number of characters in a segment of a repository's name. At 4 bytes each, they fit
+/// in a file name, which may have 255 bytes.
 const MAX_SEGMENT_CHARS: usize = 60;
 
 impl Facts {
-    /// Finds the facts of a run in `cwd`. Runs git only if a fact is missing without it. Never
-    /// prompts and never uses the network.
+    /// Finds the facts of a run in `cwd`. Runs git only if the command line and the environment
+    /// lack a fact. Never prompts and never uses the network.
     #[must_use]
     pub fn find(given: &Given, cwd: &Path) -> Self {
         let env = |name: &str| std::env::var(name).ok();
@@ -166,8 +169,8 @@ fn last_segment(path: &str) -> &str {
 }
 
 /// Returns the last two segments of a name, path or URL (`https://host/owner/name.git`,
-/// `git@host:owner/name`); `None` if nothing is left. The host of a URL is not a segment. Every
-/// character that is not a letter, a digit or one of `._+@-` is replaced by `-`.
+/// `git@host:owner/name`); `None` if it has no usable segment. The host of a URL is not a segment.
+/// Every character that is not a letter, a digit or one of `._+@-` is replaced by `-`.
 fn safe_repo(name: &str) -> Option<String> {
     let path = match name.split_once("://") {
         Some((_, rest)) => rest.split_once('/').map_or("", |(_host, path)| path),

@@ -1,5 +1,5 @@
-//! The log files of a run: created before each command, closed after it, written to the disk at the
-//! end.
+//! The log files of a run: each is created before its command and closed after it. All of them may
+//! be synced to disk at the end.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,19 +31,19 @@ pub(super) fn create(path: Option<&Path>, started_at: Time) -> Sink {
     create().unwrap_or_else(|error| Sink::failed(error, started_at))
 }
 
-/// A log that has ended.
+/// The result of closing a log.
 pub(super) struct Closed {
-    /// Its length; `None` if there is no log.
+    /// The length of the log in bytes; `None` if there is no log.
     pub log_bytes: Option<u64>,
-    /// The number of bytes of output that are missing in the log; `None` if the log is complete or
-    /// was removed.
+    /// The number of bytes of output that are missing from the log; `None` if the log is complete
+    /// or was removed.
     pub lost_bytes: Option<u64>,
     /// A message for the user.
     pub warning: Option<String>,
 }
 
-/// Closes a log. Removes it if the output of the command bypassed it (`is_recorded` is false),
-/// because an empty log would mean that the command wrote nothing.
+/// Closes a log. If the output of the command bypassed the log (`is_recorded` is false), removes
+/// the log, because an empty log would mean that the command wrote nothing.
 pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> Closed {
     let (closed, identity) = (sink.close(), sink.identity());
     if !is_recorded {
@@ -79,8 +79,8 @@ fn recorded_bytes(log: &Path) -> u64 {
     bytes
 }
 
-/// Writes logs to the disk, so that a power failure cannot lose data that the rows refer to.
-/// Returns a message if that fails. Also returns a message at `deadline`, or when `is_hurried`
+/// Syncs logs to disk, so that a power failure cannot lose data that the rows refer to. Returns a
+/// message if that fails. Also returns a message at `deadline`, or when `is_hurried`
 /// returns true; the work then continues in the background.
 pub(super) fn sync(
     logs: Vec<PathBuf>,

@@ -16,9 +16,9 @@
 //! - **The command is not affected.** It always runs, unless it must be recorded and cannot be. It
 //!   is never killed or delayed because its record fails (for limits see `run`). We exit with its
 //!   exit code.
-//! - **The record is true.** It contains the output byte for byte, in whole records, up to a
-//!   failure that is reported at the end. The log is closed before its row is finished, so a
-//!   finished row means a complete log.
+//! - **The record is true.** A log contains the output byte for byte, in whole CRI records. If a
+//!   write fails, the log ends there, and the failure is reported at the end. The log is closed
+//!   before its row is finished, so a log with a finished row does not change any more.
 //! - **A crash can be detected.** The run's `recorder.lock` is held before its row appears, so an
 //!   active run with a free lock was interrupted.
 //!

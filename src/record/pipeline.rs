@@ -107,7 +107,7 @@ impl PipelineCommand {
         }
     }
 
-    /// Returns the command as a user would type it. Untrusted text.
+    /// Returns the command as a user would type it. The text is untrusted.
     #[must_use]
     pub fn shown(&self) -> String {
         match self {
@@ -391,7 +391,7 @@ fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bo
         next = waiting_for(job);
     }
     let start = path.iter().position(|job| Some(*job) == next).unwrap_or(0);
-    // Starts at the job that comes first in the file: users look there first.
+    // Start the cycle at the job that comes first in the file: users look there first.
     let mut around = path.split_off(start);
     let first = around.iter().enumerate().min_by_key(|(_, job)| **job).map_or(0, |(at, _)| at);
     around.rotate_left(first);

@@ -9,8 +9,8 @@
 //! If the database is locked or the disk is full, the row stays at the head of the queue and is
 //! retried, so the rows are written in the order of the events. If a retry would not help (a
 //! missing table, a corrupt database), the row is lost, and the next one is tried.
-//! [`RowQueue::close`] limits the retries: one time limit for all rows, and then a last attempt for
-//! each.
+//! After [`RowQueue::close`], every pending row still gets an attempt. Only attempts on a locked
+//! database are repeated, up to one time limit for all rows.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -36,7 +36,7 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(100);
 /// The time for the thread to stop after the time limit of [`RowQueue::close`].
 const STOP_TIMEOUT: Duration = Duration::from_millis(250);
-/// The interval at which the waits at the end of a run check for a signal that ends them.
+/// The interval between checks for a signal that ends the waiting at the end of a run.
 pub(super) const HURRY_POLL: Duration = Duration::from_millis(20);
 
 /// A function that writes one row. It may be called again after an error.
@@ -106,11 +106,11 @@ struct State {
     is_writing: bool,
     /// True if a command waited for its row until the time limit, and rows are still pending.
     is_behind: bool,
-    /// The time until which failed rows are retried; set by [`RowQueue::close`].
+    /// The end of the retries on a locked database; set by [`RowQueue::close`].
     deadline: Option<Instant>,
     /// True if the caller does not wait any more.
     is_abandoned: bool,
-    /// True if no row is pending and no more will come. The database may still be open.
+    /// True if no row is pending and no more rows will come. The database may still be open.
     is_written: bool,
     /// True if the thread has stopped.
     is_over: bool,
@@ -179,8 +179,9 @@ impl RowQueue {
         state.is_behind = !state.is_idle();
     }
 
-    /// Waits until all rows are written, but no longer than until `deadline`, or until `is_hurried`
-    /// returns true. Returns messages for the user.
+    /// Waits until all rows are written, `deadline` has passed, or `is_hurried` returns true. In
+    /// the last two cases, waits up to [`STOP_TIMEOUT`] more, for the last attempts. Returns
+    /// messages for the user.
     pub fn close(
         self,
         run_dir: &Path,
@@ -404,12 +405,13 @@ pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
 }
 
 /// Disk space held by the run's lock file. When a command fills the disk, this space is freed for
-/// its row, because the result is worth more than the last lines before the disk was full. `None`
-/// if the file system cannot reserve space.
+/// the row with the result of the command. That row is worth more than the few log lines that would
+/// fit into the space. `None` if the file system cannot reserve space.
 struct Reserve(Option<File>);
 
 impl Reserve {
-    /// Enough for the pages of some rows, in the write-ahead log and in the database.
+    /// The size of the space: enough for the pages of some rows, in the write-ahead log and in the
+    /// database.
     const BYTES: u64 = 256 << 10;
 
     /// Reserves the space, if possible.

@@ -8,11 +8,12 @@
 //! ```
 //!
 //! Because of this order, every state that a reader can find is consistent: an active run whose
-//! lock is free was interrupted, and a finished row means a complete log. **The command always
-//! runs.** If the store cannot be used, or does not respond when the run begins, the command still
-//! runs, and a warning reports the parts that were not recorded. With [`Options::must_record`], the
-//! command does not run in these cases. One limit: the logs are written in step with the command,
-//! so a file system that does not respond later delays the command.
+//! lock is free was interrupted, and a log with a finished row does not change any more. **The
+//! command always runs.** If the store cannot be used, or does not respond when the run begins, the
+//! command still runs, and a warning reports the parts that were not recorded. With
+//! [`Options::must_record`], the command does not run in these cases. One limit: the logs are
+//! written in step with the command, so a file system that stops responding later delays the
+//! command.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -37,7 +38,7 @@ use crate::{file, log, store};
 /// The maximum time that the start of a run waits for the store.
 const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 
-/// The same time for a run that must be recorded.
+/// The same maximum for a run that must be recorded.
 const MUST_BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The options of a recording.
@@ -52,8 +53,8 @@ pub struct Options {
     pub store_root: std::result::Result<PathBuf, String>,
     /// True if the run must be recorded. It does not start if recording is not possible.
     pub must_record: bool,
-    /// True if the logs are written to the disk when the run ends (`fdatasync`), so that they
-    /// survive a power failure.
+    /// True if the logs are synced to disk when the run ends (`fdatasync`), so that they survive a
+    /// power failure.
     pub sync: bool,
     /// The repository, ref and commit of the run.
     pub facts: Facts,
@@ -68,7 +69,7 @@ pub struct Options {
     pub signals: bool,
 }
 
-/// A run that has been recorded.
+/// The result of a run, recorded or not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
     /// Its id.
@@ -91,7 +92,7 @@ pub fn default_job(argv: &[OsString]) -> JobId {
 /// Records one command as the only one of a job. It inherits our stdin and handles signals itself.
 ///
 /// # Errors
-/// As for [`Recording::command`]. Nothing was run then.
+/// As for [`Recording::command`]. If an error is returned, nothing was run.
 pub fn record_command(options: &Options, job: &JobId, argv: &[OsString]) -> Result<Ended> {
     Ok(Recording::command(options, job, argv)?.execute(&Stop::new()))
 }
@@ -99,7 +100,7 @@ pub fn record_command(options: &Options, job: &JobId, argv: &[OsString]) -> Resu
 /// Records the jobs of a pipeline, until they have ended or `stop` is used.
 ///
 /// # Errors
-/// As for [`Recording::pipeline`]. Nothing was run then.
+/// As for [`Recording::pipeline`]. If an error is returned, nothing was run.
 pub fn run_pipeline(options: &Options, pipeline: &Pipeline, stop: &Stop) -> Result<Ended> {
     Ok(Recording::pipeline(options, pipeline)?.execute(stop))
 }
@@ -256,7 +257,8 @@ fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
     let created =
         created.and_then(|()| file::create_private(&path).map_err(Error::io("create", &path)));
     let lock = created.inspect_err(|_| remove_run_dir(&dir))?;
-    // No other process uses the new file yet, so this fails only if the file system has no locks.
+    // No other process uses the new file yet, so locking it fails only if the file system has no
+    // locks.
     let unlocked = |error| {
         let why = "the run looks interrupted while it is recorded, because its file system does \
                    not support locks";

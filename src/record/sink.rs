@@ -94,7 +94,7 @@ impl Sink {
         self.identity
     }
 
-    /// Returns the length of the log in bytes: whole records.
+    /// Returns the length of the log in bytes. Only whole records count.
     #[must_use]
     pub fn log_bytes(&self) -> u64 {
         self.whole_bytes

@@ -12,8 +12,8 @@
 //! | in a pipeline, another of the events above, a second or more after the first | SIGKILL |
 //! | SIGUSR1, SIGUSR2, SIGALRM, a real-time signal | the same signal; it does not stop a pipeline |
 //!
-//! The signals in the last row kill a process by default. The shell's `timeout` idioms and CI
-//! runners send them to the process that they started, which is this one.
+//! The signals in the last row kill a process by default. Shell scripts (for example with
+//! `timeout`) and CI runners send them to the process that they started, which is the recorder.
 //!
 //! A single recorded command handles all signals itself, even repeated ones: it may be a shell or a
 //! debugger. Without a terminal, only we can signal the child processes of a command. Therefore
@@ -54,8 +54,8 @@ struct State {
     requested_at: Option<Instant>,
     running: Option<Target>,
     /// Signals that came while no command was registered as running. The next command gets them. If
-    /// it was already spawned, it may also have received them from the terminal: twice is better
-    /// than never.
+    /// that command was already spawned, it may also have received the signals from the terminal:
+    /// to receive them twice is better than to miss them.
     pending: Vec<Signal>,
     /// True if a request to stop came while no command was running.
     is_hurried: bool,
@@ -79,8 +79,8 @@ impl Stop {
         self.state().requested_at.is_some()
     }
 
-    /// Records that no more commands will start. A later signal ends the waits at the end of the
-    /// run.
+    /// Notes that no more commands will start. A later request to stop ends the waiting at the end
+    /// of the run.
     pub(super) fn all_ended(&self) {
         self.state().is_hurried = false;
     }
@@ -124,9 +124,10 @@ impl Stop {
         }
     }
 
-    /// Waits for the command with `wait`, which must not block. It is called under the lock, so
-    /// that no signal is sent after the process id is free. In a stopped pipeline, the rest of the
-    /// command's process group is killed first, so that none of its processes continues.
+    /// Calls `wait`, which reaps the command and must not block, and returns its result. Holds the
+    /// lock during the call, so that no signal is sent after the process id is free. In a stopped
+    /// pipeline, the rest of the command's process group is killed first, so that none of its
+    /// processes continues.
     pub(super) fn ended<T>(&self, wait: impl FnOnce() -> T) -> T {
         let mut state = self.state();
         let target =
@@ -186,7 +187,7 @@ fn signal_of(raw: i32) -> Option<Signal> {
     Signal::from_named_raw(raw)
 }
 
-/// Prepares the signals of this process for recording, for the rest of its life. Commands get the
+/// Prepares the signals of this process for recording, until the process ends. Commands get the
 /// defaults back.
 ///
 /// - SIGXFSZ: a limit on file size becomes an error of the write, like a full disk.
@@ -208,13 +209,14 @@ pub(super) fn prepare_signals() -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the status of this process with its signal masks; empty on systems without it.
+/// Returns the content of `/proc/self/status`, which includes the signal masks; empty on systems
+/// without this file.
 fn own_status() -> String {
     std::fs::read_to_string("/proc/self/status").unwrap_or_default()
 }
 
-/// A thread that turns signals to this process into requests to stop, until dropped. Afterwards the
-/// signals have no effect.
+/// A thread that handles signals to this process until it is dropped: it turns them into requests
+/// to stop, or passes them on to the command. Afterwards the signals have no effect.
 pub(super) struct Watch {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
@@ -252,9 +254,9 @@ impl Drop for Watch {
     }
 }
 
-/// Returns true if the terminal sent a signal. Only SIGINT and SIGQUIT count: the kernel sends
-/// SIGHUP to the session leader alone, which may be us. If the system does not report the sender
-/// (macOS), a terminal on stdin decides.
+/// Returns true if a signal came from the terminal, so that the command also received it. Only
+/// SIGINT and SIGQUIT count: the kernel sends SIGHUP to the session leader alone, which may be us.
+/// If the system does not report the sender (macOS), returns true if stdin is a terminal.
 fn is_from_terminal(origin: &Origin) -> bool {
     matches!(origin.signal, SIGINT | SIGQUIT)
         && match origin.cause {
