@@ -192,8 +192,8 @@ impl Canvas {
         self.lines.entry(self.line).or_default()
     }
 
-    /// Moves the cursor to a column, but no farther right than the end of the text, [`EDGE`] or its
-    /// own column, whichever is greatest.
+    /// Moves the cursor to a column, but no farther right than the end of the text, [`EDGE`] or the
+    /// current column, whichever is greatest.
     fn move_to(&mut self, column: usize) {
         let edge = self.cells().len().max(EDGE).max(self.column);
         self.column = column.min(edge);

@@ -317,8 +317,8 @@ impl Frames {
         self.first.saturating_add(self.rows.len() as u64).saturating_sub(1)
     }
 
-    /// Moves the cursor to a column, but no farther right than the end of the text, [`EDGE`] or its
-    /// own column, whichever is greatest.
+    /// Moves the cursor to a column, but no farther right than the end of the text, [`EDGE`] or the
+    /// current column, whichever is greatest.
     fn move_to(&mut self, column: usize) {
         let text = self
             .lines

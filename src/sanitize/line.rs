@@ -18,9 +18,9 @@ pub(super) struct Line<'a> {
     /// after the text of the link.
     target: &'a str,
     spans: Vec<Span>,
-    /// Cells used so far.
+    /// The number of cells used so far.
     column: usize,
-    /// The number of visible cells.
+    /// The number of cells that the caller needs. Text after them may be omitted.
     columns: usize,
     progress: Progress,
     /// True if the caller needs styles and links.
@@ -115,8 +115,8 @@ impl<'a> Line<'a> {
     }
 
     fn push(&mut self, text: &str) {
-        // ASCII text is cut to the visible columns. Other text is added whole while a column is
-        // free; only the length of the row limits it.
+        // ASCII text is cut to the free columns. Other text is added whole if a column is free, so
+        // it may extend beyond the last column.
         let room = self.columns.saturating_sub(self.column);
         let is_ascii = text.is_ascii();
         let text = if is_ascii || room == 0 { text.get(..room).unwrap_or(text) } else { text };

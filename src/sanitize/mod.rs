@@ -162,7 +162,7 @@ pub fn notification(text: &str) -> String {
 #[must_use]
 pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     let bytes = without_line_end(bytes);
-    // The usual case; the fold checks many bytes at a time.
+    // Most rows are printable ASCII. The fold checks many bytes at a time.
     let is_plain =
         bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
     if let Ok(text) = str::from_utf8(bytes)

@@ -1,9 +1,9 @@
 //! Tokenizer from recorded bytes to terminal operations: text, a color, a link, or a control that
 //! affects only a few lines around the cursor.
 //!
-//! Pure, and the only parser of escape sequences. A sequence must be complete within its row. A
-//! sequence that is incomplete, unknown or has a wider effect (titles, the clipboard, the whole
-//! screen, modes that change how text is read) is not interpreted: its ESC becomes an
+//! This is the only parser of escape sequences. It is pure. A sequence must be complete within its
+//! row. A sequence that is incomplete, unknown or has a wider effect (titles, the clipboard, the
+//! whole screen, modes that change how text is read) is not interpreted: its ESC becomes an
 //! [`Op::Special`], and the rest becomes text.
 
 use std::mem;
@@ -32,13 +32,13 @@ pub(super) enum Op<'a> {
     Control(Control, &'a str),
 }
 
-/// A supported control that moves the cursor or erases. Numbers are as written, clamped to
-/// `u16::MAX`; the caller applies smaller limits.
+/// A supported control that moves the cursor or erases. Numbers are at most `u16::MAX`; the caller
+/// applies smaller limits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Control {
     /// A control without a visible effect, such as hiding the cursor.
     Nothing,
-    /// Move to a column, from 0.
+    /// Move to a column, counted from 0.
     Column(usize),
     /// Move left by a number of columns.
     Left(usize),
@@ -82,7 +82,8 @@ impl<'a> Ops<'a> {
         }
     }
 
-    /// Skips text, up to the next byte that may start a sequence or move the cursor.
+    /// Skips everything up to the next ESC, CR or BS, which may start a sequence or move the cursor
+    /// back.
     pub(super) fn skip_text(&mut self) {
         let next = memchr3(0x1b, b'\r', 0x08, self.text.as_bytes());
         self.text = next.and_then(|at| self.text.get(at..)).unwrap_or_default();

@@ -66,7 +66,8 @@ pub fn are_alike(one: Color, other: Color) -> bool {
 }
 
 impl Color {
-    /// Returns red, green and blue. Terminals choose the first sixteen colors; these are xterm's.
+    /// Returns red, green and blue. Terminals choose the first sixteen colors themselves; `PALETTE`
+    /// contains those of xterm.
     #[expect(
         clippy::arithmetic_side_effects,
         reason = "each arm bounds n, and no level exceeds 255"
@@ -225,7 +226,7 @@ fn set(style: &mut Style, code: u16) {
     }
 }
 
-/// Sets one of the 16 colors.
+/// Sets one of the 16 colors of the palette. Other codes have no effect.
 fn set_palette(style: &mut Style, code: u16) {
     let bright = if code < 90 { 0 } else { 8 };
     let color = indexed((code % 10) | bright);

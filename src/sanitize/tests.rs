@@ -1,4 +1,5 @@
-//! Tests of the shown text, of the supported sequences, and that nothing else is let through.
+//! Tests of the shown text and of the supported sequences, and tests that no other sequence takes
+//! effect.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -160,7 +161,7 @@ fn text_in_its_background_color_stays_visible() {
     let spans = row(b"\x1b[31;41mhid\x1b[49mden");
     assert_eq!(spans.iter().map(|span| span.text.as_str()).collect::<Vec<_>>(), ["hid", "den"]);
     assert_eq!(spans[1].style.fg, Some(Color::Indexed(1)));
-    // The same applies to a row drawn on a canvas.
+    // Text in its background color is also visible in a row drawn on a canvas.
     let spans = row(b"....\r\x1b[31;41mhid\x1b[0m");
     assert!(spans.iter().all(|span| span.style == Style::default()), "{spans:?}");
 }
