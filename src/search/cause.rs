@@ -29,10 +29,10 @@ use crate::error::Result;
 use crate::log::{LogFile, Row, Tail};
 use candidates::{Candidate, Candidates};
 
-/// Bytes at the end of a log that are searched for a cause.
+/// The maximum number of bytes at the end of a log that are searched for a cause.
 const MAX_SEARCHED_BYTES: u64 = 32 << 20;
 
-/// The most rows that are shown of a cause.
+/// The maximum number of rows that are shown for a cause.
 const MAX_CAUSE_ROWS: usize = 10;
 
 /// The most likely cause of a failure, with the rows around it.
@@ -47,7 +47,7 @@ pub struct Cause {
     /// preferably of the same stream. If no rule matched, the last rows of standard error and of
     /// the log.
     pub rows: Vec<Row>,
-    /// Bytes at the end of the log that were searched.
+    /// The number of bytes at the end of the log that were searched.
     pub searched_bytes: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Error rules: patterns for the error rows of compilers, test runners, build tools and shells.
 //!
-//! A row is judged by its text alone, without its stream and the rows around it. So texts that are
-//! harmless in one place and the cause in another are left out: entries of level ERROR in a
+//! A row is judged by its text alone, without its stream and the rows around it. So no rule matches
+//! texts that are harmless in one place and the cause in another: entries of level ERROR in a
 //! program's own log (tests print them on purpose), and everything that merely mentions errors. The
 //! rule of an error row determines its weight as a cause; [`super::cause`] also considers the rows
 //! around it. To add a tool, add a line to `RULES` and, if no literal fits yet, a word to
@@ -17,8 +17,8 @@ use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
 /// Every text that reports an error contains one of these literals, case-sensitive, so bytes
 /// without any of them need no closer look. Most are a word or a part of one, because tools switch
-/// colors between words. All have at least three bytes: two would make the search take three times
-/// as long.
+/// colors between words. All have at least three bytes: a literal of two bytes would make the
+/// search take three times as long.
 #[rustfmt::skip]
 pub static LITERALS: &[&str] = &[
     "rror", "ERR", "FAIL", "ailed", "ailure", "ailing", "atal", "FATAL", "panic", "xception",
@@ -125,8 +125,8 @@ fn before() -> Regex {
     RegexBuilder::new(BEFORE).unicode(false).build().expect("an expression")
 }
 
-/// The prefixes of a message: indents and the frames of terraform; times; the steps of a container
-/// build; `name | ` and `[name] ` of parallel processes.
+/// The prefixes of a message: indents and the lines that terraform draws around messages; times;
+/// the steps of a container build; `name | ` and `[name] ` of parallel processes.
 const BEFORE: &str = concat!(
     r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?",
     r"|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s",

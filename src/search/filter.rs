@@ -1,10 +1,10 @@
 //! The rows around an offset of a log that pass a row filter.
 //!
-//! [`FilteredRead`] reads from its offset in both directions, one bounded piece per step. Between
-//! two steps, the caller can do other work or cancel, because a filter may match nothing for
-//! gigabytes. A row may be shown or hidden because of the rows around it (context lines, redraws of
-//! progress bars), so each piece is judged together with some rows on either side. Folded rows are
-//! skipped without being read. Memory is limited to the requested rows and one piece.
+//! [`FilteredRead`] reads from its offset in both directions, one bounded piece per step. A filter
+//! may match nothing for gigabytes, so the caller can do other work or cancel between two steps. A
+//! row may be shown or hidden because of the rows around it (context lines, redraws of progress
+//! bars), so each piece is judged together with some rows on either side. Folded rows are skipped
+//! without being read. Memory is limited to the requested rows and one piece.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -26,7 +26,7 @@ pub struct RowFilter {
     pub stream: Option<Stream>,
     /// Only rows that pass this filter, and their context.
     pub filter: Option<PatternFilter>,
-    /// Context: how many rows on either side of a row that passes `filter` are shown, too.
+    /// Context: the number of rows that are also shown on each side of a row that passes `filter`.
     pub context: usize,
     /// Determines if rows that a later row has overwritten are shown.
     pub progress: Progress,
@@ -356,7 +356,7 @@ impl FilteredRead {
         if self.row_filter.narrows() && wanted < PIECE_ROWS { PIECE_ROWS } else { wanted }
     }
 
-    /// Returns the range of the row that begins at `row` and its context.
+    /// Returns the range of offsets of a row and its context. `row` is the offset of the row.
     fn context_of(&self, log: &LogFile, row: u64) -> Result<Range<u64>> {
         let context = self.row_filter.context;
         let start = self.rows_before(log, row, context)?.first().map_or(row, |row| row.offset);

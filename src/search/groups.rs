@@ -27,7 +27,7 @@ use super::walk::{Match, walk};
 use crate::error::Result;
 use crate::log::{Checkpoint, LogFile, Tail};
 
-/// The most groups that are stored, at 48 bytes each.
+/// The maximum number of groups that are stored, at 48 bytes each.
 const MAX_GROUPS: usize = 1 << 16;
 
 /// The maximum depth of nested groups.
@@ -38,7 +38,8 @@ const MAX_DEPTH: usize = 32;
 pub struct Group {
     /// The start of the heading's row, in bytes from the start of the file.
     pub heading: u64,
-    /// The end of the first line of that row. Rows that begin here or later are in the group.
+    /// The end of the first line of that row. Rows that begin between here and `end` are in the
+    /// group.
     pub body: u64,
     /// The end of the last row; `u64::MAX` while the group has no end.
     pub end: u64,
@@ -48,7 +49,7 @@ pub struct Group {
     parent: Option<u32>,
     /// The index of the heading that this heading ended.
     ended: Option<u32>,
-    /// The sign of a Buildkite heading.
+    /// The sign of a Buildkite heading: `-`, `+` or `~`.
     sign: Option<u8>,
 }
 
@@ -87,7 +88,7 @@ enum OpenKind {
     Heading,
 }
 
-/// Finds the rows with group markers.
+/// A query for the rows with group markers.
 static QUERY: LazyLock<Query> = LazyLock::new(Query::groups);
 
 /// Scans about `max_bytes` more of the log, from the point where `groups` ends. Returns how many
@@ -174,8 +175,8 @@ impl Groups {
         self.around(offset).filter(|group| group.heading == offset)
     }
 
-    /// Returns the ranges that are hidden if these groups are folded, in ascending order. The rows
-    /// that begin within a range are hidden.
+    /// Returns the ranges that are hidden if the groups accepted by `is_folded` are folded, in
+    /// ascending order. The rows that begin within a range are hidden.
     #[must_use]
     pub fn hidden(&self, is_folded: impl Fn(&Group) -> bool) -> Arc<[Range<u64>]> {
         let mut hidden: Vec<Range<u64>> = Vec::new();
@@ -189,8 +190,8 @@ impl Groups {
     }
 
     fn scan_row(&mut self, row: &Match<'_>) {
-        // An incomplete row is evaluated by a later scan, when it is complete. If a row after it
-        // has been evaluated by then, it is ignored.
+        // An incomplete row is evaluated by a later scan, when it is complete. It is ignored if a
+        // row after it has been evaluated by then.
         if !row.is_complete || row.offset < self.scanned {
             return;
         }

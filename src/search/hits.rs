@@ -1,4 +1,4 @@
-//! Counts of the matching rows that begin in each 64 KiB block of a log. Pure: no file and no
+//! Counts of the matching rows that begin in each 64 KiB block of a log. Pure: uses no file and no
 //! query.
 //!
 //! Each block takes 4 bytes: 640 KiB for a log of 10 GiB, however many rows match. While a log is
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use crate::log::{Checkpoint, Tail};
 
-/// Bytes of the log per count.
+/// The size of a block: the number of bytes of the log per count.
 const BLOCK_BYTES: u64 = 64 << 10;
 
 /// The number of matching rows in the scanned part of a log.
@@ -90,7 +90,7 @@ impl Hits {
     }
 
     /// Returns the next range at or after `offset` that may contain a match: a block with hits, or
-    /// the rest that has not been scanned or may have changed since.
+    /// the rest of the log, which has not been scanned or may have changed since.
     pub(super) fn down_from(&self, offset: u64) -> Range<u64> {
         let scanned = block_of(self.checkpoint.offset);
         match (block_of(offset)..scanned).find(|block| self.has(*block)) {
@@ -122,8 +122,8 @@ impl Hits {
         self.bytes >= bytes && self.tail == tail
     }
 
-    /// Adds the counts of the part from [`Self::checkpoint`] to the offset `bytes`. The next scan
-    /// continues from `checkpoint`; rows that begin before it will not change.
+    /// Adds the counts of the rows that begin between [`Self::checkpoint`] and the offset `bytes`.
+    /// The next scan continues from the new `checkpoint`. Rows that begin before it are final.
     pub(super) fn take(
         &mut self,
         counted: Counted,

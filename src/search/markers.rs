@@ -12,8 +12,8 @@
 //! row may contain several markers of GitLab. `^^^ +++`, with which Buildkite expands the previous
 //! group, does not end a group.
 //!
-//! Many rows look like a heading of Buildkite. So the sign (`---`, `+++` or `~~~`) must be at the
-//! very start of the row, as Buildkite requires, and the rest must look like a title. The title
+//! Many rows look like a heading of Buildkite. So the sign (`---`, `+++` or `~~~`) must be the
+//! first text of the row, as Buildkite requires, and the rest must look like a title. The title
 //! must not
 //!
 //! - begin with punctuation (`--- !yaml`, `--- /dev/null`), except for a quote, an opening bracket,
@@ -70,7 +70,8 @@ pub fn marker(text: &[u8]) -> Option<Marker> {
     }
 }
 
-/// The kind of a group. An end marker only ends groups of its kind.
+/// The kind of a group. An end marker ends the innermost open group of its kind, together with the
+/// groups in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum GroupKind<'a> {
     /// GitHub's `::group::`. Only one is open at a time.
@@ -156,7 +157,7 @@ fn command(visible: &[u8]) -> Option<(GroupMark<'_>, &[u8])> {
     if let Some(title) = behind([b"::group::", b"##[group]"]) {
         return Some((GroupMark::Start { kind: GroupKind::Command, is_collapsed: false }, title));
     }
-    // GitHub does not display text after an end marker, either.
+    // Drop text after an end marker: GitHub does not display it either.
     behind([b"::endgroup::", b"##[endgroup]"])
         .map(|_| (GroupMark::End(GroupKind::Command), &b""[..]))
 }
@@ -334,7 +335,7 @@ mod tests {
     fn a_row_that_only_resembles_a_marker_is_plain() {
         let rows = include_str!("../../fixtures/groups/lookalikes.log").lines();
         // Rows that are markers by their bytes alone. Only the rows around them show that they are
-        // not.
+        // plain rows.
         let ignored = ["--- expected", "+++ actual", "src/route.c", "+++ dirname", "+++ readlink"];
         for row in rows.filter(|row| !ignored.iter().any(|ignored| row.contains(ignored))) {
             assert_eq!(marker(row.as_bytes()), None, "{row}");

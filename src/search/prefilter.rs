@@ -25,20 +25,20 @@ const SI: u8 = 0x0f;
 /// A factor that turns a byte into eight copies of that byte.
 const EACH: u64 = 0x0101_0101_0101_0101;
 
-/// Texts of which each partial record has one in its header. They are rare elsewhere. One search
-/// for these and the parts together is cheaper than two searches.
+/// Texts that are rare, except in headers: the header of each partial record contains one of them.
+/// One search for these texts and the parts together is cheaper than two searches.
 const PIECES: [&str; 2] = ["ut P", "rr P"];
 
-/// The most literals to search for at once.
+/// The maximum number of literals to search for at once.
 const MAX_LITERALS: usize = 256;
 
-/// The most positions of a pattern at which literals are extracted.
+/// The maximum number of positions of a pattern at which literals are extracted.
 const MAX_PLACES: usize = 32;
 
 /// A test for raw lines that may match.
 #[derive(Debug)]
 pub(super) struct Prefilter {
-    /// Finds parts and partial records.
+    /// A regular expression for parts and for the headers of partial records.
     parts: Regex,
     breaks: Breaks,
     has_blank: bool,
@@ -133,7 +133,8 @@ struct Breaks {
     parts: Vec<Vec<u8>>,
     /// For every byte, the positions within parts that are directly after this byte.
     places: [Vec<PartOffset>; 256],
-    /// For every byte, the set of bytes that may follow a break after it, as 256 bits.
+    /// For every byte, the bytes that may follow a break that begins directly after this byte, as a
+    /// set of 256 bits.
     pairs: [[u64; 4]; 256],
 }
 
@@ -245,18 +246,18 @@ fn behind_unshown(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// An iterator over the whole lines of a part of a log that may match.
+/// An iterator over the lines that may match in a part of a log. The part consists of whole lines.
 pub(super) struct PrefilteredLines<'a> {
     bytes: &'a [u8],
-    /// Without a prefilter, every line may match.
+    /// `None` if every line may match.
     prefilter: Option<&'a Prefilter>,
     /// The next position of each kind in [`KINDS`]; `None` if there are no more. A position at or
     /// before the current offset is stale.
     next: [Option<usize>; KINDS.len()],
 }
 
-/// A function that returns the next position, at or after an offset, of one kind of reason why a
-/// line may match.
+/// A function that searches for one kind of bytes because of which a line may match. Returns their
+/// next position at or after an offset.
 type FindNext = fn(&PrefilteredLines<'_>, &Prefilter, usize) -> Option<usize>;
 
 const KINDS: [FindNext; 5] = [
@@ -301,7 +302,7 @@ fn from(at: usize, found: Option<usize>) -> Option<usize> {
 
 /// Returns the next byte that is not ASCII.
 fn not_ascii_from(bytes: &[u8], at: usize) -> Option<usize> {
-    // A test of whole chunks is several times as fast as one of single bytes.
+    // A test of whole chunks is several times as fast as a test of single bytes.
     let chunk = bytes.get(at..)?.chunks(64).position(|chunk| !chunk.is_ascii())?;
     let start = at + chunk * 64;
     from(start, bytes.get(start..)?.iter().position(|byte| !byte.is_ascii()))

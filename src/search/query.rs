@@ -33,8 +33,8 @@ enum Criterion {
 }
 
 impl Query {
-    /// Creates a query for rows that match a regular expression, or that contain a text if
-    /// `literal`. Case matters if the pattern contains an upper-case letter.
+    /// Creates a query for rows that match a regular expression or, if `literal` is true, for rows
+    /// containing the pattern as text. Case matters if the pattern contains an upper-case letter.
     ///
     /// # Errors
     /// The reason why the pattern is not a regular expression, in a few words.
@@ -78,8 +78,8 @@ impl Query {
         Self::of_table(Criterion::Groups, markers::LITERALS)
     }
 
-    /// Returns this query with another amount of overwritten text. A new query uses
-    /// [`Progress::Last`].
+    /// Returns a copy of this query that searches another amount of overwritten text. A new query
+    /// uses [`Progress::Last`].
     #[must_use]
     pub fn showing(self, progress: Progress) -> Self {
         Self { progress, ..self }
@@ -156,8 +156,8 @@ impl PartialEq for Query {
     }
 }
 
-/// Returns true if a pattern contains an upper-case letter. Letters after a backslash are part of a
-/// class (`\S`, `\pL`, `\p{Lu}`) and do not count.
+/// Returns true if a pattern contains an upper-case letter. In a regular expression, letters after
+/// a backslash are part of a class (`\S`, `\pL`, `\p{Lu}`) and do not count.
 fn has_upper_case(pattern: &str, literal: bool) -> bool {
     let mut rest = pattern.chars();
     while let Some(found) = rest.next() {
@@ -174,8 +174,8 @@ fn has_upper_case(pattern: &str, literal: bool) -> bool {
     false
 }
 
-/// Returns the last line of the error message of `regex`. The lines before it repeat the pattern
-/// with a caret below it, which does not fit on one line.
+/// Returns the last line of the error message of `regex`. The earlier lines repeat the pattern and
+/// mark the error with a caret, which does not fit on one line.
 fn reason(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => "pattern too large".to_owned(),

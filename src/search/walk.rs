@@ -1,8 +1,8 @@
 //! Iteration over the matches of a query in a part of a log, in order.
 //!
-//! While no entry is open, each full record is a row of its own, so only the raw lines that pass
-//! the prefilter are examined. From a partial record on, rows are read one by one until no entry is
-//! open any more.
+//! An entry is open from its first partial record to its end. While no entry is open, each full
+//! record is a row of its own, so only the raw lines that pass the prefilter are examined. From a
+//! partial record on, rows are read one by one until no entry is open any more.
 
 use std::ops::ControlFlow;
 

@@ -3,8 +3,10 @@
 
 use super::super::errors::Weight;
 
-/// Candidates kept per weight: the first ones, and as many of the last as fit in `MAX_CANDIDATES`.
+/// The number of early candidates that [`keep`] always keeps. The rest of a list is for the latest
+/// candidates.
 const MAX_FIRST: usize = 12;
+/// The maximum number of candidates in a list.
 const MAX_CANDIDATES: usize = 16;
 
 /// Maximum distance from a heading to its explanation, or from the first row of a trace to its
@@ -49,7 +51,7 @@ pub(super) struct Candidate {
     pub rule: &'static str,
 }
 
-/// The candidates since the last retry.
+/// The candidates since the last retry of a failure.
 #[derive(Default, Debug)]
 pub(super) struct Candidates {
     exit: Exit,
@@ -71,8 +73,8 @@ pub(super) struct Candidates {
     go: Go,
 }
 
-/// Clusters of rows. If the command survived an error, the last cluster is fatal. Within a cluster
-/// the first row counts, and the others are fallout.
+/// Clusters of rows that are close together. If the command survived an error, the last cluster is
+/// fatal. Within a cluster the first row counts, and the others are fallout.
 #[derive(Default, Debug)]
 struct Clusters {
     /// The first row of each cluster.
@@ -96,9 +98,10 @@ impl Clusters {
     }
 }
 
-/// The state of the test that printed the last rows of `go test`.
+/// The state of the output of `go test`.
 #[derive(Default, Debug)]
 struct Go {
+    /// True after the verdict on a failed test, until another test starts.
     has_failed: bool,
     /// The name of the running test; empty if it is not printed before the verdict.
     name: String,
@@ -224,7 +227,8 @@ impl Candidates {
         }
     }
 
-    /// Adds the pending heading, if there is one, to the candidates. Later rows do not explain it.
+    /// Adds the pending heading, if there is one, to the candidates. Later rows no longer count as
+    /// its explanation.
     fn end_heading(&mut self) {
         if let Some(heading) = self.heading.take() {
             keep(&mut self.headed, heading);

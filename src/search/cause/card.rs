@@ -9,14 +9,15 @@ use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{LogFile, Row, Tail};
 
-/// Rows read on either side of the cause, of which some are shown.
+/// The number of rows to read on each side of the cause. Only some of them are shown.
 const REACH_ROWS: usize = 100;
 
-/// Maximum number of pieces to read in search of rows of one stream: some thousand rows.
+/// The maximum number of pieces to read if few rows are of the requested stream: several thousand
+/// rows in total.
 const MAX_STEPS: usize = 16;
 
-/// The number of rows to read at the end of the log, and of standard error. Standard error is old
-/// if none of its rows are among the last rows of the log.
+/// The number of rows to read at the end of the log and, separately, at the end of standard error.
+/// Standard error is old if none of its rows are among these rows of the log.
 const END_ROWS: usize = 200;
 
 /// Returns the rows around a cause. If there are enough rows of the same stream, returns only
@@ -33,7 +34,7 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
     let [mut above, mut below] = [above, below]
         .map(|rows| rows.into_iter().filter(|row| !is_blank(row)).collect::<Vec<_>>());
     let own = |rows: &[Row]| rows.iter().filter(|row| row.stream == stream).count();
-    // The details of a name may be on the other stream.
+    // The details of a failed test or step may be on a different stream than its name.
     if !matches!(cause.weight, Weight::Heading | Weight::Name)
         && own(&above) + own(&below) >= MAX_CAUSE_ROWS
     {

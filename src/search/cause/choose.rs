@@ -10,8 +10,8 @@ use crate::log::{Anchor, LogFile, Row, Tail};
 /// Maximum distance from the start of a log entry to its parts, in rows.
 const ENTRY_ROWS: usize = 3;
 
-/// Maximum distance from a trace to its last line or its cause, and from a panic to the verdict on
-/// its test, in rows.
+/// Maximum distance from the first row of a trace to its last row or its cause, and from a panic to
+/// the verdict on its test, in rows.
 const TRACE_ROWS: usize = 150;
 
 /// Maximum distance from a Go panic to its trace, in rows.
@@ -73,7 +73,7 @@ fn has_goroutine(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
         .any(|row| plain(&row.text, Progress::Last).trim_start().starts_with("goroutine ")))
 }
 
-/// Returns true if a thread panicked in a `cargo` test that passed, because it should panic.
+/// Returns true if a panic is in a `cargo` test that passed, because the panic was expected.
 fn has_passed(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
     let rows = log.window(Anchor::From(panic), TRACE_ROWS, tail)?.rows;
     let mut texts = rows.iter().map(|row| plain(&row.text, Progress::Last));
@@ -95,8 +95,9 @@ fn is_log_entry(text: &str) -> bool {
     !is_heading && words.take(4).any(|word| LEVELS.contains(&word))
 }
 
-/// Moves a candidate from the first row of a trace to the row that explains it: the last line of
-/// the trace, or of the cause that follows it.
+/// Moves a candidate from the first row of a trace to the row that explains the failure: the last
+/// row of the trace or of a later trace in the same chain, or the last row that begins with
+/// `Caused by: ` or `[cause]: `.
 fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candidate> {
     if candidate.weight < Weight::Message && candidate.rule != TRACE {
         return Ok(candidate);

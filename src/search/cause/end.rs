@@ -8,10 +8,10 @@ use super::candidates::{COMPILERS, Candidate, EXCEPTION, NPM, TRACE, WRAPPERS};
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
 
-/// Rows at the end that are examined.
+/// The number of rows at the end of the log that are examined.
 const END_ROWS: usize = 250;
 
-/// The number of ordinary rows that show that a command continued.
+/// The minimum number of ordinary rows that shows that a command continued.
 const ORDINARY_ROWS: usize = 20;
 
 /// The number of rows above a report of a failure that are searched for the last message.

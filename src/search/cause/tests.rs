@@ -25,7 +25,7 @@ const FAILURES: &[Failure] = &[
     ("ctest-output", None, &[12, 13]),
     ("docker-build-gcc", None, &[4]),
     ("eslint-errors", None, &[4]),
-    // The last of four attempts.
+    // The cause is in the last of four attempts.
     ("flaky-retry", None, &[63]),
     ("gcc-nested-make", None, &[23]),
     ("gcc-probe-then-import", None, &[51]),
@@ -39,7 +39,7 @@ const FAILURES: &[Failure] = &[
     ("go-test-fail", None, &[42]),
     ("go-test-logs", None, &[67]),
     ("go-test-panic", None, &[2]),
-    // Two commands, one after the other.
+    // The log of two commands that failed, one after the other.
     ("javac-and-java", None, &[1, 12]),
     ("jest-fail", None, &[18]),
     ("jest-suite-fails-to-run", None, &[4]),
@@ -52,7 +52,7 @@ const FAILURES: &[Failure] = &[
     ("mocha-fail", None, &[16]),
     ("ninja-fail", None, &[5]),
     ("node-test", None, &[3, 34]),
-    // Two commands.
+    // The log of two commands that failed.
     ("npm-404", None, &[6, 11, 12]),
     ("npm-eresolve", None, &[1, 2]),
     ("npm-tsc", None, &[9]),
@@ -95,7 +95,7 @@ fn text(row: &Row) -> String {
 }
 
 /// Returns the cause card of a log with these rows. Each row begins with `o` or `e`, its stream.
-/// The cause is marked.
+/// The cause is marked with `> `.
 fn card(log: &str, exit_code: Option<i64>) -> Vec<String> {
     let lines = log.lines().map(|line| {
         let stream = if line.starts_with('o') { "stdout" } else { "stderr" };

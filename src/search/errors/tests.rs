@@ -71,10 +71,10 @@ const LOGS: &[Log] = &[
     ("rust-test-nocapture", &[116], &[7, 12, 118, 119, 126]),
     ("segfault", &[16], &[]),
     ("sh-command-not-found", &[5], &[]),
-    // Prints nothing before it stops.
+    // The command prints nothing before it stops.
     ("sh-set-e-silent", &[], &[]),
     ("sh-survived-error", &[54], &[1, 2, 3]),
-    // Hangs.
+    // The command hangs.
     ("timeout-124-hang", &[], &[]),
     ("tsc-errors", &[5, 6, 7], &[]),
     ("unittest-fail", &[14, 23], &[3, 5, 8, 10, 17, 19, 28]),

@@ -7,7 +7,8 @@ use super::super::tests::{Growing, line};
 use super::*;
 use crate::file::FilePath;
 
-/// Generates any log of the search tests, mixed with progress bars that redraw several lines.
+/// Generates logs of random lines, as for the search tests, mixed with progress bars that redraw
+/// several lines.
 fn log_bytes() -> impl Strategy<Value = Vec<u8>> {
     let redraw = (0_usize..4, "[a-c]{0,3}").prop_map(|(up, text)| {
         format!("2026-01-02T03:04:05.123456789Z stderr F \x1b[{up}A\x1b[2K{text} foo\n")
@@ -140,8 +141,8 @@ proptest! {
                 "the first row and the last"
             );
         }
-        // The end may not be reported if a hidden row is between the last requested row and a fold.
-        // Requesting one more row would report it.
+        // If a hidden row is between the last requested row and a fold, the read does not always
+        // report the end. A request for one more row would report it.
         prop_assert!(window.at_start || !at_start || above == split);
         prop_assert!(window.at_end || !at_end || below == shown.len() - split);
     }
