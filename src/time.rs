@@ -1,7 +1,7 @@
 //! Instants of records and rows: nanoseconds since 1970-01-01T00:00:00 UTC.
 //!
 //! [`jiff::Timestamp`] alone does not suffice: a log may contain `9999-12-31T23:59:59.999999999Z`,
-//! and a database any `i64` of milliseconds, both outside jiff's range. This type keeps, orders and
+//! and a database any `i64` of milliseconds, both outside jiff's range. [`Time`] keeps, orders and
 //! prints every such value; nothing wraps and nothing panics. Code that needs a calendar and a time
 //! zone uses jiff ([`Time::to_jiff`]).
 
@@ -108,8 +108,8 @@ impl Time {
         is_printable.then(|| format!("{}.{:03}Z", Head(self.secs), self.nanos / 1_000_000))
     }
 
-    /// Formats as RFC 3339 in UTC with 9 digits, as the recorder writes it: 30 bytes for the years
-    /// 0 to 9999.
+    /// Formats as RFC 3339 in UTC with nanoseconds, as the recorder writes it: 30 bytes for the
+    /// years 0 to 9999.
     #[must_use]
     pub fn rfc3339_nanos(self) -> String {
         format!("{}.{:09}Z", Head(self.secs), self.nanos)
