@@ -26,11 +26,11 @@
 //! connection without `readonly_shm` would truncate and rebuild it. SQLite still opens the `-wal`
 //! for writing, but writes nothing to it. A [shared lock](hold) keeps the files in place while they
 //! are opened. It is then released, because a writer that closes the database while the lock is
-//! held leaves its `-wal` and `-shm` behind. Only a reading with SQLite's own locks keeps it.
+//! held leaves its `-wal` and `-shm` behind. Only a reading with SQLite's own locks keeps our lock.
 //!
-//! No connection that locks the database outlives one reading. No process both reads and writes a
-//! store: POSIX locks belong to a process, and closing any descriptor of a file releases all locks
-//! of the process on that file.
+//! No connection that locks the database outlives one reading. No process reads a store while it
+//! has the store open for writing: POSIX locks belong to a process, and closing any descriptor of a
+//! file releases all locks of the process on that file.
 
 use std::fs::File;
 use std::io::Read;
@@ -68,8 +68,8 @@ pub(super) struct Access {
     // process on it, including SQLite's.
     pub connection: Connection,
     pub way: Way,
-    /// The suffix of the file beside the database that a writer left behind and that is read as
-    /// well; `None` if there is no such file.
+    /// The suffix of a file beside the database, left behind by a writer. Its content is read as
+    /// well. `None` if there is no such file.
     pub left: Option<&'static str>,
 }
 
@@ -102,7 +102,7 @@ impl Access {
         matches!(self.way, Way::Locked | Way::Held(_) | Way::ReadStable)
     }
 
-    /// Returns true if it blocks no other process, however long it is kept open.
+    /// Returns true if this access blocks no other process, however long it is kept open.
     pub const fn is_lockless(&self) -> bool {
         matches!(self.way, Way::Immutable | Way::ReadStable | Way::Copy)
     }
@@ -110,8 +110,8 @@ impl Access {
 
 /// Opens a database for one reading, and begins a transaction. Waits up to `lock_timeout` while
 /// another process has the database locked. If `with_locks` is true, a large WAL database that is
-/// in use is read under SQLite's locks. This is for a database that keeps changing: the locks may
-/// keep a writer from removing its files.
+/// in use is read under SQLite's locks. This is only for a database that keeps changing, because
+/// the locks may keep a writer from removing the `-wal` and `-shm`.
 pub(super) fn open(path: &Path, lock_timeout: Duration, with_locks: bool) -> Result<Access> {
     let started = Instant::now();
     loop {

@@ -29,7 +29,7 @@ pub(super) const SMALL_BYTES: u64 = 16 << 20;
 /// The maximum number of attempts to read a small database without a change during the reading.
 const READ_STABLE_ATTEMPTS: u32 = 20;
 
-/// The pause after the first attempt. Each later pause is longer by the same time.
+/// The pause after the first attempt. Each later pause is longer than the last one by this time.
 const READ_STABLE_PAUSE: Duration = Duration::from_millis(1);
 
 /// The offset in a database of two bytes: its format versions for writing and for reading. In both,
@@ -55,7 +55,7 @@ pub(super) fn open_small(path: &Path, small_bytes: u64) -> Result<Option<Access>
 pub(super) fn copy_files(path: &Path, small_bytes: u64) -> Result<Access> {
     let (wal, journal) = (beside(path, "-wal"), beside(path, "-journal"));
     let is_journal_hot = is_hot(&journal);
-    // SQLite needs no copy to read beside the journal of a live writer, so a hot journal here was
+    // A database whose journal belongs to a live writer is read in place, so a hot journal here was
     // most likely left by a crash.
     let left = if is_journal_hot {
         Some("-journal")
@@ -198,8 +198,8 @@ fn copy_bytes(from: &Path, to: &mut File, no_place: impl FnOnce(io::Error) -> Er
 }
 
 /// Reads a small database and its `-wal` (empty if missing) twice, and repeats this until both
-/// readings are the same, so that no process wrote to the files in between. Returns `None` if the
-/// files are too large, or change during every attempt.
+/// readings are the same, which shows that no process wrote to the files in between. Returns `None`
+/// if the files are too large, or change during every attempt.
 fn read_stable(path: &Path, wal: &Path, small_bytes: u64) -> Result<Option<(Vec<u8>, Vec<u8>)>> {
     for attempt in 1..=READ_STABLE_ATTEMPTS {
         if bytes_of(path).saturating_add(bytes_of(wal)) > small_bytes {

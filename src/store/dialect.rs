@@ -1,7 +1,7 @@
 //! The mapping of a database's tables to one canonical shape: TEMP VIEWs `v_runs`, `v_jobs`,
-//! `v_shs`. `v_shs` has all commands. `v_calls` has the commands of a table with numbers.
-//! `v_events` has the finished commands of a table without numbers; the same commands may also be
-//! in `v_calls`.
+//! `v_shs`. `v_shs` has all commands. `v_calls` has the commands in `sh_calls`, which have numbers.
+//! `v_events` has the commands in `sh` or `sh_events`, which have none; the same commands may also
+//! be in `v_calls`.
 //!
 //! The mapping depends on the tables and columns that exist, not on the version number. Each
 //! canonical column is read from the first of its source columns that exists, and is NULL if none
@@ -77,8 +77,7 @@ const CALLS: &[ColumnSource] = &[
     ("log_bytes", &["log_bytes"]),
 ];
 
-/// The canonical columns that are read from `sh_events` or `sh`, for commands that are not in
-/// `sh_calls`.
+/// The canonical columns that are read from `sh` or `sh_events`.
 const EVENTS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
     ("job_id", &["job_id"]),
@@ -217,7 +216,7 @@ fn order_column(runs: &Table) -> Option<(&'static str, bool)> {
 
 fn walk(connection: &Connection, runs: &Table) -> rusqlite::Result<Walk> {
     let Some((order, false)) = order_column(runs) else { return Ok(Walk::Scan) };
-    // A run whose repository is NULL would not be in any arm.
+    // A run whose repository is NULL would be in no arm of the query (see `page`).
     let has_repo = runs.column("repo").is_some_and(|repo| !repo.is_nullable);
     Ok(match runs_are_indexed_by(connection, &[order])? {
         true => Walk::ByTime,

@@ -1,9 +1,9 @@
 //! The job and the command that represent a run in a list: those that failed, or those that are
 //! running.
 //!
-//! A list needs a highlight for each run on screen, so it is found without reading all commands of
-//! a run: only the last commands of one job are examined. All runs of one request share the time
-//! limit [`BUDGET`]. A run that is not examined in time has no highlight.
+//! A list needs a highlight for each run on screen. Therefore a highlight is found without reading
+//! all commands of a run: only the last commands of one job are examined. All runs of one request
+//! share the time limit [`BUDGET`]. A run that is not examined in time has no highlight.
 
 use std::time::Duration;
 

@@ -2,10 +2,10 @@
 //!
 //! A page continues after a run, not after a number of runs, so the thousandth page costs as much
 //! as the first. Each arm of the query (a SELECT of its UNION ALL) walks an index, newest run
-//! first. If there is only an index per repository, each repository has an arm, and SQLite merges
-//! the arms as far as the page needs. Conditions without an index are checked on the merged runs:
-//! inside an arm, they could read a whole repository without finding a run. Without any index, all
-//! rows are scanned and only the listed ones are kept.
+//! first. If the only index groups the runs by repository, each repository has an arm, and SQLite
+//! merges the arms as far as the page needs. Conditions without an index are checked on the merged
+//! runs: inside an arm, they could read a whole repository without finding a run. Without any
+//! index, all rows are scanned and only the listed ones are kept.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
@@ -27,7 +27,8 @@ pub struct RunPage {
     pub commit: Option<String>,
     /// Only runs of another commit than this one.
     pub not_commit: Option<String>,
-    /// Only the run with this id, or if no run has it, runs whose id begins or ends with it.
+    /// Only the run with this id. If there is no such run, the runs whose ids begin or end with
+    /// this text.
     pub id_part: Option<String>,
     /// Only runs with this outcome.
     pub outcome: Option<Outcome>,

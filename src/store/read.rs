@@ -29,7 +29,7 @@ use crate::time::Time;
 const LOCKLESS_ATTEMPTS: u32 = 6;
 
 /// The pause before the first retry of a reading, if the database changed in the meantime. Each
-/// later pause is longer by the same time.
+/// later pause is longer than the last one by this time.
 const PAUSE: Duration = Duration::from_millis(1);
 
 /// The time to wait for a lock if the last reading failed because the database was locked.
@@ -43,8 +43,8 @@ const MOST_BYTES: usize = 8 << 20;
 /// The bytes that a row counts in addition to its text.
 const ROW_BYTES: usize = 256;
 
-/// The number of bytes by which the memory limit of a list of runs grows for each run of the page's
-/// limit.
+/// The memory limit of a page of runs grows by this number of bytes for each run that the page may
+/// list.
 const RUN_BYTES: usize = 1 << 10;
 
 /// A reader of a database. It never changes the database. Between readings it holds no lock: it may
@@ -99,7 +99,7 @@ pub(super) const SH_COLUMNS: &str = "job_id, n, cmd, cwd, pid, started_at_ms, fi
      exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes";
 
 impl Reader {
-    /// Creates a reader. The database is opened by the first reading, and may not exist before.
+    /// Creates a reader. The first reading opens the database, which need not exist before that.
     #[must_use]
     pub fn new(path: &Path) -> Self {
         let path = path.to_owned();

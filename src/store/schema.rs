@@ -28,8 +28,8 @@ pub(super) fn newest() -> i64 {
     i64::try_from(FILES.len()).unwrap_or(i64::MAX)
 }
 
-/// Migrates a database to the newest version. Call [`check`] first: it refuses a database that
-/// rundown did not create before anything is written.
+/// Migrates a database to the newest version. Call [`check`] first, so that a database that rundown
+/// did not create is refused before anything is written to it.
 ///
 /// # Errors
 /// If a migration fails, or if [`check`] refuses the result.

@@ -33,7 +33,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 /// The memory limit of SQLite in this process.
 const HEAP_LIMIT_BYTES: u32 = 64 << 20;
 
-/// The maximum time that closing waits for readers in order to empty the write-ahead log.
+/// The maximum time that the closing of a database waits for readers, so that the `-wal` can be
+/// emptied.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The maximum time that a recorder waits for another one that sets up the same database.
@@ -42,7 +43,7 @@ const SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 /// The pause before another attempt to lock the directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
-/// A connection that writes to a database. All other connections only read.
+/// A connection that writes to a database. Connections of any other type only read.
 pub struct Writer {
     connection: Connection,
     path: PathBuf,
