@@ -113,6 +113,8 @@ pub struct Signs {
     pub tee: &'static str,
     /// The separator of facts.
     pub dot: &'static str,
+    /// The mark at the left edge of a row of which the beginning is scrolled out.
+    pub before: &'static str,
     /// The end of a row that continues to the right.
     pub more: &'static str,
     /// The current row of a log, and the selected row of a pane without the focus.
@@ -132,6 +134,7 @@ const UNICODE: Signs = Signs {
     bar: "│",
     tee: "┬",
     dot: "·",
+    before: "‹",
     more: "›",
     here: "▌",
     thumb: "█",
@@ -145,6 +148,7 @@ const ASCII: Signs = Signs {
     bar: "|",
     tee: "+",
     dot: "-",
+    before: "<",
     more: ">",
     here: ">",
     thumb: "#",

@@ -367,8 +367,21 @@ fn long_rows_scroll_sideways_and_keep_their_position() {
     sim.keys("l l");
     let before = rows(&mut sim)[0].clone();
     assert!(!before.starts_with("1 "), "{before}");
+    assert!(sim.screen().contains("▌‹") && sim.screen().contains(" ‹"), "{}", sim.screen());
     sim.keys("j k G g");
     assert_eq!(rows(&mut sim)[0], before);
+}
+
+#[test]
+fn after_a_match_far_to_the_right_esc_scrolls_back_first() {
+    let far = format!("start {}needle", "x".repeat(300));
+    let mut sim = Log::of_rows(["one".to_owned(), far]).open(SMALL);
+    sim.keys("/ n e e d l e Enter");
+    assert!(sim.screen().contains("needle") && sim.screen().contains("▌‹xx"), "{}", sim.screen());
+    sim.keys("Esc");
+    assert!(sim.screen().contains("▌start x") && sim.screen().contains("/needle 1 of 1"));
+    sim.keys("Esc");
+    assert!(!sim.screen().contains("/needle"), "the search is cleared");
 }
 
 #[test]

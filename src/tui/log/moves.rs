@@ -155,11 +155,14 @@ impl Log {
     /// Returns true if there is something that [`Self::close`] closes.
     pub(in crate::tui) fn has_something_to_close(&self) -> bool {
         let has_filter = self.options.row_filter.filter.is_some();
-        self.cause().is_some() || self.options.search.is_some() || has_filter
+        self.sideways > 0 || self.cause().is_some() || self.options.search.is_some() || has_filter
     }
 
-    /// Closes the card, or else the search, or else the filter.
+    /// Scrolls back to the beginning of the rows, or else closes the card, the search or the filter.
     pub(in crate::tui) fn close(&mut self) -> Events {
+        if std::mem::take(&mut self.sideways) > 0 {
+            return Events::none();
+        }
         if self.cause().is_some() {
             self.show_card(false);
             return Events::none();

@@ -42,6 +42,17 @@ fn pin(buffer: &mut Buffer, x: u16, y: u16, width: usize) {
     }
 }
 
+/// Draws a mark in place of a character. A mark in one half of a wide character would leave the
+/// other half: the whole character is removed.
+fn mark(buffer: &mut Buffer, x: u16, y: u16, sign: &str, theme: &Theme) {
+    for x in x.saturating_sub(1)..=x {
+        if let Some(cell) = buffer.cell_mut((x, y)).filter(|cell| cell.symbol().width() > 1) {
+            cell.set_symbol(" ").set_diff_option(CellDiffOption::None);
+        }
+    }
+    buffer.set_stringn(x, y, sign, 1, theme.muted);
+}
+
 /// A pen that writes graphemes, either into one line whose first `from` columns are scrolled out,
 /// or into as many lines as needed.
 pub(super) struct Pen<'b> {
@@ -94,18 +105,16 @@ impl Pen<'_> {
         u16::try_from(y).ok().filter(|y| (self.area.y..self.area.bottom()).contains(y))
     }
 
-    /// Marks the line if it was cut, and returns the number of lines.
+    /// Marks the line at the edges beyond which it continues, and returns the number of lines.
     pub(super) fn finish(self, theme: &Theme) -> i32 {
-        if let (true, Some(y), 1..) = (self.is_cut, self.line_at(0), self.area.width) {
-            let x = self.area.right() - 1;
-            // A mark in the second half of a wide character would not be drawn: remove the
-            // character.
-            if let Some(before) = x.checked_sub(1).and_then(|x| self.buffer.cell_mut((x, y)))
-                && before.symbol().width() > 1
-            {
-                before.set_symbol(" ").set_diff_option(CellDiffOption::None);
+        if let (Some(y), 1..) = (self.line_at(0), self.area.width) {
+            let marks = [
+                (self.from > 0 && self.column > 0, self.area.x, theme.signs.before),
+                (self.is_cut, self.area.right() - 1, theme.signs.more),
+            ];
+            for (_, x, sign) in marks.into_iter().filter(|(is_shown, ..)| *is_shown) {
+                mark(self.buffer, x, y, sign, theme);
             }
-            self.buffer.set_stringn(x, y, theme.signs.more, 1, theme.muted);
         }
         let lines = self.flow.map_or(1, |flow| flow.line + 1);
         i32::try_from(lines).unwrap_or(i32::MAX)
