@@ -202,9 +202,9 @@ fn a_log_opened_by_its_path_is_reopened_by_its_path() {
     let path = dir.path().join("a b.log");
     std::fs::write(&path, "2026-01-02T03:04:05Z stdout F one\n".repeat(100)).unwrap();
     let session = Session::of(&[path.as_os_str()], &[]);
-    session.shown.wait_for_text("top");
+    session.shown.wait_for_text("row 1 of 100");
     session.press("\x05");
-    session.shown.wait_for("a step down", |screen| !screen.contents().contains("top"));
+    session.shown.wait_for_text("row 2 of 100");
     session.press("q");
     let line = line_left(&session);
     let words = shlex::split(line.split_once("to reopen: ").unwrap().1).unwrap();

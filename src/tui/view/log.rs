@@ -24,6 +24,9 @@ use crate::tui::widget::{Strip, command, own_name, span, spent, spent_by};
 /// The time without output, in milliseconds, from which a command counts as silent.
 const SILENT_MS: i64 = 5000;
 
+/// The width from which a position is written out.
+const WIDE: u16 = 60;
+
 /// Returns the heading of the pane: the command line, or the name of the job, run or log.
 pub(super) fn title(model: &Model) -> String {
     match model.shown() {
@@ -221,7 +224,7 @@ fn draw_facts(
 ) {
     let theme = &model.theme;
     let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
-    strip.skip_right(1).put_right(&position(model), theme.muted, 24).skip_right(1);
+    strip.skip_right(1).put_right(&position(model, area.width), theme.muted, 24).skip_right(1);
     strip
         .put(theme.signs.status(status), theme.status(status))
         .skip(1)
@@ -301,40 +304,43 @@ fn started(model: &Model, sh: &ShNode) -> Option<String> {
     Some(format!("at {}", start.strftime("%H:%M:%S")))
 }
 
-/// Returns the position of the rows on screen: the number of the first row, and `top`, `end` or the
-/// percentage of bytes down to the last row.
-fn position(model: &Model) -> String {
+/// Returns the position of the cursor: `row 118 of 1,204`, `118/1,204` in a narrow pane, and with
+/// headings `command 3 of 14`. While the rows are not counted, it is the percentage of the bytes
+/// above the row. It is empty if all rows are on screen.
+fn position(model: &Model, width: u16) -> String {
     let (log, height) = (&model.log, model.log.height());
     let is_whole = log.window.at_start && log.window.at_end && log.window.rows.len() <= height;
-    if log.window.rows.is_empty() || (is_whole && !model.log.options.wrap) {
+    let Some(row) = log.current_row().filter(|_| !is_whole || log.options.wrap) else {
         return String::new();
-    }
-    let first = log.window.rows.get(log.top).map_or(0, |row| row.offset);
-    let number = match log.known.numbers.get(log.top).copied().flatten() {
-        _ if log.has_headings() => command_of(model, first),
-        Some(number) => display::grouped(number + 1),
-        None => "~".into(),
     };
-    let share = match model.log.first_below() {
-        None if log.window.at_end => "end".into(),
-        _ if log.window.at_start && log.top == 0 => "top".into(),
-        next => {
-            let address = next.or(log.window.rows.last()).map_or(0, |row| row.offset);
-            format!("{}%", Extent::of(model).share(address, 100))
+    let (unit, number, all) = if log.has_headings() {
+        let (number, all) = command_of(model, row.offset);
+        ("command", Some(number), Some(all))
+    } else {
+        let number = log.known.numbers.get(log.cursor_index()).copied().flatten();
+        ("row", number.map(|number| number + 1), log.known.total_rows)
+    };
+    let is_wide = width >= WIDE;
+    match (number, all) {
+        (Some(number), Some(all)) => {
+            let (number, all) = (display::grouped(number), display::grouped(all));
+            if is_wide { format!("{unit} {number} of {all}") } else { format!("{number}/{all}") }
         }
-    };
-    format!("{number} {share}")
+        (Some(number), None) if is_wide => format!("{unit} {}", display::grouped(number)),
+        (Some(number), None) => display::grouped(number),
+        (None, _) => format!("~{}%", Extent::of(model).share(row.offset, 100)),
+    }
 }
 
-/// Returns the number of the command that contains an address: `3/14`.
-fn command_of(model: &Model, address: u64) -> String {
-    let Some(document) = &model.log.document else { return String::new() };
+/// Returns the number of the command that contains an address, and the number of commands.
+fn command_of(model: &Model, address: u64) -> (u64, u64) {
+    let Some(document) = &model.log.document else { return (0, 0) };
     let sections = &*document.sections;
     let commands = |sections: &[Section]| {
-        sections.iter().filter(|section| section.place.n().is_some()).count()
+        sections.iter().filter(|section| section.place.n().is_some()).count() as u64
     };
     let here = sections.get(..=document.row(address).section()).unwrap_or(sections);
-    format!("{}/{}", commands(here), commands(sections))
+    (commands(here), commands(sections))
 }
 
 /// Returns the current search and filters, and the number of matching rows: `/error 3 of 17`.
