@@ -262,6 +262,51 @@ fn gaps_of_all_unfolded_commands_are_ranked_together() {
     assert!(sim.screen().contains("longest gap of 1: 2.0s"), "{}", sim.screen());
 }
 
+#[test]
+fn the_cause_of_a_command_is_shown_among_the_others() {
+    let (mut store, run) = (Built::new(), run_id(9));
+    store.begin(&run, &["a", "b"], 0);
+    for (job, error) in [("a", "error[E0308]: mismatched types"), ("b", "fatal: not a repository")]
+    {
+        store.start(&run, job, 1, &format!("make {job}"), 100);
+        let rows = (0..40).map(|row| format!("{job} {row}\n")).collect::<Vec<_>>().concat();
+        store.print(&run, job, 1, 200, Stream::Stderr, &format!("{rows}{error}\n"));
+        store.end(&run, job, 1, 2, 1_100);
+    }
+    store.end_run(&run, RunEnd::Complete, 2_000);
+    let mut sim = whole(&store, SMALL);
+    let current = |sim: &Sim| {
+        String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text).into_owned()
+    };
+    assert_eq!(current(sim.keys("g ] C")), "fatal: not a repository");
+    assert!(sim.screen().contains("b/1: exit 2 after 1.0s · likely cause"), "{}", sim.screen());
+    assert!(!sim.screen().contains("more failed below"));
+    assert_eq!(current(sim.keys("g C")), "error[E0308]: mismatched types");
+    assert!(sim.screen().contains("a/1: exit 2 after 1.0s · likely cause"), "{}", sim.screen());
+    assert!(!sim.keys("C").screen().contains("likely cause"), "a second time hides it");
+    sim.keys("g z c C");
+    assert_eq!(current(&sim), "error[E0308]: mismatched types", "its section is unfolded");
+}
+
+#[test]
+fn without_a_known_cause_the_end_of_the_command_is_shown_and_stays() {
+    let (mut store, run) = (Built::new(), run_id(9));
+    store.begin(&run, &["a", "b"], 0);
+    for job in ["a", "b"] {
+        store.start(&run, job, 1, &format!("make {job}"), 100);
+        let rows = (0..60).map(|row| format!("{job} {row}\n")).collect::<Vec<_>>().concat();
+        store.print(&run, job, 1, 200, Stream::Stdout, &rows);
+        store.end(&run, job, 1, 2, 1_100);
+    }
+    let mut sim = whole(&store, SMALL);
+    sim.keys("g C");
+    assert!(sim.screen().contains("a/1: exit 2 after 1.0s · cause not recognized"));
+    assert_eq!(rows(&sim).last().unwrap(), "a 59");
+    store.end_run(&run, RunEnd::Complete, 2_000);
+    sim.disk();
+    assert_eq!(rows(&sim).last().unwrap(), "a 59", "{}", sim.screen());
+}
+
 /// Makes a store with a log that contains two groups.
 fn grouped() -> Built {
     let (mut store, run) = (Built::new(), run_id(7));

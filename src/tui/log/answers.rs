@@ -113,9 +113,13 @@ impl Log {
     /// Takes in the likely cause. Returns true if there is one, or if it was not recognized.
     fn take_cause(&mut self, cause: Option<Box<Cause>>, target: Option<Target>) -> bool {
         let is_landing = cause.is_some();
-        if let Some(cause) = cause {
-            self.card = Some(Card { cause, far: Vec::new(), is_open: true });
-            self.follow = target.is_none();
+        let place = match &self.asked {
+            Some((Goal::Cause(address, _), _)) => self.place_at(*address).map(|(place, _)| place),
+            _ => None,
+        };
+        if let Some((cause, place)) = cause.zip(place) {
+            self.card = Some(Card { place, cause, far: Vec::new(), is_open: true });
+            self.follow = target.is_none() && !self.has_headings();
             self.viewport.take();
         } else if target.is_some() {
             self.show_card(false);

@@ -7,10 +7,10 @@ use std::ops::Range;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::{Aim, Log, Pending, Request};
+use super::{Aim, Card, Log, Pending, Request};
 use crate::sanitize::{Progress, plain};
 use crate::tui::motion::Move;
-use crate::tui::msg::{AppEvent, Events};
+use crate::tui::msg::Events;
 
 /// The number of columns of a step sideways.
 const SIDEWAYS: usize = 8;
@@ -132,7 +132,8 @@ impl Log {
         Events::none()
     }
 
-    /// Opens or closes the card with the likely cause. Searches for the cause if it is not known yet.
+    /// Opens or closes the card with the likely cause of the command under the cursor. Searches for
+    /// the cause if it is not known yet.
     pub(in crate::tui) fn toggle_cause(&mut self) -> Events {
         if self.options.header {
             self.keep_rows(|log| log.options.header = false);
@@ -140,15 +141,15 @@ impl Log {
                 return Events::none();
             }
         }
-        match self.card.as_ref().map(|card| card.is_open) {
-            Some(is_open) => {
+        let here = self.current_row().and_then(|row| self.place_at(row.offset));
+        let is_of_card = |card: &&Card| here.is_none_or(|(place, _)| place == card.place);
+        match self.card.as_ref().filter(is_of_card).map(|card| card.is_open) {
+            Some(is_open) if is_open || !self.has_headings() => {
                 self.show_card(!is_open);
                 Events::none()
             }
-            None if self.has_headings() => {
-                AppEvent::status("open a single command to see its likely cause")
-            }
-            None => self.land(),
+            // Among other commands, the rows of the cause may be far away.
+            Some(_) | None => self.land(),
         }
     }
 

@@ -122,6 +122,8 @@ pub struct Frame {
 
 /// The likely cause of a command's failure.
 pub struct Card {
+    /// The command, or the run with a log of its own.
+    pub place: Place,
     /// The cause and its rows.
     pub cause: Box<Cause>,
     /// The rows that belong to the cause but are far from it.

@@ -12,16 +12,18 @@ use std::borrow::Cow;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use super::next_step;
 use crate::cri::Stream;
 use crate::display::{self, Status};
 use crate::join::ShState;
 use crate::log::Row;
 use crate::sanitize::{self, plain};
 use crate::search::{Cause, location};
+use crate::tui::at::name_of;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::log::{Columns, LogRows, Stamps, Times};
 use crate::tui::model::Model;
-use crate::tui::tree::{Item, items_of};
+use crate::tui::tree::{Item, item_of, items_of};
 use crate::tui::widget::{Strip, spent_by};
 
 /// Returns the facts about the cause, for the line above the log.
@@ -58,28 +60,36 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     Strip::new(buffer, line, signs.ellipsis).fill(signs.rule, model.theme.muted);
 }
 
-/// Describes the end of the command: `exit 101 after 34.0s`.
-pub(super) fn ending(model: &Model) -> String {
-    let sh = model.shown().and_then(|item| item.sh());
-    let status = match model.shown() {
-        Some(Item::Sh(_, sh)) => Status::of_sh(sh),
-        Some(Item::Run(run)) => Status::of_run(&run.head),
-        Some(Item::Job(_)) | None => Status::Unknown,
+/// Returns the status of the command of the card, and describes its end: `exit 101 after 34.0s`. In
+/// the document of several commands, it is named: `test/2: exit 101 after 34.0s`.
+pub(super) fn ending(model: &Model) -> (Status, String) {
+    let Some(item) = item(model) else { return (Status::Unknown, String::new()) };
+    let (status, sh) = (next_step::status(&item), item.sh());
+    let exit = sh.and_then(|sh| sh.sh.as_ref()).and_then(display::exit);
+    let exit = exit.unwrap_or_else(|| status.word().into());
+    let named =
+        if model.log.has_headings() { format!("{}: {exit}", name_of(&item.place())) } else { exit };
+    let ending = match sh.and_then(|sh| spent_by(sh, model.now)) {
+        Some(spent) if status == Status::Active => format!("{named} for {spent}"),
+        Some(spent) => format!("{named} after {spent}"),
+        None => named,
     };
-    let exit = sh
-        .and_then(|sh| sh.sh.as_ref())
-        .and_then(display::exit)
-        .unwrap_or_else(|| status.word().into());
-    match sh.and_then(|sh| spent_by(sh, model.now)) {
-        Some(spent) if status == Status::Active => format!("{exit} for {spent}"),
-        Some(spent) => format!("{exit} after {spent}"),
-        None => exit,
-    }
+    (status, ending)
+}
+
+/// Returns the command, or the run, whose cause the card shows.
+fn item(model: &Model) -> Option<Item<'_>> {
+    item_of(model.run.as_ref()?, &model.log.card.as_ref()?.place)
 }
 
 /// Describes the result of the search for the cause: `likely cause · rust`.
 fn what(model: &Model, cause: &Cause) -> String {
-    let is_part = cause.searched_bytes < model.log.window.file_bytes;
+    let log = item(model).and_then(|item| item.sh()?.log.as_ref());
+    let bytes = match log.filter(|_| model.log.has_headings()) {
+        Some(log) => log.bytes,
+        None => model.log.window.file_bytes,
+    };
+    let is_part = cause.searched_bytes < bytes;
     let part = if is_part {
         format!(" in the last {}", display::size(cause.searched_bytes))
     } else {
@@ -110,7 +120,7 @@ fn place(cause: &Cause) -> Option<String> {
 /// Counts the failed commands after the one that is shown: `} 2 more failed below`.
 fn failed_below(model: &Model) -> Option<String> {
     let items = items_of(model.run.as_ref()?);
-    let shown = model.shown().map(|item| item.place());
+    let shown = item(model).map(|item| item.place());
     let after = items.iter().position(|item| Some(item.place()) == shown).map_or(0, |at| at + 1);
     let is_failed = |item: &&Item<'_>| item.sh().is_some_and(|sh| sh.state == ShState::Failed);
     let below = items.iter().skip(after).filter(is_failed).count();

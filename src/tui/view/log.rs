@@ -86,7 +86,8 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     match model.log.cause() {
         Some(cause) => {
             let facts = card::facts(model, cause);
-            draw_facts(model, status, &card::ending(model), &facts, parts.facts, buffer);
+            let (status, ending) = card::ending(model);
+            draw_facts(model, status, &ending, &facts, parts.facts, buffer);
         }
         None => draw_facts(model, status, status.word(), &facts, parts.facts, buffer),
     }
