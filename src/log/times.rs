@@ -103,8 +103,8 @@ impl View<'_> {
         let view = View { end: self.end.min(index.bytes()), ..self };
         let (mut found, mut read) = (Vec::new(), 0_u64);
         for (block, next) in index.blocks_from(from) {
-            let last_us = next.map(|next| next.before_us);
-            let spans_less = match (block.before_us, last_us) {
+            let end_us = next.map(|next| next.before_us);
+            let spans_less = match (block.before_us, end_us) {
                 (_, None) | (None, Some(Some(_))) => false,
                 (_, Some(None)) => true,
                 (Some(first), Some(Some(last))) => last.saturating_sub(first) < least_us,

@@ -169,6 +169,15 @@ impl Groups {
         Some(group)
     }
 
+    /// Returns the number of groups that contain the row at `offset`. A heading is not in its own
+    /// group.
+    #[must_use]
+    pub fn depth(&self, offset: u64) -> usize {
+        let parent = |group: &&Group| self.all.get(group.parent? as usize);
+        let around = std::iter::successors(self.around(offset), parent);
+        around.filter(|group| group.heading != offset).count()
+    }
+
     /// Returns the group whose heading is the row at `offset`.
     #[must_use]
     pub fn headed_by(&self, offset: u64) -> Option<&Group> {

@@ -337,16 +337,19 @@ impl DocumentReader {
     fn known(&self) -> Known {
         let Some(last) = &self.last else { return Known::default() };
         let mut known = self.totals();
-        let mut numbers = Vec::new();
+        let (mut numbers, mut depths) = (Vec::new(), Vec::new());
         for piece in &last.pieces {
             let Piece::Rows(section, rows) = piece else {
                 numbers.push(None);
+                depths.push(0);
                 continue;
             };
             let own = self.log(*section).and_then(|log| log.known().ok()).unwrap_or_default();
             let end = numbers.len() + rows;
             numbers.extend(own.numbers.into_iter().take(*rows));
             numbers.resize(end, None);
+            depths.extend(own.depths.into_iter().take(*rows));
+            depths.resize(end, 0);
             let address = |offset| self.document.address(RowAddress::Row(*section, offset));
             known.heads.extend(own.heads.iter().map(|head| Head { at: address(head.at), ..*head }));
             known.span =
@@ -357,6 +360,6 @@ impl DocumentReader {
                 hits.number = own.zip(self.hits_before(*section)).map(|(own, before)| own + before);
             }
         }
-        Known { numbers, ..known }
+        Known { numbers, depths, ..known }
     }
 }

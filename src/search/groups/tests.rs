@@ -232,6 +232,19 @@ fn nested_folds_hide_their_rows_once() {
 }
 
 #[test]
+fn the_depth_of_a_row_is_the_number_of_groups_around_it() {
+    let section = |at: &str| format!("\x1b[0Ksection_{at}\r\x1b[0K{at}\n");
+    let (start, end) =
+        (|name| section(&format!("start:1:{name}")), |name| section(&format!("end:1:{name}")));
+    let rows = ["a\n", &start("o"), "b\n", &start("i"), "c\n", &end("i"), "d\n", &end("o"), "e\n"];
+    let growing = of_rows(&rows.concat());
+    let groups = groups_of(&growing.log);
+    let window = growing.log.window(crate::log::Anchor::From(0), 20, Tail::Emit).unwrap();
+    let depths: Vec<_> = window.rows.iter().map(|row| groups.depth(row.offset)).collect();
+    assert_eq!(depths, [0, 0, 1, 1, 2, 1, 1, 0, 0], "the end marker of GitLab is after its group");
+}
+
+#[test]
 fn the_row_count_of_a_group_is_available_once_its_rows_are_indexed() {
     let growing = of_rows("a\n::group::b\nc\nd\n::endgroup::\ne\n::group::f\ng\n");
     let (log, groups) = (&growing.log, groups_of(&growing.log));

@@ -195,6 +195,7 @@ impl Log {
             (self.top, self.line) = (0, 0);
         }
         self.known.numbers.clear();
+        self.known.depths.clear();
         self.known.total_rows = self.known.total_rows.filter(|_| !is_other_file);
         self.known.stderr_rows = self.known.stderr_rows.filter(|_| !is_other_file);
         self.take_known(page.known);
@@ -308,7 +309,9 @@ impl Log {
         } else {
             known.numbers
         };
-        self.known = Known { total_rows, stderr_rows, numbers, ..known };
+        let depths =
+            if is_of_window { known.depths } else { std::mem::take(&mut self.known.depths) };
+        self.known = Known { total_rows, stderr_rows, numbers, depths, ..known };
         self.viewport.take();
         self.note_seen();
     }

@@ -238,13 +238,13 @@ impl Log {
     /// Shows the match in a row that is too long for the screen: scrolls sideways, or down within the
     /// lines of the row.
     pub(in crate::tui) fn show_match(&mut self, offset: u64) {
-        let (progress, width) =
-            (self.options.row_filter.progress, usize::from(self.columns().text).max(1));
+        let progress = self.options.row_filter.progress;
         let place = self.window.rows.iter().position(|row| row.offset == offset);
         let found = place
             .and_then(|at| Some((at, self.window.rows.get(at)?)))
             .zip(self.options.search.as_ref());
         let Some(((at, row), query)) = found.filter(|_| progress == Progress::Last) else { return };
+        let width = usize::from(self.text_width(at)).max(1);
         let text = plain(&row.text, progress);
         let Some(mark) = query.marks(&text).into_iter().next() else { return };
         let columns = |range: Range<usize>| text.get(range).unwrap_or_default().width();

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::rows::{Columns, lines_of};
+use super::rows::{Columns, indent, lines_of};
 use super::{Card, Frame, Log, Viewport};
 use crate::log::Row;
 use crate::search::Cause;
@@ -55,6 +55,12 @@ impl Log {
         Columns::new(self.frame.body.width, numbers, self.options.times, !is_whole)
     }
 
+    /// Returns the width of the text of a loaded row.
+    pub(super) fn text_width(&self, index: usize) -> u16 {
+        let width = self.columns().text;
+        width - indent(&self.known.depths, index, width)
+    }
+
     /// Returns the viewport of the loaded rows.
     #[must_use]
     pub fn viewport(&self) -> &Viewport {
@@ -63,19 +69,17 @@ impl Log {
 
     /// Computes the viewport of the loaded rows.
     pub(super) fn new_viewport(&self) -> Viewport {
-        Viewport::new(self.height(), self.window.rows.iter().map(self.lines_of()))
-    }
-
-    /// Returns a function that counts the screen lines of a log row.
-    fn lines_of(&self) -> impl Fn(&Row) -> usize + use<> {
         let is_flat = self.options.is_flat();
-        let width = self.options.wrap.then(|| self.columns().text);
         let (progress, is_interrupted) = (self.options.row_filter.progress, self.is_interrupted);
         let heads: HashSet<u64> = self.known.heads.iter().map(|head| head.at).collect();
-        move |row| {
-            let is_head = is_flat || heads.contains(&row.offset);
-            if is_head { 1 } else { lines_of(row, width, progress, is_interrupted) }
-        }
+        let lines = self.window.rows.iter().enumerate().map(|(index, row)| {
+            if is_flat || heads.contains(&row.offset) {
+                return 1;
+            }
+            let width = self.options.wrap.then(|| self.text_width(index));
+            lines_of(row, width, progress, is_interrupted)
+        });
+        Viewport::new(self.height(), lines)
     }
 
     /// Returns the row under the cursor, on which keys act.

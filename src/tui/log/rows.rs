@@ -45,6 +45,18 @@ const GUTTER: u16 = 2;
 /// all loaded rows on most screens.
 const MAX_ABOVE: usize = 1000;
 
+/// The number of columns by which a row in a group is indented, and the most of them.
+const INDENT: usize = 2;
+const MAX_INDENT: usize = 8;
+
+/// Returns the number of columns by which a row is indented: two per group, at most eight, and at
+/// most a quarter of the width of the text.
+#[must_use]
+pub fn indent(depths: &[usize], index: usize, width: u16) -> u16 {
+    let columns = depths.get(index).map_or(0, |depth| (depth * INDENT).min(MAX_INDENT));
+    u16::try_from(columns).unwrap_or(0).min(width / 4)
+}
+
 /// The rows on screen.
 pub struct LogRows<'a> {
     /// The rows, from the first one on screen.
@@ -53,6 +65,8 @@ pub struct LogRows<'a> {
     pub headings: &'a [Option<Heading>],
     /// The numbers of the rows, from 0, where they are known.
     pub numbers: &'a [Option<u64>],
+    /// For each row, the number of groups that contain it.
+    pub depths: &'a [usize],
     /// The loaded rows before `rows`: a color that they leave switched on is still on.
     pub above: &'a [Row],
     /// The style that the rows before `above` leave switched on.
@@ -99,7 +113,7 @@ impl LogRows<'_> {
             }
             let top = y;
             if let Some(heading) = self.headings.get(index).and_then(Option::as_ref) {
-                self.draw_heading(buffer, body, y, heading, self.at == Some(row.offset));
+                self.draw_heading(buffer, body, y, (index, heading), self.at == Some(row.offset));
                 // Colors and times before a heading do not apply after it.
                 (sanitizer, before) = (Sanitizer::new(self.progress), None);
                 y += 1;
@@ -135,7 +149,7 @@ impl LogRows<'_> {
             } else {
                 Vec::new()
             };
-            y += self.draw_text(buffer, body, y, (row, state.text, &notes), sanitizer);
+            y += self.draw_text(buffer, body, y, index, (row, state.text, &notes), sanitizer);
         }
         y
     }

@@ -83,6 +83,8 @@ pub struct Known {
     pub span: Option<(Time, Time)>,
     /// For each row on the last page, its number in its log, from 0, if known.
     pub numbers: Vec<Option<u64>>,
+    /// For each row on the last page, the number of groups that contain it.
+    pub depths: Vec<usize>,
     /// The rows on the last page that are headings of groups.
     pub heads: Vec<Head>,
     /// The number of rows that match the search.

@@ -290,6 +290,7 @@ impl LogReader {
         Ok(Known {
             span: last.span,
             numbers: self.file.row_numbers(&self.index, &last.rows, self.tail)?,
+            depths: last.rows.iter().map(|row| self.groups.depth(*row)).collect(),
             heads: heads.collect::<Result<_>>()?,
             hits: hits.transpose()?,
             ..Known::default()

@@ -39,6 +39,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         rows: &card.far,
         headings: &[],
         numbers: &[],
+        depths: &[],
         above: &[],
         style: sanitize::Style::default(),
         sideways: 0,

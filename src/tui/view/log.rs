@@ -121,6 +121,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         rows,
         headings: &headings,
         numbers: log.known.numbers.get(log.top..).unwrap_or_default(),
+        depths: log.known.depths.get(log.top..).unwrap_or_default(),
         above,
         style: log.style,
         sideways: log.sideways,

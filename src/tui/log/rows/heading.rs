@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::LogRows;
+use super::{LogRows, indent};
 use crate::display::Status;
 use crate::tui::widget::Strip;
 
@@ -29,7 +29,7 @@ impl LogRows<'_> {
         buffer: &mut Buffer,
         body: Rect,
         y: i32,
-        heading: &Heading,
+        (index, heading): (usize, &Heading),
         is_here: bool,
     ) {
         let Some(y) = u16::try_from(y).ok().filter(|y| (body.y..body.bottom()).contains(y)) else {
@@ -49,7 +49,8 @@ impl LogRows<'_> {
         };
         strip
             .put(sign, theme.accent)
-            .put(if is_here { theme.signs.here } else { " " }, theme.accent);
+            .put(if is_here { theme.signs.here } else { " " }, theme.accent)
+            .skip(indent(self.depths, index, self.columns.text));
         if let Some(status) = heading.status {
             strip.put(theme.signs.status(status), theme.status(status)).skip(1);
         }

@@ -34,6 +34,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
         rows,
         headings: &[],
         numbers: &[],
+        depths: &[],
         above,
         style: sanitize::Style::default(),
         sideways: 0,

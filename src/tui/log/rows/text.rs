@@ -9,7 +9,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::lines::Flow;
 use super::pen::Pen;
-use super::{GUTTER, LogRows};
+use super::{GUTTER, LogRows, indent};
 use crate::log::Row;
 use crate::sanitize::{Sanitizer, Span};
 
@@ -24,21 +24,19 @@ impl LogRows<'_> {
         buffer: &mut Buffer,
         body: Rect,
         y: i32,
+        index: usize,
         (row, bytes, notes): (&Row, &[u8], &[String]),
         sanitizer: &mut Sanitizer,
     ) -> i32 {
-        let lead = (GUTTER + self.columns.number + self.columns.time).min(body.width);
-        let text =
-            Rect { x: body.x + lead, width: self.columns.text.min(body.width - lead), ..body };
+        let indent = indent(self.depths, index, self.columns.text);
+        let lead = (GUTTER + self.columns.number + self.columns.time + indent).min(body.width);
+        let width = self.columns.text - indent;
+        let text = Rect { x: body.x + lead, width: width.min(body.width - lead), ..body };
         let text = text.intersection(buffer.area);
         let columns = if self.wrap { usize::MAX } else { self.columns_looked_at(text.width) };
         let spans = sanitizer.row_within(bytes, columns);
         let marks = self.marks(&spans);
-        let flow = self.wrap.then(|| Flow {
-            width: usize::from(self.columns.text).max(1),
-            line: 0,
-            column: 0,
-        });
+        let flow = self.wrap.then(|| Flow { width: usize::from(width).max(1), line: 0, column: 0 });
         let mut pen =
             Pen { buffer, area: text, y, column: 0, from: self.sideways, is_cut: false, flow };
         let mut place = 0;
