@@ -49,6 +49,9 @@ const TICK_IDLE: Duration = Duration::from_secs(30);
 /// does not read its output blocks the loop.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// The time in which the signal of a Ctrl-C for an external program may still arrive after its end.
+const LATE: Duration = Duration::from_secs(1);
+
 /// The longest wait for the worker at the end; it may be reading the database.
 const PARTING: Duration = Duration::from_millis(300);
 
@@ -65,6 +68,7 @@ pub(super) fn run(catalog: Catalog, open: Option<RunSpec>, options: Options) -> 
         is_dirty: true,
         started: Instant::now(),
         drawn_at: None,
+        came_back_at: None,
         other: Other::None,
         owed: Effects::none(),
         is_over: false,
@@ -82,6 +86,8 @@ struct Session {
     started: Instant,
     drawn_at: Option<Instant>,
     other: Other,
+    /// The time at which the last external program ended.
+    came_back_at: Option<Instant>,
     /// The effects to perform once the external program has ended.
     owed: Effects,
     is_over: bool,
@@ -132,6 +138,12 @@ impl Session {
         self.other == Other::OnScreen
     }
 
+    /// Returns true if an external program has just ended. A signal for it may arrive after its end,
+    /// because another thread sends the message.
+    fn is_just_back(&self) -> bool {
+        self.came_back_at.is_some_and(|at| at.elapsed() < LATE)
+    }
+
     /// Returns the time since the last frame, or since the loop began.
     fn since_frame(&self) -> Duration {
         self.drawn_at.unwrap_or(self.started).elapsed()
@@ -155,9 +167,8 @@ impl Session {
             Msg::Returned => self.come_back()?,
             // Ignore keys typed before the external program began to read, and the signal of a
             // Ctrl-C that was meant for that program.
-            Msg::Key(_) | Msg::Mouse(..) | Msg::Signal(SIGINT | SIGQUIT) | Msg::Resumed
-                if self.is_away() =>
-            {
+            Msg::Key(_) | Msg::Mouse(..) | Msg::Resumed if self.is_away() => return Ok(()),
+            Msg::Signal(SIGINT | SIGQUIT) if self.is_away() || self.is_just_back() => {
                 return Ok(());
             }
             Msg::Stop if self.is_away() => return term::stop(),
@@ -273,6 +284,7 @@ impl Session {
         if std::mem::take(&mut self.other) != Other::OnScreen {
             return Ok(());
         }
+        self.came_back_at = Some(Instant::now());
         self.retake(Screen::take_back)?;
         self.threads.gate.open();
         let owed = std::mem::take(&mut self.owed);
