@@ -557,7 +557,7 @@ fn the_full_header_hides_the_card_while_it_is_open() {
     let cause = "▌thread";
     for (keys, has_card) in [("i", false), ("i", true), ("i C", true)] {
         let screen = sim.keys(keys).screen();
-        assert_eq!(screen.contains("likely cause"), has_card, "{keys}: {screen}");
+        assert_eq!(screen.contains("· cause: src/parser.rs"), has_card, "{keys}: {screen}");
         assert_eq!(screen.contains("result   exit 101"), !has_card, "{keys}: {screen}");
         assert!(screen.contains(cause), "{keys}: {screen}");
     }

@@ -11,6 +11,7 @@ use std::borrow::Cow;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
 
 use super::next_step;
 use crate::cri::Stream;
@@ -26,9 +27,16 @@ use crate::tui::model::Model;
 use crate::tui::tree::{Item, item_of, items_of};
 use crate::tui::widget::{Strip, spent_by};
 
-/// Returns the facts about the cause, for the line above the log.
-pub(super) fn facts(model: &Model, cause: &Cause) -> Vec<Option<String>> {
-    vec![Some(what(model, cause)), place(cause), failed_below(model)]
+/// Returns the facts about the cause, for the line above the log. If not all of them fit into
+/// `room` columns, the place in the source takes precedence over the tool.
+pub(super) fn facts(model: &Model, cause: &Cause, room: usize) -> Vec<Option<String>> {
+    let (what, place) = (what(model, cause), place(cause));
+    let named = place.as_ref().map(|place| format!("cause: {place}"));
+    let width = what.width() + place.as_ref().map_or(0, |place| place.width() + 3);
+    match named.filter(|named| width > room && named.width() <= room) {
+        Some(named) => vec![Some(named), failed_below(model)],
+        None => vec![Some(what), place, failed_below(model)],
+    }
 }
 
 /// Draws the rows that belong to the cause but are not beside it, and a line below them.

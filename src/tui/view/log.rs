@@ -25,7 +25,10 @@ use crate::tui::widget::{Strip, command, own_name, span, spent, spent_by};
 const SILENT_MS: i64 = 5000;
 
 /// The width from which a position is written out.
-const WIDE: u16 = 60;
+const WIDE: u16 = 80;
+
+/// The columns of the line of facts other than text: the sign, a separator, and the blanks.
+const AROUND: usize = 7;
 
 /// Returns the heading of the pane: the command line, or the name of the job, run or log.
 pub(super) fn title(model: &Model) -> String {
@@ -85,8 +88,10 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     }
     match model.log.cause() {
         Some(cause) => {
-            let facts = card::facts(model, cause);
             let (status, ending) = card::ending(model);
+            let taken = ending.width() + position(model, parts.facts.width).width() + AROUND;
+            let room = usize::from(parts.facts.width).saturating_sub(taken);
+            let facts = card::facts(model, cause, room);
             draw_facts(model, status, &ending, &facts, parts.facts, buffer);
         }
         None => draw_facts(model, status, status.word(), &facts, parts.facts, buffer),
@@ -271,9 +276,9 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
     [display::reason(&run.head), spent(&run.head, model.now), rows, bytes]
 }
 
-/// Returns the facts about several commands: the number of commands, the number that failed, and
-/// the duration of the job or run.
-fn scroll_facts(model: &Model) -> [Option<String>; 4] {
+/// Returns the facts about several commands: the number of commands, the number that failed, the
+/// duration of the job or run, and the number of rows of all logs.
+fn scroll_facts(model: &Model) -> [Option<String>; 5] {
     let (run, of) = (model.run.as_ref(), model.log.document.as_ref().map(|document| &document.of));
     let shs =
         || run.zip(of).into_iter().flat_map(|(run, of)| jobs(run, of)).flat_map(|job| &job.shs);
@@ -291,7 +296,8 @@ fn scroll_facts(model: &Model) -> [Option<String>; 4] {
     let reason = run
         .filter(|_| failed == 0 && of == Some(&Place::Run))
         .and_then(|run| display::reason(&run.head));
-    [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent]
+    let rows = model.log.known.total_rows.map(display::rows);
+    [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent, rows]
 }
 
 /// Returns the number of rows and the size of the log.
