@@ -18,7 +18,7 @@ use rundown::catalog::{Catalog, RunFilter};
 use rundown::cli::{Arguments, Config, parse};
 use rundown::store::Writer;
 use rundown::time::Time;
-use rundown::tui::keymap::{BINDINGS, Binding, Context};
+use rundown::tui::keymap::{BINDINGS, Binding};
 use rundown::tui::sim::Sim;
 use rundown::tui::theme::Scheme;
 use rundown::tui::{Options, Settings};
@@ -137,14 +137,14 @@ fn keys_are_documented() {
         let keys: Vec<String> =
             binding.keys.iter().map(|key| format!("`{}`", escaped(key))).collect();
         let (label, name) = (escaped(binding.label), binding.action.name());
-        format!("| {} | {label} | `{name}` |\n", keys.join(", "))
+        let table = binding.context.name();
+        format!("| {} | {label} | `{table}` | `{name}` |\n", keys.join(", "))
     };
     let mut tables = String::new();
-    for context in Context::ALL {
-        let (title, name) = (context.title(), context.name());
-        let _ = write!(tables, "\n## {title}: `[keys.{name}]`\n\n");
-        tables += "| key | action | name |\n|---|---|---|\n";
-        tables.extend(BINDINGS.iter().filter(|binding| binding.context == context).map(row));
+    for bindings in BINDINGS.chunk_by(|one, next| one.task == next.task) {
+        let _ = write!(tables, "\n## {}\n\n", bindings[0].task);
+        tables += "| key | action | where | name |\n|---|---|---|---|\n";
+        tables.extend(bindings.iter().map(row));
     }
     let found = read("docs/keys.md");
     check("docs/keys.md", &replaced(&found, "keys", tables.trim()));
