@@ -38,7 +38,7 @@ pub enum Context {
 }
 
 impl Context {
-    /// The contexts with bindings of their own, in the order of the help.
+    /// The contexts with bindings of their own, in the order of a configuration.
     pub const ALL: [Self; 7] = [
         Self::Everywhere,
         Self::Log,
@@ -85,14 +85,14 @@ impl Context {
         }
     }
 
-    /// Returns its heading in the help.
+    /// Returns its name for users.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
             Self::Everywhere => "Everywhere",
             Self::Runs => "Runs",
             Self::RunsFilter => "Run finder",
-            Self::Tree => "Jobs and commands",
+            Self::Tree => "Jobs",
             Self::Log => "Log",
             Self::Prompt => "Prompt",
             Self::Help => "Help",
@@ -106,7 +106,7 @@ impl Context {
 pub struct Binding {
     /// The context in which it applies.
     pub context: Context,
-    /// The heading under which docs/keys.md lists it. Bindings of a task are adjacent in the table.
+    /// The heading under which the help lists it. Bindings of a task are adjacent in the table.
     pub task: &'static str,
     /// The names of the keys; a sequence has blanks: `z a`. Hints show the first single key.
     pub keys: &'static [&'static str],
@@ -130,7 +130,7 @@ const fn bind(
     Binding { context, task, keys, action, label, hint }
 }
 
-/// The table of default bindings, by task, in the order of docs/keys.md.
+/// The table of default bindings, in the order of the help and of docs/keys.md.
 pub static BINDINGS: &[Binding] = {
     use Action as A;
     use Context::{Everywhere, Help, Log, Prompt, Runs, RunsFilter, Tree};
@@ -238,7 +238,9 @@ pub static BINDINGS: &[Binding] = {
         bind(Prompt, "Prompt", &["Up"], A::Older, "previous pattern", ""),
         bind(Prompt, "Prompt", &["Down"], A::Newer, "next pattern", ""),
         bind(Help, "Help", &["Space"], A::PageDown, "page down", ""),
-        bind(Help, "Help", &["q", "?", "Enter"], A::Back, "close the help", "close"),
+        bind(Help, "Help", &["/"], A::Search, "search the keys", "search"),
+        bind(Help, "Help", &["Esc"], A::Back, "clear search, go back", ""),
+        bind(Help, "Help", &["q", "?", "Enter"], A::Help, "close the help", "close"),
     ]
 };
 

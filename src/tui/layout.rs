@@ -200,7 +200,7 @@ pub fn log_parts(body: Rect, above: Above) -> LogParts {
 /// Returns the box of the help, with its frame.
 #[must_use]
 pub fn help_box(screen: Rect) -> Rect {
-    centered(screen, 72, screen.height.saturating_sub(2).max(4))
+    centered(screen, 100, screen.height.saturating_sub(2).max(4))
 }
 
 /// Returns the panes and their widths, without the columns between them.

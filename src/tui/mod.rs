@@ -9,11 +9,11 @@
 //!                                       └── worker, watch, external, terminal ◄───────┘
 //! ```
 //!
-//! * [`log`], [`runs`] and [`tree`] own the panes. `app` handles their events that concern other
-//!   panes.
+//! * [`log`], [`runs`] and [`tree`] own the panes, [`help`] the list of keys. `app` handles events of
+//!   the panes that concern other panes.
 //! * [`msg`], [`model`], [`at`], [`document`], [`prompt`], [`new_runs`], [`wait`], [`update`],
-//!   [`view`], [`widget`], [`layout`], [`keymap`], [`theme`], `app`, `motion` and the panes are
-//!   pure: no I/O, clock, environment or lock.
+//!   [`view`], [`widget`], [`layout`], [`keymap`], [`theme`], [`help`], `app`, `motion` and the
+//!   panes are pure: no I/O, clock, environment or lock.
 //! * `worker` owns the catalog and the open document (`reader`). It also searches for runs.
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
 //! * `external` hands the terminal to an editor or a pager for a while; `excerpt` is the text that
@@ -29,6 +29,7 @@ mod copies;
 pub mod document;
 mod excerpt;
 mod external;
+pub mod help;
 mod input;
 pub mod keymap;
 pub mod layout;

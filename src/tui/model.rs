@@ -18,6 +18,7 @@ use crate::model::{Phase, RunId};
 use crate::search::Cause;
 use crate::time::Time;
 use crate::tui::at::At;
+use crate::tui::help::{Help, HelpPage};
 use crate::tui::keymap::{Action, Context, Key, Keymap};
 use crate::tui::layout::{self, Layout, Pane, help_box};
 use crate::tui::log::Log;
@@ -28,7 +29,6 @@ use crate::tui::runs::Runs;
 use crate::tui::theme::Theme;
 use crate::tui::tree::{Item, KeptPlace, Tree};
 use crate::tui::wait::Waiting;
-use crate::tui::widget::{HelpRow, help_rows};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
 
@@ -60,8 +60,8 @@ pub struct Model {
     pub behind: Pane,
     /// True if the focused pane fills the whole screen.
     pub zoom: bool,
-    /// The first visible row of the help; `None` while the help is closed.
-    pub help: Option<usize>,
+    /// The help; `None` while it is closed.
+    pub help: Option<Help>,
     /// True if the mouse is captured.
     pub mouse: bool,
     /// The list of runs.
@@ -232,8 +232,9 @@ impl Model {
     /// Returns the context in which keys are looked up now.
     #[must_use]
     pub fn context(&self) -> Context {
-        match (self.help, self.focus) {
+        match (&self.help, self.focus) {
             _ if self.prompt.is_some() => Context::Prompt,
+            (Some(help), _) if help.is_typing => Context::Prompt,
             (Some(_), _) => Context::Help,
             (None, Pane::Runs) if self.runs.is_typing() => Context::RunsFilter,
             (None, Pane::Runs) => Context::Runs,
@@ -254,13 +255,14 @@ impl Model {
         self.key_of(action).map_or_else(|| what.to_owned(), |key| format!("{what}; press {key}"))
     }
 
-    /// Returns the rows of the help; empty while it is closed.
+    /// Returns the keys that the help shows; `None` while it is closed.
     #[must_use]
-    pub fn help_rows(&self) -> Vec<HelpRow> {
-        let first =
+    pub fn help_page(&self) -> Option<HelpPage> {
+        let filter = self.help.as_ref()?.input.value();
+        let context =
             if self.nothing_yet().is_some() { Context::Everywhere } else { self.focus.context() };
-        let lines = self.help.map(|_| self.keymap.help_lines(first)).unwrap_or_default();
-        help_rows(&lines, help_box(self.screen).width, self.theme.signs)
+        let width = help_box(self.screen).width;
+        Some(HelpPage::new(&self.keymap.help(context), filter, width, self.theme.signs))
     }
 
     /// Returns the wait to show while no run is open. A hanging read takes precedence.

@@ -6,10 +6,10 @@ use insta::assert_snapshot;
 use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier};
 use rundown::catalog::Catalog;
-use rundown::tui::keymap::{Action, Context, Keymap, Keys, Rebinding};
+use rundown::tui::keymap::{Action, BINDINGS, Context, Keymap, Keys, Rebinding};
 use rundown::tui::layout::Pane;
 use rundown::tui::log::Times;
-use rundown::tui::msg::{Effect, TerminalRequest};
+use rundown::tui::msg::{Effect, Mouse, TerminalRequest};
 use rundown::tui::sim::Sim;
 use rundown::tui::theme::Scheme;
 use rundown::tui::{Options, Settings};
@@ -124,7 +124,7 @@ fn configured_keys_work_and_are_shown_everywhere() {
 }
 
 #[test]
-fn help_starts_with_the_current_pane_and_scrolls_to_its_end_on_a_small_screen() {
+fn help_starts_with_the_tasks_of_the_pane_and_scrolls_to_its_end_on_a_small_screen() {
     let store = two_runs();
     for (width, height) in [TINY, SMALL, (120, 40), (250, 70)] {
         let mut sim = open(&store, (width, height));
@@ -138,11 +138,118 @@ fn help_starts_with_the_current_pane_and_scrolls_to_its_end_on_a_small_screen() 
         seen.push_str(&sim.screen());
         sim.keys("PageDown");
     }
-    for context in Context::ALL {
-        assert!(seen.contains(context.title()), "{context:?}");
+    for task in BINDINGS.iter().map(|binding| binding.task) {
+        assert!(seen.contains(&format!("│ {task}  ")), "{task}");
     }
+    for (keys, title) in [("Tab ?", "Runs  "), ("Shift-Tab ?", "Jobs  ")] {
+        let lines = help_lines(open(&store, (120, 40)).keys(keys));
+        assert!(lines[0].starts_with(title), "{keys}: {lines:#?}");
+    }
+}
+
+/// Returns the rows inside the box of the help, without blank ones.
+fn help_lines(sim: &mut Sim) -> Vec<String> {
+    let screen = sim.screen();
+    let inside = screen.lines().filter_map(|line| line.split_once("│ ")?.1.split_once('│'));
+    let texts = inside.map(|(text, _)| text.trim().to_owned());
+    texts.filter(|text| !text.is_empty()).collect()
+}
+
+#[test]
+fn the_help_scrolls_both_columns() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    let first = |sim: &mut Sim| {
+        let line = help_lines(sim)[0].clone();
+        let (left, right) = line.split_at(line.char_indices().nth(39).unwrap().0);
+        (left.trim().to_owned(), right.trim().to_owned())
+    };
+    assert_eq!(first(sim.keys("?")), ("Move".into(), "Copy and open".into()));
+    let second = first(sim.keys("j"));
+    assert_eq!(second, ("j, ↓         move down".into(), "y            copy the row".into()));
+    sim.mouse(Mouse::Wheel(1), 5, 5);
+    assert_eq!(first(&mut sim).0, "Ctrl-u       half page up");
+    assert_eq!(first(sim.keys("G k g j")), second);
+    assert!(!sim.keys("G").screen().contains("more below"));
+    assert_eq!(first(sim.keys("Ctrl-u Ctrl-u Ctrl-u Ctrl-u Ctrl-u j")), second);
+}
+
+#[test]
+fn the_help_is_searched_while_a_text_is_typed() {
+    let store = two_runs();
     let mut sim = open(&store, TINY);
-    assert!(sim.keys("Tab ?").screen().lines().nth(2).unwrap().contains("Jobs and commands"));
+    sim.keys("? j j / F A");
+    assert_eq!(last_line(&mut sim), "Enter accept · Esc cancel");
+    sim.keys("i L");
+    let found = help_lines(&mut sim);
+    assert_eq!(
+        found[1..3],
+        ["}            next failed command", "{            previous failed command"]
+    );
+    assert_snapshot!("help_search_40x10", sim.screen());
+    assert_snapshot!("help_search_80x24", sim.keys("Enter").resize(80, 24).screen());
+    assert_eq!(last_line(&mut sim), "/ search · q close");
+    // A search goes on with the typed text. The names of a configuration are found, too.
+    sim.keys("/ Ctrl-u p a g e d o w n");
+    assert!(help_lines(&mut sim)[1].starts_with("PgDn         page down"), "{}", sim.screen());
+    sim.keys("/ q");
+    assert_eq!(help_lines(&mut sim), ["no match; Esc clears the search"]);
+    assert!(sim.screen().contains("─ /pagedown/q "), "{}", sim.screen());
+}
+
+#[test]
+fn escape_clears_the_search_of_the_help_and_then_closes_it() {
+    let store = two_runs();
+    let mut sim = open(&store, SMALL);
+    for keys in ["? / f o l d Esc", "? / f o l d Enter Esc", "? / f o l d Ctrl-c"] {
+        let screen = sim.keys(keys).screen();
+        assert!(screen.contains("│ Move  ") && !screen.contains("/fold"), "{keys}\n{screen}");
+        assert!(!sim.keys("Esc").screen().contains("╭ Keys"), "{keys}");
+    }
+    for close in ["q", "?", "Enter", "F1"] {
+        sim.keys("? / f o l d Enter").keys(close);
+        assert!(!sim.screen().contains("╭ Keys"), "{close} closes it at once");
+        assert!(sim.keys("?").screen().contains("Move"), "and it opens without the search");
+        sim.keys("Esc");
+    }
+    assert!(!sim.others.contains(&Effect::Quit) && sim.model.prompt.is_none());
+}
+
+#[test]
+fn the_help_shows_and_finds_configured_keys() {
+    let store = two_runs();
+    let settings = with_keys(&[
+        (None, Action::NextGap, &["x s", "F9"]),
+        (None, Action::Mark, &[]),
+        (Some(Context::Help), Action::Search, &["Ctrl-f"]),
+        (Some(Context::Help), Action::Back, &["F4"]),
+        (Some(Context::Prompt), Action::Back, &["F3"]),
+    ]);
+    let mut sim = open_with(&store, settings, TINY);
+    assert_eq!(last_line(sim.keys("?")), "Ctrl-f search · q close");
+    sim.keys("/ Ctrl-f x Space s");
+    assert_eq!(help_lines(&mut sim), ["Find", "x s, F9      next longest gap"]);
+    sim.keys("F3 Ctrl-f s e t Space a Space m a r k");
+    assert_eq!(help_lines(&mut sim), ["no match; F3 clears the search"]);
+    assert_eq!(help_lines(sim.keys("Enter")), ["no match; F4 clears the search"]);
+    assert_eq!(help_lines(sim.keys("F4"))[0], "Move");
+}
+
+#[test]
+fn keys_without_effect_in_the_pane_are_dim_and_name_their_pane() {
+    let store = two_runs();
+    let plain = Options { color: false, ascii: true, ..options() };
+    let mut sim = Sim::new(store.catalog(), None, plain, (120, 40), at(120_000));
+    sim.keys("? / f o l l o w");
+    let screen = sim.screen();
+    assert!(screen.is_ascii() && screen.contains("follow the run (jobs)"), "{screen}");
+    let is_dim = |sim: &mut Sim, text: &str| {
+        let styles = sim.styles();
+        styles.lines().any(|line| line.contains("DIM") && line.contains(text))
+    };
+    assert!(is_dim(&mut sim, "follow the run (jobs)") && !is_dim(&mut sim, "follow the output"));
+    sim.keys("Esc Esc Shift-Tab ? / f o l l o w");
+    assert!(is_dim(&mut sim, "follow the output (log)") && !is_dim(&mut sim, "follow the run"));
 }
 
 #[test]

@@ -44,7 +44,7 @@ const TUI: Layers = Layers {
         &["msg"],
         &["excerpt", "input", "prompt", "reader", "term", "watch"],
         &["at", "external", "widget", "worker"],
-        &["log", "runs", "tree"],
+        &["help", "log", "runs", "tree"],
         &["model"],
         &["app", "view"],
         &["update"],

@@ -136,17 +136,29 @@ impl Keymap {
         Hint::joined(hints.collect())
     }
 
-    /// Returns the help: all bindings that have keys, as lines; the current context comes first.
+    /// Returns the help of a context: all bindings that have keys, by task. The tasks that the
+    /// context has bindings of its own for come first, and in each task the keys that apply.
     #[must_use]
-    pub fn help_lines(&self, first: Context) -> Vec<HelpLine<'_>> {
-        let mut contexts = Context::ALL;
-        contexts.sort_by_key(|context| *context != first);
-        let section = |context: Context| {
-            let bound = self.of(context).filter(|bound| !bound.keys.is_empty());
-            let head = [HelpLine::Blank, HelpLine::Heading(context.title())];
-            head.into_iter().chain(bound.map(HelpLine::Keys))
+    pub fn help(&self, context: Context) -> Vec<HelpLine<'_>> {
+        let tasks = self.bound.chunk_by(|one, next| one.binding.task == next.binding.task);
+        let mut tasks: Vec<&[Bound]> = tasks.collect();
+        tasks.sort_by_key(|task| !task.iter().any(|bound| bound.binding.context == context));
+        let lines = tasks.into_iter().flat_map(|task| {
+            let bound = task.iter().filter(|bound| !bound.keys.is_empty());
+            let line = |bound| HelpLine { bound, applies: self.applies(bound, context) };
+            let (here, others): (Vec<_>, Vec<_>) = bound.map(line).partition(|line| line.applies);
+            here.into_iter().chain(others)
+        });
+        lines.collect()
+    }
+
+    /// Returns true if a binding has keys that trigger it in a context, or in its help.
+    fn applies(&self, bound: &Bound, context: Context) -> bool {
+        let is_first = |keys: &Keys| {
+            let mut all = context.reach().iter().flat_map(|context| self.of(*context));
+            all.find(|other| other.keys.iter().any(|other| other.meets(keys))) == Some(bound)
         };
-        contexts.into_iter().flat_map(section).skip(1).collect()
+        bound.binding.context == Context::Help || bound.keys.iter().any(is_first)
     }
 }
 
@@ -185,15 +197,12 @@ impl Hint {
     }
 }
 
-/// A line of the help.
-#[derive(Clone, Copy)]
-pub enum HelpLine<'k> {
-    /// The blank line between two contexts.
-    Blank,
-    /// The title of a context.
-    Heading(&'static str),
-    /// Keys and the description of their action.
-    Keys(&'k Bound),
+/// A line of the help: keys and the description of their action.
+pub struct HelpLine<'k> {
+    /// The binding.
+    pub bound: &'k Bound,
+    /// True if its keys have an effect in the context of the help.
+    pub applies: bool,
 }
 
 #[cfg(test)]
@@ -210,7 +219,7 @@ mod tests {
         assert_eq!(meaning(Context::Tree, "Space"), Does(Action::ToggleFold));
         assert_eq!(meaning(Context::Log, "Space"), Does(Action::PageDown));
         assert_eq!(meaning(Context::Runs, "Space"), Nothing);
-        assert_eq!(meaning(Context::Help, "q"), Does(Action::Back));
+        assert_eq!(meaning(Context::Help, "q"), Does(Action::Help));
         assert_eq!(meaning(Context::Help, "Ctrl-c"), Does(Action::Quit));
         assert_eq!(
             meaning(Context::Tree, "e"),

@@ -6,6 +6,7 @@ use crate::cri::Stream;
 use crate::model::{Phase, RunId};
 use crate::search::Towards;
 use crate::tui::app::{focus, in_log, in_runs, in_tree, show_message};
+use crate::tui::help::Help;
 use crate::tui::keymap::{Action, Context, Key, Keys, Meaning};
 use crate::tui::layout::{self, Pane};
 use crate::tui::log::Log;
@@ -34,6 +35,10 @@ pub(super) fn press(model: &mut Model, key: Key) -> Effects {
         return prompt::press(model, key, action);
     }
     model.message = None;
+    if let Some(help) = model.help.as_mut().filter(|help| help.is_typing) {
+        help.press(key, action);
+        return Effects::none();
+    }
     if action.is_none() && model.context() == Context::RunsFilter {
         return in_runs(model, |runs, height| runs.type_key(key, height));
     }
@@ -106,7 +111,10 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::OpenAll => to_log(model, |log| log.fold_all(true)),
         Action::CloseAll => to_log(model, |log| log.fold_all(false)),
         Action::Follow => follow(model),
-        Action::Search => prompt::open(model, PromptKind::Search),
+        Action::Search => match &mut model.help {
+            Some(help) => flip(&mut help.is_typing),
+            None => prompt::open(model, PromptKind::Search),
+        },
         Action::Filter => prompt::open(model, PromptKind::Filter),
         Action::Goto => prompt::open(model, PromptKind::Goto),
         Action::Mark => prompt::open(model, PromptKind::Mark),
@@ -145,7 +153,10 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::NextSlowest => slowest(model, 1),
         Action::PreviousSlowest => slowest(model, -1),
         Action::Header => in_log(model, Log::toggle_header),
-        Action::Help => help(model),
+        Action::Help => {
+            model.help = if model.help.is_some() { None } else { Some(Help::default()) };
+            Effects::none()
+        }
         Action::Redraw => TerminalRequest::Redraw.into(),
         Action::Mouse => {
             model.mouse = !model.mouse;
@@ -192,15 +203,10 @@ fn flip(switch: &mut bool) -> Effects {
     Effects::none()
 }
 
-fn help(model: &mut Model) -> Effects {
-    model.help = if model.help.is_some() { None } else { Some(0) };
-    Effects::none()
-}
-
 fn go(model: &mut Model, how: Move) -> Effects {
-    if let Some(top) = &mut model.help {
+    if let Some(help) = &mut model.help {
         let height = layout::help_box(model.screen).height.saturating_sub(2);
-        *top = top.saturating_add_signed(how.rows(usize::from(height)));
+        help.top = help.top.saturating_add_signed(how.rows(usize::from(height)));
         return Effects::none();
     }
     match model.focus {
@@ -276,10 +282,12 @@ fn open(model: &mut Model) -> Effects {
     }
 }
 
-/// Goes back one step: closes the help or the card, clears a search or the filter, ends the zoom or
-/// the popup, or moves the focus from the log to the tree and from there to the runs.
+/// Goes back one step: clears the search of the help, closes the help or the card, clears a search
+/// or the filter, ends the zoom or the popup, or moves the focus from the log to the tree and from
+/// there to the runs.
 fn back(model: &mut Model) -> Effects {
-    if model.help.take().is_some() {
+    if let Some(help) = model.help.take() {
+        model.help = help.is_search().then(Help::default);
         return Effects::none();
     }
     if model.focus == Pane::Log && model.log.has_something_to_close() {

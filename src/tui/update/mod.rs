@@ -136,10 +136,10 @@ fn set<T>(slot: &mut T, value: T) -> Effects {
 
 /// Corrects scroll positions after a change of the screen size or of the number of rows.
 fn settle(model: &mut Model) {
-    let rows = model.help_rows().len();
-    if let Some(top) = &mut model.help {
+    let rows = model.help_page().map_or(0, |page| page.height());
+    if let Some(help) = &mut model.help {
         let height = usize::from(help_box(model.screen).height.saturating_sub(2));
-        *top = (*top).min(rows.saturating_sub(height));
+        help.top = help.top.min(rows.saturating_sub(height));
     }
     let _ = in_tree(model, |tree, run| {
         tree.settle(run);

@@ -12,8 +12,8 @@ const WHEEL: isize = 3;
 
 /// Handles a mouse event.
 pub(super) fn act(model: &mut Model, mouse: Mouse, x: u16, y: u16) -> Effects {
-    if let (Some(top), Mouse::Wheel(notches)) = (&mut model.help, mouse) {
-        *top = top.saturating_add_signed(isize::from(notches) * WHEEL);
+    if let (Some(help), Mouse::Wheel(notches)) = (&mut model.help, mouse) {
+        help.top = help.top.saturating_add_signed(isize::from(notches) * WHEEL);
         return Effects::none();
     }
     let Some((pane, body)) = under(model, Position::new(x, y)) else {

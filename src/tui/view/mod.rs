@@ -23,8 +23,8 @@ use crate::tui::msg::Watching;
 use crate::tui::runs::RunsView;
 use crate::tui::tree::TreeList;
 use crate::tui::widget::{
-    Badge, StatusLine, Titled, clear, draw_bars, draw_begun, draw_head, draw_help, draw_hints,
-    draw_lines, draw_prompt, draw_title, spent_ms,
+    Badge, StatusLine, Titled, clear, draw_bars, draw_begun, draw_head, draw_hints, draw_lines,
+    draw_prompt, draw_title, spent_ms,
 };
 
 /// Draws everything.
@@ -57,8 +57,9 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
         draw_slot(model, popup, true, buffer);
     }
     draw_last_row(model, layout, buffer);
-    if let Some(top) = model.help {
-        draw_help(buffer, help_box(model.screen), &model.help_rows(), top, &model.theme);
+    if let (Some(help), Some(page)) = (&model.help, model.help_page()) {
+        let back = model.key_of(Action::Back);
+        page.draw(buffer, help_box(model.screen), help, back.as_deref(), &model.theme);
     }
 }
 

@@ -1,7 +1,6 @@
 //! The widgets: each draws plain data into a buffer, without access to the model as a whole.
 
 mod frame;
-mod help;
 mod hints;
 mod names;
 mod spans;
@@ -9,7 +8,6 @@ mod strip;
 mod title;
 
 pub use frame::{clear, draw_bars, draw_box, draw_head};
-pub use help::{HelpRow, draw_help, help_rows};
 pub use hints::{StatusLine, draw_begun, draw_hints, draw_input, draw_prompt};
 pub use names::{command, own_name};
 pub use spans::{so_far, span, span_ms, spent, spent_by, spent_ms, spent_ms_by};
