@@ -76,8 +76,9 @@ fn a_row_of_exactly_the_width_is_whole_and_a_longer_one_is_marked() {
     let out = |text| [row(Some(Stream::Stdout), text)];
     assert_eq!(lines(&out("123456"), 0, 8), "  123456\n");
     assert_eq!(lines(&out("1234567"), 0, 8), "  12345›\n");
-    assert_eq!(lines(&out("1234567"), 1, 8), "  234567\n");
-    assert_eq!(lines(&out("1234567"), 9, 8), "\n");
+    assert_eq!(lines(&out("1234567"), 1, 8), "  ‹34567\n");
+    assert_eq!(lines(&out("1234567"), 9, 8), "  ‹\n");
+    assert_eq!(lines(&out(""), 9, 8), "\n", "nothing is scrolled out");
 }
 
 #[test]
@@ -86,8 +87,8 @@ fn wide_characters_are_never_halved() {
     assert_eq!(lines(&out("日本語"), 0, 8), "  日本語\n");
     assert_eq!(lines(&out("日本語"), 0, 7), "  日本›\n");
     assert_eq!(lines(&out("a日本語"), 0, 7), "  a日 ›\n");
-    assert_eq!(lines(&out("日本語"), 1, 8), "   本語\n", "half of it is out of sight");
-    assert_eq!(lines(&out("e\u{301}e\u{301}"), 1, 8), "  e\u{301}\n");
+    assert_eq!(lines(&out("日本語"), 1, 8), "  ‹本語\n", "half of it is out of sight");
+    assert_eq!(lines(&out("e\u{301}e\u{301}e\u{301}"), 1, 8), "  ‹e\u{301}\n");
 }
 
 #[test]
