@@ -216,6 +216,7 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, "Copy and open", &["c"], A::CopyCommand, "copy the command", "copy command"),
         bind(Log, "Copy and open", &["v"], A::Edit, "open in $EDITOR", "editor"),
         bind(Log, "Copy and open", &["|"], A::Page, "open in $PAGER", ""),
+        bind(Everywhere, "Runs", &["W"], A::Watch, "toggle watching for runs", ""),
         bind(Everywhere, "Program", &["M"], A::Mouse, "toggle mouse capture", ""),
         bind(Everywhere, "Program", &["Ctrl-l"], A::Redraw, "redraw the screen", ""),
         bind(Everywhere, "Program", &["Ctrl-z"], A::Suspend, "suspend rundown", ""),

@@ -64,7 +64,7 @@ fn the_option_takes_precedence_over_the_variable_and_the_variable_over_the_home(
 
 #[test]
 fn the_printed_configuration_is_a_file_with_the_same_settings() {
-    let home = home("theme = { name = \"dark\", bad = \"bold #ff8787\" }\nkeys.wrap = \"W\"\n");
+    let home = home("theme = { name = \"dark\", bad = \"bold #ff8787\" }\nkeys.wrap = \"X\"\n");
     let printed = stdout(home.path(), &["config"], 0);
     assert!(
         printed.contains("\nname = \"dark\"") && printed.contains("\nbad = \"bold #ff8787\""),

@@ -48,6 +48,22 @@ fn each_new_run_is_opened_as_soon_as_it_begins() {
 }
 
 #[test]
+fn a_key_switches_watching_on_and_off() {
+    let mut store = running();
+    let mut sim = Sim::new(store.catalog(), None, options(), SMALL, at(120_000));
+    passed_run(&mut store, &run_id(2), 60_000);
+    sim.keys("W");
+    assert!(sim.screen().contains("switching to each new run"), "{}", sim.screen());
+    assert_eq!(open_run(sim.disk()), Some("00000001"), "a run from before the key is not new");
+    passed_run(&mut store, &run_id(3), 70_000);
+    assert_eq!(open_run(sim.disk()), Some("00000003"));
+    sim.keys("W");
+    assert!(sim.screen().contains("staying at this run"), "{}", sim.screen());
+    passed_run(&mut store, &run_id(4), 80_000);
+    assert_eq!(open_run(sim.disk()), Some("00000003"));
+}
+
+#[test]
 fn only_runs_that_match_the_filter_are_opened() {
     let mut store = Built::new();
     let filter = RunFilter { ref_name: Some("main".into()), ..RunFilter::default() };
@@ -68,7 +84,7 @@ fn watch_switches_to_new_runs_in_a_terminal() {
     let session = Session::start_with(&store, &["--watch"], &[]);
     session.shown.wait_for_text("the first row");
     passed_run(&mut store, &run_id(2), 60_000);
-    session.shown.wait_for_text("nothing to be done");
+    session.shown.wait_for_text("✓ passed");
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.shown.wait_for_text("passed 00000002");
@@ -76,7 +92,7 @@ fn watch_switches_to_new_runs_in_a_terminal() {
     let session = Session::start_with(&store, &["--watch", "--ref", "dev"], &[]);
     session.shown.wait_for_text("no run matches --repo and --ref yet");
     update(&store, "ref_name = 'refs/heads/dev'");
-    session.shown.wait_for_text("nothing to be done");
+    session.shown.wait_for_text("✓ passed");
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
 }

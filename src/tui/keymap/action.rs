@@ -165,6 +165,8 @@ actions! {
     Help = "help",
     /// Show or hide the full header.
     Header = "header",
+    /// Switch to each new run, or no longer.
+    Watch = "watch",
     /// Redraw the screen.
     Redraw = "redraw",
     /// Capture or release the mouse.

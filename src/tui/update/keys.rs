@@ -12,10 +12,17 @@ use crate::tui::layout::{self, Pane};
 use crate::tui::log::Log;
 use crate::tui::model::Model;
 use crate::tui::motion::Move;
-use crate::tui::msg::{Effect, Effects, Events, ExternalRequest, Fold, TerminalRequest};
+use crate::tui::msg::{
+    Effect, Effects, Events, ExternalRequest, Fold, TerminalRequest, WorkerRequest,
+};
+use crate::tui::new_runs::NewRuns;
 use crate::tui::prompt::PromptKind;
 use crate::tui::runs::{Runs, StepKind};
 use crate::tui::tree::{Tree, telling_place};
+
+/// The messages about the mouse.
+const MOUSE_ON: &str = "mouse on: a click selects, the wheel scrolls";
+const MOUSE_OFF: &str = "mouse off: the terminal selects text";
 
 /// Handles a key press.
 pub(super) fn press(model: &mut Model, key: Key) -> Effects {
@@ -158,8 +165,10 @@ fn act(model: &mut Model, action: Action) -> Effects {
             Effects::none()
         }
         Action::Redraw => TerminalRequest::Redraw.into(),
+        Action::Watch => watch(model),
         Action::Mouse => {
             model.mouse = !model.mouse;
+            model.message = Some(if model.mouse { MOUSE_ON } else { MOUSE_OFF }.into());
             TerminalRequest::CaptureMouse(model.mouse).into()
         }
         Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page
@@ -225,6 +234,18 @@ fn go_in_log(model: &mut Model, how: Move) -> Effects {
         model.tree.chosen = false;
     }
     in_log(model, |log| log.go(how))
+}
+
+/// Switches to each run that begins from now on, or no longer.
+fn watch(model: &mut Model) -> Effects {
+    if model.new_runs.take().is_some() {
+        return show_message(model, "staying at this run");
+    }
+    model.new_runs = Some(NewRuns::default());
+    let mut effects = show_message(model, "switching to each new run");
+    // The runs that are known by then are not new.
+    effects.extend(WorkerRequest::Load(model.wanted.clone()));
+    effects
 }
 
 /// Opens a run beside the open one.
