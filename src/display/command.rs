@@ -1,5 +1,7 @@
 //! A command line, its exit status and its resource usage as short text.
 
+use std::borrow::Cow;
+
 use super::{duration, size};
 use crate::join::ShNode;
 use crate::model::Sh;
@@ -50,8 +52,34 @@ pub fn memory(sh: &Sh) -> Option<String> {
 /// does more than set up the shell. Sanitized.
 #[must_use]
 pub fn command(sh: &Sh) -> String {
+    first_line(without_preamble(&shell_line(sh)))
+}
+
+/// Returns a whole command as a user would type it: its argv quoted for a shell, or its script.
+/// Untrusted text.
+#[must_use]
+pub fn shell_line(sh: &Sh) -> Cow<'_, str> {
     let typed = sh.argv().map(|argv| typed(argv.iter().map(String::as_str)));
-    first_line(typed.as_deref().unwrap_or(without_preamble(&sh.cmd)))
+    typed.map_or(Cow::Borrowed(&sh.cmd), Cow::Owned)
+}
+
+/// Returns a command that changes to its directory first: `cd DIR && COMMAND`. Returns `None` if
+/// the directory is unknown. Untrusted text.
+///
+/// A script of several commands is put into a subshell: if `cd` fails, none of them runs, and
+/// `exit` does not end the user's shell.
+#[must_use]
+pub fn in_directory(sh: &Sh) -> Option<String> {
+    let cwd = sh.cwd.as_deref().filter(|cwd| !cwd.is_empty())?;
+    let (dir, line) = (shlex::try_quote(cwd).ok()?, shell_line(sh));
+    let command = line.trim_end();
+    let rest = command.replace("&&", "").replace(">&", "");
+    let is_list = rest.contains("||") || rest.contains(['\n', ';', '&']);
+    Some(if is_list && sh.argv().is_none() {
+        format!("cd {dir} && (\n{command}\n)")
+    } else {
+        format!("cd {dir} && {command}")
+    })
 }
 
 /// Removes the lines at the start of a script that only set up the shell. Returns the whole script
@@ -121,5 +149,27 @@ mod tests {
         ] {
             assert_eq!(command(&sh(cmd)), text);
         }
+    }
+
+    #[test]
+    fn a_command_runs_in_its_directory_or_not_at_all() {
+        let in_dir = |cwd: &str, cmd: &str| {
+            let (origin, cwd) = (Origin::Call, Some(cwd.to_owned()));
+            in_directory(&Sh { origin, cmd: cmd.into(), cwd, ..Sh::default() })
+        };
+        for (cwd, cmd, text) in [
+            ("/src", r#"["make","a b"]"#, "cd /src && make 'a b'"),
+            ("/a b", r#"["sh","-c","a\nb; c"]"#, "cd '/a b' && sh -c 'a\nb; c'"),
+            ("/src", "make && ./a 2>&1 | tee b", "cd /src && make && ./a 2>&1 | tee b"),
+            ("/src", "a || b", "cd /src && (\na || b\n)"),
+            ("/src", "a; exit 3", "cd /src && (\na; exit 3\n)"),
+            ("/src", "a &", "cd /src && (\na &\n)"),
+            ("/src", "set -e\nmake\n", "cd /src && (\nset -e\nmake\n)"),
+            ("/src", "make\n", "cd /src && make"),
+        ] {
+            assert_eq!(in_dir(cwd, cmd).as_deref(), Some(text));
+        }
+        assert_eq!(in_dir("", "make"), None);
+        assert_eq!(in_directory(&Sh { cmd: "make".into(), ..Sh::default() }), None);
     }
 }

@@ -10,7 +10,10 @@ mod run;
 mod status;
 mod units;
 
-pub use command::{command, cpu, exit, exit_in_short, first_line, log_name, memory, typed};
+pub use command::{
+    command, cpu, exit, exit_in_short, first_line, in_directory, log_name, memory, shell_line,
+    typed,
+};
 pub use findings::{finding, finding_with_place, missing, place};
 pub use run::{ended, reason, revision, short_ref};
 pub use status::Status;

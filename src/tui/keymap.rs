@@ -214,6 +214,7 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, "Copy and open", &["y"], A::CopyRow, "copy the row", ""),
         bind(Log, "Copy and open", &["Y"], A::CopyRows, "copy the log", ""),
         bind(Log, "Copy and open", &["c"], A::CopyCommand, "copy the command", "copy command"),
+        bind(Log, "Copy and open", &["D"], A::CopyInDirectory, "copy command with cd", ""),
         bind(Log, "Copy and open", &["v"], A::Edit, "open in $EDITOR", "editor"),
         bind(Log, "Copy and open", &["|"], A::Page, "open in $PAGER", ""),
         bind(Everywhere, "Runs", &["W"], A::Watch, "toggle watching for runs", ""),

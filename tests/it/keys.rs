@@ -271,7 +271,7 @@ fn a_screen_opens_with_the_configured_options() {
 #[test]
 fn secure_mode_starts_no_other_programs() {
     let store = two_runs();
-    for keys in ["y", "Y", "c", "v", "|"] {
+    for keys in ["y", "Y", "c", "D", "v", "|"] {
         let mut free = open(&store, SMALL);
         let mut secure = open_with(&store, Settings { secure: true, ..Settings::default() }, SMALL);
         let message = last_line(secure.keys(keys));

@@ -7,6 +7,7 @@ use insta::assert_snapshot;
 use rundown::catalog::Catalog;
 use rundown::tui::Options;
 use rundown::tui::at::At;
+use rundown::tui::msg::{Effect, Msg, TerminalRequest};
 use rundown::tui::sim::Sim;
 use tempfile::TempDir;
 
@@ -163,6 +164,34 @@ fn a_filter_shows_matching_rows_with_their_numbers_and_context() {
     assert_eq!(rows(&mut sim)[..2], [" 10 row 10", " 20 row 20"]);
     typed(&mut sim, "&", "nowhere");
     assert!(sim.screen().contains("no row matches the filter"));
+}
+
+#[test]
+fn under_a_filter_copying_and_opening_report_that_they_take_all_rows() {
+    let log = numbered(1_204);
+    let mut sim = log.open(SMALL);
+    assert!(last_line(sim.keys("Y")).ends_with("copied 10.1 KiB"), "{}", last_line(&mut sim));
+    typed(&mut sim, "&", "needle");
+    let unfiltered = |sim: &mut Sim, filtered: &str| {
+        let message = last_line(sim.keys("Y"));
+        assert!(message.contains(&format!("copied all 1204 rows, {filtered}")), "{message}");
+        let Some(Effect::Terminal(TerminalRequest::Copy(text))) = sim.others.pop() else {
+            panic!("nothing copied")
+        };
+        assert!(text.starts_with("row 1\nrow 2\n"));
+        let message = last_line(sim.keys("v").send(Msg::Ready));
+        assert!(message.contains(&format!("opened unfiltered rows, {filtered}")), "{message}");
+    };
+    unfiltered(&mut sim, "not only the 48 filtered");
+    unfiltered(sim.keys("+"), "not only the filtered ones");
+    unfiltered(sim.keys("Esc 2"), "not only the filtered ones");
+    let message = last_line(sim.keys("0 v").send(Msg::Ready));
+    assert!(!message.contains("opened"), "{message}");
+    let other = numbered(10_000);
+    let mut sim = other.open(SMALL);
+    typed(&mut sim, "&", "needle");
+    let message = last_line(sim.keys("Y"));
+    assert!(message.contains("copied only the first 72.2 KiB, unfiltered"), "{message}");
 }
 
 #[test]

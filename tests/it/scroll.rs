@@ -5,6 +5,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 use proptest::prelude::*;
+use rundown::catalog::{Catalog, RunSpec};
 use rundown::cri::Stream;
 use rundown::join::Place;
 use rundown::log::{LogFile, Tail};
@@ -15,8 +16,8 @@ use rundown::tui::layout::Pane;
 use rundown::tui::msg::{Effect, ExternalRequest, TerminalRequest};
 use rundown::tui::sim::Sim;
 
-use crate::support::built::{Built, failed_run, run_id};
-use crate::support::screen::{HUGE, LARGE, SMALL, TINY, open};
+use crate::support::built::{Built, at, failed_run, run_id};
+use crate::support::screen::{HUGE, LARGE, SMALL, TINY, open, options};
 
 const SIZES: [(u16, u16); 4] = [TINY, SMALL, LARGE, HUGE];
 
@@ -305,6 +306,45 @@ fn without_a_known_cause_the_end_of_the_command_is_shown_and_stays() {
     store.end_run(&run, RunEnd::Complete, 2_000);
     sim.disk();
     assert_eq!(rows(&sim).last().unwrap(), "a 59", "{}", sim.screen());
+}
+
+#[test]
+fn a_command_is_copied_as_typed_in_a_shell_and_with_its_directory() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    store.begin(&run, &["a"], 0);
+    for (n, command) in
+        (1..).zip([r#"["sh","-c","echo \"$1\""]"#, "set -e\n\tmake \x1b[2J\nmake install\n"])
+    {
+        store.start(&run, "a", n, command, i64::from(n));
+        store.end(&run, "a", n, 0, i64::from(n) + 10);
+    }
+    let mut sim = whole(&store, SMALL);
+    let mut copied = |keys: &str| {
+        let Some(Effect::Terminal(TerminalRequest::Copy(text))) = sim.keys(keys).others.pop()
+        else {
+            panic!("nothing copied")
+        };
+        (text, sim.model.message.clone().unwrap())
+    };
+    let (command, with_directory) =
+        ("copied the command".to_owned(), "copied the command with its directory".to_owned());
+    assert_eq!(copied("g c"), (r#"sh -c 'echo "$1"'"#.into(), command.clone()));
+    assert_eq!(copied("D"), (r#"cd /src && sh -c 'echo "$1"'"#.into(), with_directory.clone()));
+    let script = "set -e\n\tmake ␛[2J\nmake install";
+    assert_eq!(copied("] c"), (script.into(), command));
+    assert_eq!(copied("D"), (format!("cd /src && (\n{script}\n)"), with_directory));
+}
+
+#[test]
+fn without_a_known_directory_the_command_is_copied_alone() {
+    let dir = crate::support::store("quire-v2-live");
+    let (catalog, run) = (Catalog::of_store(dir.path(), None), RunSpec::Id("d61998d3".into()));
+    let mut sim = Sim::new(catalog, Some(run), options(), SMALL, at(0));
+    sim.keys("D");
+    let message = sim.model.message.clone();
+    assert_eq!(message.as_deref(), Some("directory unknown; copied the command alone"));
+    let copied = sim.others.pop();
+    assert!(matches!(copied, Some(Effect::Terminal(TerminalRequest::Copy(_)))), "{copied:?}");
 }
 
 /// Makes a store with a log that contains two groups.

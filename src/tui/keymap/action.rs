@@ -137,6 +137,8 @@ actions! {
     CopyRows = "copy-rows",
     /// Copy the command.
     CopyCommand = "copy-command",
+    /// Copy the command, after a change to its directory.
+    CopyInDirectory = "copy-in-directory",
     /// Open a copy of the log in the editor.
     Edit = "edit",
     /// Show the log in the pager.

@@ -165,8 +165,8 @@ fn commands<'a>(shs: impl Iterator<Item = &'a ShNode> + Clone) -> String {
 /// Wraps the command line, or the script, into at most `most` lines. The last line reports lines
 /// that are left out.
 fn command_lines(sh: &Sh, width: usize, most: usize) -> Vec<HeaderLine> {
-    let typed = sh.argv().map(|argv| display::typed(argv.iter().map(String::as_str)));
-    let text = typed.as_deref().unwrap_or(&sh.cmd).trim_end();
+    let whole = display::shell_line(sh);
+    let text = whole.trim_end();
     // Read no more of a script than can be shown.
     let shown: String = text.chars().take((most + 1) * width).collect();
     let source_lines = shown.lines().take(most + 1).map(|line| name(line).into_owned());

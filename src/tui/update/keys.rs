@@ -171,16 +171,12 @@ fn act(model: &mut Model, action: Action) -> Effects {
             model.message = Some(if model.mouse { MOUSE_ON } else { MOUSE_OFF }.into());
             TerminalRequest::CaptureMouse(model.mouse).into()
         }
-        Action::CopyRow | Action::CopyRows | Action::CopyCommand | Action::Edit | Action::Page
-            if model.secure =>
-        {
-            show_message(model, external::SECURE)
-        }
-        Action::CopyRow => external::copy_row(model),
-        Action::CopyRows => external::copy_rows(model),
-        Action::CopyCommand => external::copy_command(model),
-        Action::Edit => external::show(model, ExternalRequest::Edit),
-        Action::Page => external::show(model, ExternalRequest::Page),
+        Action::CopyRow => external::pass(model, external::copy_row),
+        Action::CopyRows => external::pass(model, external::copy_rows),
+        Action::CopyCommand => external::pass(model, external::copy_command),
+        Action::CopyInDirectory => external::pass(model, external::copy_in_directory),
+        Action::Edit => external::pass(model, |model| external::show(model, ExternalRequest::Edit)),
+        Action::Page => external::pass(model, |model| external::show(model, ExternalRequest::Page)),
         Action::Suspend => TerminalRequest::Suspend.into(),
         Action::Quit => Effect::Quit.into(),
     }

@@ -11,7 +11,6 @@ mod store;
 
 use std::path::PathBuf;
 
-use crate::display;
 use crate::time::Time;
 use crate::tui::app::{in_log, in_runs, in_tree};
 use crate::tui::layout::{self, help_box};
@@ -58,9 +57,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
             model.runs.drop_steps();
             set(&mut model.store_fault, Some(why))
         }
-        Msg::Copied(text, is_cut) => copied(model, text, is_cut),
+        Msg::Copied(text, is_cut) => external::copied(model, text, is_cut),
         Msg::Reads(path) => reads(model, path),
-        Msg::Ready => set(&mut model.message, None),
+        Msg::Ready => external::ready(model),
         Msg::Returned => Effects::none(),
         Msg::Failed(Work::External, why) => set(&mut model.message, Some(why)),
         Msg::Failed(Work::Log(ticket), why) => in_log(model, |log| log.failed(ticket, why)),
@@ -117,16 +116,6 @@ fn resize(model: &mut Model, width: u16, height: u16) -> Effects {
         runs.reveal_cursor(height);
         Events::none()
     })
-}
-
-fn copied(model: &mut Model, text: String, is_cut: bool) -> Effects {
-    let size = display::size(text.len() as u64);
-    model.message = Some(if is_cut {
-        format!("copied only the first {size} (the limit of a terminal)")
-    } else {
-        format!("copied {size}")
-    });
-    TerminalRequest::Copy(text).into()
 }
 
 fn set<T>(slot: &mut T, value: T) -> Effects {
