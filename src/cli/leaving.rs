@@ -41,7 +41,7 @@ fn state_of(run: &RunNode, ascii: bool) -> String {
     let failed = run.first_failed().filter(|_| head.outcome == Some(Outcome::Failed)).and_then(
         |(_, node)| {
             let sh = node.sh.as_ref()?;
-            Some(format!(", {}: {}", short(&display::command(sh)), display::exit(sh)?))
+            Some(format!(", {}: {}", short(&display::command(sh)), display::exit_explained(sh)?))
         },
     );
     format!(

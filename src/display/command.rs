@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use signal_hook::consts;
+
 use super::{duration, size};
 use crate::join::ShNode;
 use crate::model::Sh;
@@ -19,6 +21,24 @@ pub fn exit(sh: &Sh) -> Option<String> {
     }
 }
 
+/// Returns the usual meaning of the exit code or signal of a command: `command not found`. `None`
+/// if it has no meaning that all programs share.
+#[must_use]
+pub fn exit_meaning(sh: &Sh) -> Option<String> {
+    let meaning = match (sh.signal, sh.exit_code) {
+        (Some(signal), _) => meaning_of_signal(signal).to_owned(),
+        (None, code) => meaning_of_exit(code?),
+    };
+    Some(meaning).filter(|meaning| !meaning.is_empty())
+}
+
+/// Returns how a command ended, with its meaning: `exit 127 (command not found)`.
+#[must_use]
+pub fn exit_explained(sh: &Sh) -> Option<String> {
+    let meaning = exit_meaning(sh).map(|meaning| format!(" ({meaning})")).unwrap_or_default();
+    Some(format!("{}{meaning}", exit(sh)?))
+}
+
 /// Returns a shorter form of [`exit`]: `exit 101`, `SIGKILL`.
 #[must_use]
 pub fn exit_in_short(sh: &Sh) -> Option<String> {
@@ -26,6 +46,42 @@ pub fn exit_in_short(sh: &Sh) -> Option<String> {
         (Some(signal), _) => Some(signal_name(signal)),
         (None, Some(-1)) => Some("killed".into()),
         (None, _) => exit(sh),
+    }
+}
+
+/// Returns the usual meaning of an exit code: of `timeout` (124), of a shell that cannot run a
+/// command (126 and 127), or of a shell whose command was killed by a signal (128 plus its number).
+/// Returns an empty text for other exit codes.
+fn meaning_of_exit(code: i64) -> String {
+    let signal = code.checked_sub(128).and_then(|signal| i32::try_from(signal).ok());
+    match (code, signal.and_then(signal_hook::low_level::signal_name)) {
+        (124, _) => "often a timeout".into(),
+        (126, _) => "not executable".into(),
+        (127, _) => "command not found".into(),
+        (_, Some(name)) => {
+            let meaning = signal.map(meaning_of_signal).filter(|meaning| !meaning.is_empty());
+            meaning.map_or_else(|| name.into(), |meaning| format!("{name}, {meaning}"))
+        }
+        _ => String::new(),
+    }
+}
+
+/// Returns the usual reason for a signal; empty if there is none.
+const fn meaning_of_signal(signal: i32) -> &'static str {
+    match signal {
+        consts::SIGHUP => "terminal closed",
+        consts::SIGINT => "interrupted",
+        consts::SIGILL => "invalid instruction",
+        consts::SIGABRT => "aborted itself",
+        consts::SIGBUS | consts::SIGSEGV => "invalid memory access",
+        consts::SIGFPE => "arithmetic error",
+        consts::SIGKILL => "often out of memory",
+        consts::SIGPIPE => "output closed by its reader",
+        consts::SIGTERM => "asked to stop",
+        consts::SIGXCPU => "CPU time limit",
+        consts::SIGXFSZ => "file size limit",
+        consts::SIGSYS => "forbidden system call",
+        _ => "",
     }
 }
 
@@ -149,6 +205,31 @@ mod tests {
         ] {
             assert_eq!(command(&sh(cmd)), text);
         }
+    }
+
+    #[test]
+    fn exit_codes_and_signals_are_explained() {
+        let exit_code = |code| exit_explained(&Sh { exit_code: Some(code), ..Sh::default() });
+        for (code, text) in [
+            (0, None),
+            (1, Some("exit 1")),
+            (101, Some("exit 101")),
+            (124, Some("exit 124 (often a timeout)")),
+            (126, Some("exit 126 (not executable)")),
+            (127, Some("exit 127 (command not found)")),
+            (128, Some("exit 128")),
+            (137, Some("exit 137 (SIGKILL, often out of memory)")),
+            (255, Some("exit 255")),
+            (-1, Some("exit -1 (killed by a signal)")),
+            (i64::MIN, Some("exit -9223372036854775808")),
+        ] {
+            assert_eq!(exit_code(code).as_deref(), text);
+        }
+        let signal =
+            |signal| exit_explained(&Sh { signal: Some(signal), ..Sh::default() }).unwrap();
+        assert_eq!(signal(consts::SIGSEGV), "killed by SIGSEGV (invalid memory access)");
+        assert_eq!(signal(consts::SIGUSR1), "killed by SIGUSR1");
+        assert_eq!(signal(64), "killed by signal 64");
     }
 
     #[test]

@@ -11,8 +11,8 @@ mod status;
 mod units;
 
 pub use command::{
-    command, cpu, exit, exit_in_short, first_line, in_directory, log_name, memory, shell_line,
-    typed,
+    command, cpu, exit, exit_explained, exit_in_short, exit_meaning, first_line, in_directory,
+    log_name, memory, shell_line, typed,
 };
 pub use findings::{finding, finding_with_place, missing, place};
 pub use run::{ended, reason, revision, short_ref};

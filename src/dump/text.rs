@@ -104,7 +104,7 @@ fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> String {
         Some(node.n.to_string()),
         Some(sh.map_or_else(|| display::log_name(node), display::command)),
         sh.and_then(|sh| display::lasted(sh.started_at, sh.finished_at)),
-        sh.and_then(display::exit),
+        sh.and_then(display::exit_explained),
         display::missing(head, node).map(|missing| format!("({missing})")),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")

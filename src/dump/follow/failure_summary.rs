@@ -24,7 +24,7 @@ pub(super) fn of(run: &RunNode) -> Option<FailureSummary> {
     let (job, sh) = run.first_failed()?;
     let place = display::place(&Place::Sh(job.job.id.clone(), sh.n)).unwrap_or_default();
     let command = sh.sh.as_ref().map(display::command);
-    let how = sh.sh.as_ref().and_then(display::exit);
+    let how = sh.sh.as_ref().and_then(display::exit_explained);
     let words: Vec<String> = [Some(place), command, how].into_iter().flatten().collect();
     let nothing = if sh.log.is_some() { "no output" } else { "the log is missing" };
     let (what, rows) = cause_of(sh).unwrap_or((nothing, Vec::new()));

@@ -296,7 +296,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             .unwrap_or_default();
         let ended = ended(
             Status::of_sh(node),
-            sh.and_then(display::exit),
+            sh.and_then(display::exit_explained),
             sh.and_then(|sh| display::lasted(sh.started_at, sh.finished_at)),
         );
         let place = match &source.key {

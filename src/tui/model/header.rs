@@ -59,7 +59,7 @@ impl Model {
                     self.times(sh.started_at, sh.finished_at, node.state == ShState::Running, width)
                 }),
             ),
-            ("result", sh.and_then(display::exit)),
+            ("result", sh.and_then(display::exit_explained)),
             ("usage", sh.and_then(used)),
             ("output", self.wrote()),
             ("missing", missing),

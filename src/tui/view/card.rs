@@ -35,8 +35,14 @@ pub(super) fn facts(model: &Model, cause: &Cause, room: usize) -> Vec<Option<Str
     let width = what.width() + place.as_ref().map_or(0, |place| place.width() + 3);
     match named.filter(|named| width > room && named.width() <= room) {
         Some(named) => vec![Some(named), failed_below(model)],
+        // Without a known cause, the exit status explains the most.
+        None if cause.at.is_none() => vec![meaning(model), Some(what), failed_below(model)],
         None => vec![Some(what), place, failed_below(model)],
     }
+}
+
+fn meaning(model: &Model) -> Option<String> {
+    display::exit_meaning(item(model)?.sh()?.sh.as_ref()?)
 }
 
 /// Draws the rows that belong to the cause but are not beside it, and a line below them.

@@ -9,7 +9,7 @@ use super::extent::Extent;
 use super::{card, draw_texts, header, heading, next_step};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
-use crate::model::Phase;
+use crate::model::{Phase, Sh};
 use crate::sanitize::{Progress, name};
 use crate::search::Cause;
 use crate::tui::document::{Section, jobs};
@@ -251,23 +251,22 @@ fn silence(model: &Model) -> Option<String> {
     (silent_ms >= SILENT_MS).then(|| format!("silent for {}", display::duration(silent_ms)))
 }
 
-fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 9] {
+fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 10] {
     let head = model.run.as_ref().map(|run| &run.head);
     let missing = head.and_then(|head| display::missing(head, sh)).filter(|_| sh.log.is_some());
     let [rows, bytes] = log_facts(model);
-    let exit = sh.sh.as_ref().and_then(display::exit);
-    let (cpu, memory) =
-        (sh.sh.as_ref().and_then(display::cpu), sh.sh.as_ref().and_then(display::memory));
+    let of_sh = |fact: fn(&Sh) -> Option<String>| sh.sh.as_ref().and_then(fact);
     [
-        exit,
+        of_sh(display::exit),
+        of_sh(display::exit_meaning),
         missing,
         spent_by(sh, model.now),
         silence(model),
         rows,
         bytes,
         started(model, sh),
-        cpu,
-        memory,
+        of_sh(display::cpu),
+        of_sh(display::memory),
     ]
 }
 
