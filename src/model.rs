@@ -188,6 +188,8 @@ pub struct Sh {
     pub lost_bytes: Option<i64>,
     /// The length of its log when the log was closed, in bytes.
     pub log_bytes: Option<i64>,
+    /// The reason why it could not be started, if its recorder stored one.
+    pub start_error: Option<String>,
 }
 
 impl Sh {

@@ -21,15 +21,23 @@ pub fn exit(sh: &Sh) -> Option<String> {
     }
 }
 
-/// Returns the usual meaning of the exit code or signal of a command: `command not found`. `None`
-/// if it has no meaning that all programs share.
+/// Returns the reason why a command could not be started, or the usual meaning of its exit code or
+/// signal: `command not found`. `None` if it has no meaning that all programs share. Sanitized.
 #[must_use]
 pub fn exit_meaning(sh: &Sh) -> Option<String> {
-    let meaning = match (sh.signal, sh.exit_code) {
-        (Some(signal), _) => meaning_of_signal(signal).to_owned(),
-        (None, code) => meaning_of_exit(code?),
+    let meaning = match (not_started(sh), sh.signal, sh.exit_code) {
+        (Some(why), ..) => why,
+        (None, Some(signal), _) => meaning_of_signal(signal).to_owned(),
+        (None, None, code) => meaning_of_exit(code?),
     };
     Some(meaning).filter(|meaning| !meaning.is_empty())
+}
+
+/// Returns the reason why a command could not be started: `could not be started: No such file or
+/// directory`. Sanitized.
+#[must_use]
+pub fn not_started(sh: &Sh) -> Option<String> {
+    sh.start_error.as_ref().map(|why| format!("could not be started: {}", name(why)))
 }
 
 /// Returns how a command ended, with its meaning: `exit 127 (command not found)`.

@@ -12,7 +12,7 @@ mod units;
 
 pub use command::{
     command, cpu, exit, exit_explained, exit_in_short, exit_meaning, first_line, in_directory,
-    log_name, memory, shell_line, typed,
+    log_name, memory, not_started, shell_line, typed,
 };
 pub use findings::{finding, finding_with_place, missing, place};
 pub use run::{ended, reason, revision, short_ref};

@@ -94,6 +94,8 @@ struct ShJson<'a> {
     max_rss_bytes: Option<i64>,
     /// The number of bytes of output that are missing from the log.
     lost_bytes: Option<i64>,
+    /// The reason why the command could not be started.
+    start_error: Option<&'a str>,
     has_row: bool,
     /// `null` if the command has neither a row nor a log, only events.
     join: Option<&'static str>,
@@ -205,6 +207,7 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         cpu_ms: sh.and_then(|sh| sh.cpu_ms),
         max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
         lost_bytes: sh.and_then(|sh| sh.lost_bytes),
+        start_error: sh.and_then(|sh| sh.start_error.as_deref()),
         has_row,
         join: (has_row || node.log.is_some()).then_some(node.pairing.as_str()),
         log: node.log.as_ref().map(|log| log_json(printing, log, root)),

@@ -82,11 +82,11 @@ impl Spare {
     }
 }
 
-/// The reason why a command could not be run.
+/// A command that could not be run.
 pub struct NotStarted {
     /// The exit code that a shell would return.
     pub exit_code: i32,
-    /// A message for the user.
+    /// The reason, as the system describes it.
     pub why: String,
 }
 
@@ -122,6 +122,8 @@ pub struct Ended {
     pub is_recorded: bool,
     /// Messages for the user.
     pub warnings: Vec<String>,
+    /// The reason why it could not be run.
+    pub start_error: Option<String>,
 }
 
 /// A running command.
@@ -183,7 +185,7 @@ impl Running {
             }
             Err(error) => {
                 readers.map(Readers::finish);
-                Err(not_started(spawn, &error))
+                Err(not_started(&error))
             }
         }
     }
@@ -208,7 +210,7 @@ impl Running {
             warnings.push(format!("cannot wait for the command: {error}"));
         }
         let exit = exit_of(exit, &mut warnings);
-        Ended { exit, at, is_recorded, warnings }
+        Ended { exit, at, is_recorded, warnings, start_error: None }
     }
 }
 
@@ -245,13 +247,12 @@ fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Ch
     command.spawn()
 }
 
-fn not_started(spawn: &Spawn<'_>, error: &io::Error) -> NotStarted {
-    let program = spawn.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default();
+fn not_started(error: &io::Error) -> NotStarted {
     let exit_code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
-    NotStarted {
-        exit_code,
-        why: format!("cannot run `{}`: {error}", crate::sanitize::name(&program)),
-    }
+    let why = error.to_string();
+    // The number of the error means nothing to most users.
+    let why = why.split_once(" (os error").map_or(why.as_str(), |(why, _)| why).to_owned();
+    NotStarted { exit_code, why }
 }
 
 fn wait_for_exit(pid: u32) -> io::Result<()> {

@@ -7,6 +7,7 @@
 //! all jobs that it needs have passed. Once a stop of the pipeline is requested, the running job
 //! and all pending jobs count as aborted, even if the running command ignored the signal.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
@@ -280,6 +281,7 @@ fn recorded(
         max_rss_bytes: ended.exit.max_rss_bytes,
         lost_bytes: closed.lost_bytes.and_then(integer),
         log_bytes: closed.log_bytes.and_then(integer),
+        start_error: ended.start_error.clone(),
     };
     record.rows.write(move |writer| writer.finish_sh(&start, &end));
     ended
@@ -302,9 +304,14 @@ fn run(
             exit: Exit::without_run(exit_code),
             at: Instant::now(),
             is_recorded: true,
-            warnings: vec![why],
+            warnings: vec![format!("cannot run `{}`: {why}", sanitize::name(&program(spawn)))],
+            start_error: Some(why),
         },
     }
+}
+
+fn program<'a>(spawn: &Spawn<'a>) -> Cow<'a, str> {
+    spawn.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default()
 }
 
 /// Waits until the job's next command can start, and returns its start time. No two starts in a job

@@ -75,6 +75,7 @@ const CALLS: &[ColumnSource] = &[
     ("max_rss_bytes", &["max_rss_bytes"]),
     ("lost_bytes", &["lost_bytes"]),
     ("log_bytes", &["log_bytes"]),
+    ("start_error", &["start_error"]),
 ];
 
 /// The canonical columns that are read from `sh` or `sh_events`.
@@ -92,7 +93,7 @@ const ENDS: &[ColumnSource] =
     &[("finished_at_ms", &["finished_at_ms"]), ("exit_code", &["exit_code"])];
 
 /// The canonical columns of a command.
-const SHS: [&str; 14] = [
+const SHS: [&str; 15] = [
     "run_id",
     "job_id",
     "n",
@@ -107,6 +108,7 @@ const SHS: [&str; 14] = [
     "max_rss_bytes",
     "lost_bytes",
     "log_bytes",
+    "start_error",
 ];
 
 /// Columns of `runs` that some versions have and that do not affect the display of a run.

@@ -96,7 +96,8 @@ const RUN_COLUMNS: &str =
 
 /// The columns that [`sh`] reads.
 pub(super) const SH_COLUMNS: &str = "job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, \
-     exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes";
+     exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes, \
+     start_error";
 
 impl Reader {
     /// Creates a reader. The first reading opens the database, which need not exist before that.
@@ -369,7 +370,7 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
     });
     let sql = format!("SELECT {SH_COLUMNS}, place FROM v_shs WHERE run_id = ?1");
     let placed =
-        |row: &Row<'_>| Ok((integer(row, 13)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
+        |row: &Row<'_>| Ok((integer(row, 14)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
     let mut shs = collect(connection, &sql, [id.as_str()], room, placed)?;
     shs.sort_by_key(|(place, _, sh)| (sh.n.is_none(), place.is_none(), *place, sh.started_at));
     let jobs = jobs.into_iter().map(|(_, job)| job).collect();
@@ -476,6 +477,7 @@ pub(super) fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
         max_rss_bytes: integer(row, 10)?,
         lost_bytes: integer(row, 11)?,
         log_bytes: integer(row, 12)?,
+        start_error: said(row, 13)?,
     })
 }
 

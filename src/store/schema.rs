@@ -21,6 +21,7 @@ const FILES: &[&str] = &[
     include_str!("../../migrations/0002_sh_events.sql"),
     include_str!("../../migrations/0003_sh_calls.sql"),
     include_str!("../../migrations/0004_log_bytes.sql"),
+    include_str!("../../migrations/0005_start_error.sql"),
 ];
 
 /// Returns the newest version.
@@ -132,6 +133,7 @@ mod tests {
                 "1ba62470e19f635c5478991851caf00c7cbecc02c055fa09f5481633727e7d54",
                 "183b6d5b715bf600698baf83add287fcbb5d86a804e2357f3ab9fa7a7d06b668",
                 "b17b1aba5252018e74e6f7fe8cbeda71298e658ae7752fe90df864a2b1f9b3ba",
+                "5281954cb0f6b1bdceb33b2a1ee331040b67dee551647de212d20beef39a0574",
             ]
         );
     }

@@ -102,7 +102,7 @@ pub struct ShStart {
 }
 
 /// The end of a command.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShEnd {
     /// The time at which its log was closed, after the command itself had ended.
     pub finished_at: Time,
@@ -120,6 +120,8 @@ pub struct ShEnd {
     pub lost_bytes: Option<i64>,
     /// The length of its closed log in bytes; `None` without a log.
     pub log_bytes: Option<i64>,
+    /// The reason why it could not be started; `None` if it was started.
+    pub start_error: Option<String>,
 }
 
 impl Writer {
@@ -283,12 +285,13 @@ impl Writer {
         self.transaction(|tx| {
             tx.prepare_cached(
                 "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd,
-                                      signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                      signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes,
+                                      start_error)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT(run_id, job_id, n) DO UPDATE SET
                    signal = excluded.signal, cpu_ms = excluded.cpu_ms,
                    max_rss_bytes = excluded.max_rss_bytes, lost_bytes = excluded.lost_bytes,
-                   log_bytes = excluded.log_bytes",
+                   log_bytes = excluded.log_bytes, start_error = excluded.start_error",
             )?
             .execute(params![
                 run,
@@ -301,7 +304,8 @@ impl Writer {
                 end.cpu_ms,
                 end.max_rss_bytes,
                 end.lost_bytes,
-                end.log_bytes
+                end.log_bytes,
+                end.start_error
             ])?;
             tx.prepare_cached(
                 "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code,
@@ -441,6 +445,7 @@ mod tests {
             max_rss_bytes: None,
             lost_bytes: None,
             log_bytes: Some(70),
+            start_error: None,
         };
         for n in 1..=2 {
             let key = ShKey { run: run.clone(), job: job.clone(), n };

@@ -27,6 +27,18 @@ fn failed_run() -> TempDir {
 }
 
 #[test]
+fn a_command_that_could_not_be_started_has_the_reason() {
+    let dir = TempDir::new().unwrap();
+    stdout(dir.path(), &["record", "--root", "R", "--", "./missing", "--fast"], 127);
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
+    let reason = "exit 127 (could not be started: No such file or directory)";
+    assert!(text.contains(reason), "{text}");
+    let document = json(dir.path(), &["--root", "R", "--once", "--format", "json"], 0);
+    let sh = &document["run"]["jobs"][0]["commands"][0];
+    assert_eq!(sh["start_error"], "No such file or directory");
+}
+
+#[test]
 fn a_run_in_json_has_the_documented_schema() {
     let dir = failed_run();
     let document =

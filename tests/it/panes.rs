@@ -514,6 +514,7 @@ fn costly_run() -> Built {
         max_rss_bytes: Some(512 << 20),
         lost_bytes: None,
         log_bytes: None,
+        start_error: None,
     };
     store.finish(&run, "build", 1, &end);
     store.end_job(&run, "build", JobEnd::Failed(137), 34_200);
@@ -539,6 +540,30 @@ fn the_full_header_shows_all_known_facts() {
         assert_snapshot!(format!("header_{name}"), shown.join("\n"));
     }
     assert_snapshot!("header_80x24_styles", open(&store, SMALL).keys("C i").styles());
+}
+
+#[test]
+fn a_command_that_could_not_be_started_shows_the_reason_in_place_of_rows() {
+    let (mut store, run) = (Built::new(), run_id(7));
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, r#"["./missing"]"#, 100);
+    let end = ShEnd {
+        finished_at: at(110),
+        exit_code: 127,
+        signal: None,
+        cpu_ms: None,
+        max_rss_bytes: None,
+        lost_bytes: None,
+        log_bytes: Some(0),
+        start_error: Some("No such file or directory".into()),
+    };
+    store.finish(&run, "build", 1, &end);
+    store.end_run(&run, RunEnd::Failed("command-failed"), 200);
+    let screen = open(&store, SMALL).screen();
+    let reason = "could not be started: No such file or directory";
+    assert!(screen.contains("exit 127 after 10ms"), "{screen}");
+    assert!(!screen.contains("cause not recognized"), "{screen}");
+    assert!(screen.lines().any(|line| line.ends_with(reason)), "{screen}");
 }
 
 #[test]

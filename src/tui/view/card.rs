@@ -36,13 +36,14 @@ pub(super) fn facts(model: &Model, cause: &Cause, room: usize) -> Vec<Option<Str
     match named.filter(|named| width > room && named.width() <= room) {
         Some(named) => vec![Some(named), failed_below(model)],
         // Without a known cause, the exit status explains the most.
-        None if cause.at.is_none() => vec![meaning(model), Some(what), failed_below(model)],
+        None if cause.at.is_none() => {
+            let sh = item(model).and_then(|item| item.sh()?.sh.as_ref());
+            // A command that never ran has no output that contains a cause.
+            let what = sh.is_none_or(|sh| sh.start_error.is_none()).then_some(what);
+            vec![sh.and_then(display::exit_meaning), what, failed_below(model)]
+        }
         None => vec![Some(what), place, failed_below(model)],
     }
-}
-
-fn meaning(model: &Model) -> Option<String> {
-    display::exit_meaning(item(model)?.sh()?.sh.as_ref()?)
 }
 
 /// Draws the rows that belong to the cause but are not beside it, and a line below them.

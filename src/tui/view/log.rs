@@ -1,6 +1,8 @@
 //! The log's pane: the command line as its heading, a line of facts, and the rows, or the reason
 //! why there are no rows.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
@@ -70,14 +72,17 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         Item::Run(run) => (
             Status::of_run(&run.head),
             run_facts(model, run).to_vec(),
-            why_no_rows(model, ShState::Unknown, "no run log"),
+            why_no_rows(model, ShState::Unknown, "no run log").map(Cow::Borrowed),
         ),
         Item::Sh(_, sh) => (
             Status::of_sh(sh),
             sh_facts(model, sh).to_vec(),
-            why_no_rows(model, sh.state, "the log is missing"),
+            why_no_rows(model, sh.state, "the log is missing").map(|why| {
+                let not_started = sh.sh.as_ref().and_then(display::not_started);
+                not_started.map_or(Cow::Borrowed(why), Cow::Owned)
+            }),
         ),
-        Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(job))),
+        Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(job).into())),
     };
     let notes = model.notes(body.width);
     let parts = model.log.parts(model.log_frame_in(body), nothing.is_some());
@@ -98,7 +103,7 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
     }
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
-        return draw_texts(model, buffer, parts.rows, &[why, &next_step::in_log(model)]);
+        return draw_texts(model, buffer, parts.rows, &[&why, &next_step::in_log(model)]);
     }
     draw_rows(model, parts.rows, buffer);
 }

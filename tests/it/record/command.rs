@@ -163,6 +163,11 @@ fn a_command_that_cannot_run_has_the_exit_code_of_a_shell_and_an_empty_log() {
         store.sql::<i64>("SELECT exit_code FROM sh_events ORDER BY started_at_ms"),
         [127, 126, 126]
     );
+    store.shell("exit 127");
+    assert_eq!(
+        store.sql::<String>("SELECT coalesce(start_error, '-') FROM sh_calls ORDER BY run_id"),
+        ["No such file or directory", "Permission denied", "Permission denied", "-"]
+    );
 }
 
 #[test]

@@ -142,6 +142,7 @@ impl Built {
             max_rss_bytes: None,
             lost_bytes: None,
             log_bytes: None,
+            start_error: None,
         };
         self.finish(run, job, n, &end);
     }
