@@ -15,7 +15,7 @@ pub use command::{
     log_name, memory, not_started, shell_line, typed,
 };
 pub use findings::{finding, finding_with_place, missing, place};
-pub use run::{ended, reason, revision, short_ref};
+pub use run::{ended, reason, revision, short_ref, why_skipped};
 pub use status::Status;
 pub use units::{age, count, duration, grouped, lasted, late, ordinal, rows, seconds, size};
 

@@ -1,7 +1,7 @@
 //! Facts about a run as short text.
 
 use super::{Status, duration};
-use crate::join::RunHead;
+use crate::join::{JobNode, RunHead, RunNode};
 use crate::model::{Outcome, Run};
 use crate::sanitize::name;
 
@@ -45,4 +45,25 @@ pub fn short_ref(run: &Run) -> Option<String> {
 pub fn reason(head: &RunHead) -> Option<String> {
     let stop = || head.run.state.as_ref().filter(|_| head.outcome == Some(Outcome::Stopped));
     head.run.reason.as_ref().or_else(stop).map(|word| name(word).into_owned())
+}
+
+/// The most names of failed jobs in one text.
+const MOST_FAILED: usize = 3;
+
+/// Returns the reason why a job was skipped: `test failed`. Stores contain no needs of jobs. If
+/// several jobs have failed, at least one of them is the reason: `one of lint, test failed`.
+/// Returns `None` if the job was not skipped, or if no job failed. Sanitized.
+#[must_use]
+pub fn why_skipped(run: &RunNode, job: &JobNode) -> Option<String> {
+    job.job.state.as_ref().filter(|word| *word == "skipped")?;
+    let failed = run.jobs.iter().filter(|job| job.outcome == Some(Outcome::Failed));
+    let names: Vec<_> = failed.take(MOST_FAILED + 1).map(|job| name(job.job.id.as_str())).collect();
+    match names.as_slice() {
+        [] => None,
+        [one] => Some(format!("{one} failed")),
+        [some @ .., _] if names.len() > MOST_FAILED => {
+            Some(format!("one of {}, … failed", some.join(", ")))
+        }
+        some => Some(format!("one of {} failed", some.join(", "))),
+    }
 }

@@ -41,7 +41,8 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         if number > 0 || !bare {
             writeln!(out)?;
         }
-        let line = if bare { name(job.job.id.as_str()).into_owned() } else { job_line(job, look) };
+        let line =
+            if bare { name(job.job.id.as_str()).into_owned() } else { job_line(run, job, look) };
         if !line.is_empty() {
             writeln!(out, "{line}")?;
         }
@@ -87,12 +88,13 @@ fn head_line(head: &RunHead, look: &PrintOptions) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn job_line(job: &JobNode, look: &PrintOptions) -> String {
+fn job_line(run: &RunNode, job: &JobNode, look: &PrintOptions) -> String {
     let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
     let words = [
         Some(status_text(Status::of_job(job), look.color)),
         Some(name(job.job.id.as_str()).into_owned()).filter(|id| !id.is_empty()),
         display::lasted(job.job.started_at, finished_at),
+        display::why_skipped(run, job).map(|why| format!("({why})")),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }

@@ -7,6 +7,7 @@ use std::process::Stdio;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use rundown::store::JobEnd;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -36,6 +37,25 @@ fn a_command_that_could_not_be_started_has_the_reason() {
     let document = json(dir.path(), &["--root", "R", "--once", "--format", "json"], 0);
     let sh = &document["run"]["jobs"][0]["commands"][0];
     assert_eq!(sh["start_error"], "No such file or directory");
+}
+
+#[test]
+fn a_skipped_job_names_the_jobs_that_may_have_caused_it() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    store.begin(&run, &["a", "b", "c", "d", "e"], 0);
+    store.end_job(&run, "e", JobEnd::Skipped, 50);
+    for (job, reason) in [
+        ("a", "⊘ skipped  e  (a failed)"),
+        ("b", "⊘ skipped  e  (one of a, b failed)"),
+        ("c", "⊘ skipped  e  (one of a, b, c failed)"),
+        ("d", "⊘ skipped  e  (one of a, b, c, … failed)"),
+    ] {
+        store.start(&run, job, 1, "x", 10);
+        store.end(&run, job, 1, 1, 20);
+        store.end_job(&run, job, JobEnd::Failed(1), 30);
+        let text = stdout(store.root(), &["--root", ".", "--once"], 0);
+        assert!(text.lines().any(|line| line == reason), "{text}");
+    }
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn keys_move_the_selection_in_the_tree_and_fold_jobs() {
     assert!(!sim.screen().contains("build +1"));
     sim.keys("G");
     assert_eq!(selected(&sim), ("deploy".into(), None));
-    assert!(sim.screen().contains("skipped; no command was run"));
+    assert!(sim.screen().contains("skipped because test failed"));
     sim.keys("k l l Enter");
     assert_eq!((selected(&sim), sim.model.focus), (("test".into(), Some(1)), Pane::Log));
 }

@@ -319,8 +319,8 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         self.ended_jobs.push(id.clone());
         let place = Place::Job(id.clone());
         let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
-        let ended =
-            ended(Status::of_job(job), None, display::lasted(job.job.started_at, finished_at));
+        let (status, why) = (Status::of_job(job), display::why_skipped(run, job));
+        let ended = ended(status, why, display::lasted(job.job.started_at, finished_at));
         self.write_message(&format!("{} {ended}", display::place(&place).unwrap_or_default()))?;
         self.notes(run, &place)
     }

@@ -19,12 +19,10 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
         Some(Item::Job(job)) => {
             let status = Status::of_job(job);
             let title = name(job.job.id.as_str()).into_owned();
-            Heading {
-                status: Some(status),
-                title,
-                facts: status.word().into(),
-                ..Heading::default()
-            }
+            let why = model.run.as_ref().and_then(|run| display::why_skipped(run, job));
+            let why = why.map(|why| format!(" because {why}")).unwrap_or_default();
+            let facts = format!("{}{why}", status.word());
+            Heading { status: Some(status), title, facts, ..Heading::default() }
         }
         Some(Item::Run(run)) => Heading {
             is_open: Some(section.is_open),

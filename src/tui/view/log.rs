@@ -82,7 +82,7 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
                 not_started.map_or(Cow::Borrowed(why), Cow::Owned)
             }),
         ),
-        Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(job).into())),
+        Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(model, job))),
     };
     let notes = model.notes(body.width);
     let parts = model.log.parts(model.log_frame_in(body), nothing.is_some());
@@ -216,13 +216,17 @@ fn draw_notes(model: &Model, notes: &[String], area: Rect, buffer: &mut Buffer) 
     }
 }
 
-const fn why_no_command(job: &JobNode) -> &'static str {
-    match (Status::of_job(job), job.phase) {
+fn why_no_command(model: &Model, job: &JobNode) -> Cow<'static, str> {
+    if let Some(why) = model.run.as_ref().and_then(|run| display::why_skipped(run, job)) {
+        return format!("skipped because {why}").into();
+    }
+    let why = match (Status::of_job(job), job.phase) {
         (Status::Skipped, _) => "skipped; no command was run",
         (_, Phase::Queued) => "waiting to start",
         (_, Phase::Active) => "waiting for the first command",
         (_, Phase::Finished | Phase::Unknown) => "no command was run",
-    }
+    };
+    why.into()
 }
 
 /// Draws `✗ failed · exit 101 · 34.0s · 1.2k rows` and, at the right, the position in the log.
