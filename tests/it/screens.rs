@@ -19,7 +19,7 @@ use rundown::tui::sim::Sim;
 use rundown::tui::update::update;
 
 use crate::support::built::{Built, at, passed_run, run_id, two_runs};
-use crate::support::screen::{LARGE, SMALL, TINY, open, options};
+use crate::support::screen::{LARGE, SMALL, TINY, open, open_catalog, options};
 
 /// Makes a store with a run whose only command is running and has printed `rows` rows.
 fn running(rows: usize) -> (Built, RunId) {
@@ -633,6 +633,43 @@ fn new_rows_do_not_move_the_viewport() {
     }
     sim.keys("k j");
     assert_eq!(badge(&mut sim), "live", "the cursor is on the last row again");
+}
+
+#[test]
+fn only_a_log_that_may_grow_is_live_or_paused() {
+    let (mut store, run) = running(100);
+    let mut sim = open(&store, SMALL);
+    store.end(&run, "build", 1, 0, 1_000);
+    store.start(&run, "build", 2, "make install", 1_001);
+    sim.disk();
+    assert_eq!(badge(&mut sim), "live");
+    let state = "● running 2m00s";
+    for keys in ["[", "g", "f [ k"] {
+        assert!(badge(sim.keys(keys)).ends_with(state), "{keys}: {}", badge(&mut sim));
+    }
+    sim.keys("f");
+    assert_eq!(badge(&mut sim), "live");
+    store.print(&run, "build", 2, 1_002, Stream::Stdout, &"x\n".repeat(100));
+    sim.disk().keys("k");
+    assert_eq!(badge(&mut sim), "paused");
+    store.end(&run, "build", 2, 0, 2_000);
+    store.end_run(&run, RunEnd::Complete, 2_000);
+    sim.disk();
+    assert_eq!(badge(&mut sim), "ended");
+}
+
+#[test]
+fn a_log_opened_by_its_path_is_paused_once_it_has_grown() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("some.log");
+    let mut rows = "2026-05-06T12:00:00Z stdout F row\n".repeat(100);
+    fs::write(&path, &rows).unwrap();
+    let mut sim = open_catalog(Catalog::of_path(&path), SMALL);
+    assert!(badge(&mut sim).ends_with("some.log"), "{}", badge(&mut sim));
+    rows.push_str("2026-05-06T12:00:01Z stdout F new\n");
+    fs::write(&path, &rows).unwrap();
+    assert_eq!(badge(sim.disk()), "paused, 1 new row");
+    assert_eq!(badge(sim.keys("G")), "live");
 }
 
 #[test]

@@ -186,7 +186,8 @@ fn draw_texts(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
     draw_lines(buffer, body, lines, &model.theme);
 }
 
-/// Returns the badge for the state of the output; `None` before a run is open.
+/// Returns the badge for the state of the output; `None` before a run is open, and for the ended
+/// log of a run in progress: the title contains the state of the run, which is another one.
 fn badge(model: &Model) -> Option<Badge> {
     let names = || model.log.file_states.iter().map(|(_, state)| state.name);
     if names().any(|name| name == Name::Missing) {
@@ -199,14 +200,22 @@ fn badge(model: &Model) -> Option<Badge> {
         return Some(Badge::Waiting);
     }
     let head = &model.run.as_ref()?.head;
-    let unseen = model.log.unseen();
-    let may_grow = model.log.is_alive || head.phase == Phase::Unknown;
-    let is_reading_above = !model.log.follow && model.log.has_rows() && (may_grow || unseen > 0);
+    let (log, unseen) = (&model.log, model.log.unseen());
+    let is_reading_above = !log.follow && log.has_rows();
     Some(match (head.phase, model.watching) {
-        _ if is_reading_above => Badge::Paused(unseen),
         (Phase::Finished, _) if head.interrupted => Badge::Interrupted,
         (Phase::Finished, _) => Badge::Ended,
+        _ if !log.may_grow() && !is_awaited(model) => return None,
+        // It is unknown if a log that was opened by its path is still written.
+        _ if is_reading_above && !log.is_alive && unseen == 0 => return None,
+        _ if is_reading_above => Badge::Paused(unseen),
         (_, Watching::Polling) => Badge::Polling,
         (_, Watching::Told) => Badge::Live,
     })
+}
+
+/// Returns true if the log on screen has not begun, but may still do so.
+fn is_awaited(model: &Model) -> bool {
+    let status = model.shown().map(|item| next_step::status(&item));
+    status.is_none_or(|status| matches!(status, Status::Queued | Status::Active))
 }
