@@ -673,6 +673,24 @@ fn a_log_opened_by_its_path_is_paused_once_it_has_grown() {
 }
 
 #[test]
+fn a_passed_run_with_a_tolerated_failure_opens_at_its_start() {
+    let (mut store, run) = running(3);
+    store.end(&run, "build", 1, 0, 1_000);
+    store.start(&run, "build", 2, "make lint", 1_001);
+    store.print(&run, "build", 2, 1_002, Stream::Stdout, "a.c:1:1: error: odd\n");
+    let mut sim = open(&store, SMALL);
+    store.end(&run, "build", 2, 1, 2_000);
+    store.end_job(&run, "build", JobEnd::Complete, 2_000);
+    store.end_run(&run, RunEnd::Complete, 2_000);
+    sim.disk();
+    assert_eq!(selected(&sim), ("build".into(), Some(2)), "the selection stays");
+    let mut sim = open(&store, SMALL);
+    assert_eq!(sim.model.tree.at, Some(Place::Run));
+    assert_eq!((sim.model.log.top, sim.model.log.window.at_start), (0, true));
+    assert!(!sim.screen().contains("likely cause"), "{}", sim.screen());
+}
+
+#[test]
 fn moves_while_rows_are_loading_are_not_lost() {
     let (store, _) = running(1_000);
     let mut sim = open(&store, SMALL);

@@ -43,6 +43,7 @@ const fn own_state(head: &RunHead) -> ShState {
     match (head.phase, head.outcome) {
         (Phase::Active, _) => ShState::Running,
         (_, Some(Outcome::Failed)) => ShState::Failed,
+        (_, Some(Outcome::Passed)) => ShState::Passed,
         _ => ShState::Unknown,
     }
 }

@@ -29,7 +29,9 @@ impl Log {
         self.choose_open(&mut document, None);
         let is_failed = state == ShState::Failed && !document.has_headings;
         let failed = document.sections.iter().position(Section::is_failed);
-        let failed = failed.filter(|_| document.has_headings && !is_alive);
+        // A run or a job that has passed has tolerated its failures.
+        let is_at_failure = document.has_headings && !is_alive && state != ShState::Passed;
+        let failed = failed.filter(|_| is_at_failure);
         let failed = failed.map(|at| document.heading_of(at));
         self.replace(Some(document));
         (self.is_alive, self.is_unknown) = (is_alive, is_unknown);

@@ -145,7 +145,8 @@ fn telling_sh(job: &JobNode) -> Option<&ShNode> {
 
 /// Returns the place in a run to show first. In an active run: the running command, else a failure,
 /// else a finding about the run, else the last command. In a finished run: the first failure, else
-/// a finding about the run, else the first command.
+/// a finding about the run, else the first command. If the run passed although a command failed,
+/// the run itself.
 #[must_use]
 pub fn telling_place(run: &RunNode) -> Option<Place> {
     let place = |job: &JobNode, sh: Option<&ShNode>| {
@@ -168,7 +169,12 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
     let failed_job =
         || find_job(|job| job.outcome == Some(Outcome::Failed)).map(|job| place(job, None));
     let failed_sh = || find_sh(ShState::Failed).or_else(|| find_sh(ShState::Interrupted));
-    let failed = || failed_sh().or_else(own_log).or_else(failed_job);
+    // A run that passed has tolerated its failures: they are not what the user looks for.
+    let is_tolerated = run.head.outcome == Some(Outcome::Passed);
+    let failed = || {
+        let failed = failed_sh().or_else(own_log).or_else(failed_job);
+        failed.map(|place| if is_tolerated { Place::Run } else { place })
+    };
     // A finding about the run is shown first if it may explain why the run failed or does not
     // progress.
     let is_odd = run.findings.at(&Place::Run).next().is_some();

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::catalog::{Beside, RunList};
 use crate::display;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
-use crate::model::{JobId, Phase, RunId};
+use crate::model::{JobId, Outcome, Phase, RunId};
 use crate::tui::app::{in_log, in_runs, in_tree, show};
 use crate::tui::log::{FoldState, Log};
 use crate::tui::model::Model;
@@ -186,7 +186,7 @@ fn next_place(model: &Model) -> Option<Place> {
     // the selection stays.
     let place = telling_place(run).filter(|place| Some(place) != model.tree.at.as_ref())?;
     let is_telling = match item_of(run, &place)? {
-        Item::Run(_) => true,
+        Item::Run(run) => run.head.outcome != Some(Outcome::Passed),
         Item::Job(job) => job.phase == Phase::Active,
         Item::Sh(_, sh) => {
             matches!(sh.state, ShState::Running | ShState::Failed | ShState::Interrupted)
