@@ -105,6 +105,7 @@ fn model(text: Text) -> Model {
         jobs: (1..=20).map(job).collect(),
         log: None,
         events: None,
+        changed_at: None,
         findings: Findings::default(),
     };
     let mut model = Model::new(SIZE, Theme::new(true, false), TimeZone::UTC);

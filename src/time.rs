@@ -45,7 +45,13 @@ impl Time {
     /// the time as an argument.
     #[must_use]
     pub fn now() -> Self {
-        match SystemTime::now().duration_since(UNIX_EPOCH) {
+        Self::from_system(SystemTime::now())
+    }
+
+    /// Converts a time of the system, such as that of a file. A time before 1970 becomes 1970.
+    #[must_use]
+    pub fn from_system(at: SystemTime) -> Self {
+        match at.duration_since(UNIX_EPOCH) {
             Ok(since) => Self {
                 secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
                 nanos: since.subsec_nanos(),

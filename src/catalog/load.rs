@@ -179,10 +179,38 @@ fn load_node(
     let jobs = jobs.into_iter().map(load).collect();
     let log = files.log.map(|(path, bytes)| LogRef { path, bytes });
     let dir = dir.map(|dir| dir.path().to_owned());
-    let mut node =
-        RunNode { head, dir, log, events: events_file, jobs, findings: Findings::default() };
+    let mut node = RunNode {
+        head,
+        dir,
+        log,
+        events: events_file,
+        changed_at: None,
+        jobs,
+        findings: Findings::default(),
+    };
+    // Our recorder holds a lock while it is alive.
+    node.changed_at = (!ours).then(|| changed_at(&node)).flatten();
     node.findings = load_findings.beside(join::find(&node, Time::now()));
     node
+}
+
+/// Returns the time of the newest change of an active run. Of a job in progress, only the last log
+/// is examined, which was written last.
+fn changed_at(run: &RunNode) -> Option<Time> {
+    if run.head.phase != Phase::Active {
+        return None;
+    }
+    let row = &run.head.run;
+    let open = run.jobs.iter().filter(|job| job.phase != Phase::Finished);
+    let last_logs = open.filter_map(|job| job.shs.last()?.log.as_ref());
+    let files = last_logs.chain(&run.log).chain(&run.events).filter_map(|log| {
+        Some(Time::from_system(log.path.open().ok()?.metadata().ok()?.modified().ok()?))
+    });
+    let shs = run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.sh.as_ref());
+    let of_shs = shs.flat_map(|sh| [sh.started_at, sh.finished_at]);
+    let of_jobs = run.jobs.iter().flat_map(|job| [job.job.started_at, job.job.finished_at]);
+    let rows = of_shs.chain(of_jobs).chain([row.queued_at, row.started_at]).flatten();
+    rows.chain(files).max()
 }
 
 fn load_job(
@@ -331,5 +359,6 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
         join::job_node(&head, Job::without_row(JobId(job)), Vec::new(), logs)
     };
     let jobs = found.into_iter().map(node).collect();
-    Ok(RunNode { head, dir, log: None, events: None, jobs, findings: Findings::default() })
+    let findings = Findings::default();
+    Ok(RunNode { head, dir, log: None, events: None, changed_at: None, jobs, findings })
 }

@@ -36,6 +36,11 @@ pub fn finding(kind: &FindingKind) -> String {
         FindingKind::Stalled => "all jobs have finished but the run has not; the recorder has \
             stopped, perhaps because two commands started in the same millisecond"
             .into(),
+        FindingKind::Silent => {
+            "nothing of this run has changed for more than an hour; its recorder \
+            has probably stopped"
+                .into()
+        }
         FindingKind::FailedAlone => "the run failed but none of its commands did; the recorder \
             stopped before it recorded all of them (see the notes of the jobs)"
             .into(),

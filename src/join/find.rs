@@ -17,6 +17,9 @@ use crate::time::Time;
 /// the last job.
 const STALLED_AFTER_MS: i64 = 10_000;
 
+/// The time without a change from which an active run counts as silent, in milliseconds.
+const SILENT_AFTER_MS: i64 = 3_600_000;
+
 /// Returns the findings about a run, from the run down to its commands. The loader adds the
 /// findings about the run's files.
 #[must_use]
@@ -29,6 +32,7 @@ pub fn find(run: &RunNode, now: Time) -> Findings {
         (FindingKind::Orphaned, head.is_orphaned()),
         (FindingKind::Interrupted, head.interrupted),
         (FindingKind::Stalled, stalled),
+        (FindingKind::Silent, !stalled && silent_ms(run, now).is_some()),
         (FindingKind::UnsafeName, names.into_iter().flatten().any(|name| is_unsafe(name))),
     ] {
         if is_so {
@@ -78,16 +82,33 @@ fn is_unsafe(name: &str) -> bool {
     !sanitize::is_harmless_text(name)
 }
 
+/// Returns the time in milliseconds since the last change of an active run, if it is long enough to
+/// be reported and no recorder is known to be alive.
+#[must_use]
+pub fn silent_ms(run: &RunNode, now: Time) -> Option<i64> {
+    run.changed_at.map(|at| now.millis_since(at)).filter(|ms| *ms > SILENT_AFTER_MS)
+}
+
+/// Returns the next time from which there is a finding about an active run if nothing changes.
+#[must_use]
+pub fn next_at(run: &RunNode, now: Time) -> Option<Time> {
+    let silent_at = run.changed_at.map(|at| after(at, SILENT_AFTER_MS));
+    [stalls_at(run), silent_at].into_iter().flatten().filter(|at| *at >= now).min()
+}
+
+fn after(at: Time, ms: i64) -> Time {
+    Time::from_millis(at.floor_millis().saturating_add(ms))
+}
+
 /// Returns the time from which an active run counts as stalled because all its jobs have ended;
 /// `None` if the run is not active, has no jobs, or has a job that has not ended.
-#[must_use]
-pub fn stalls_at(run: &RunNode) -> Option<Time> {
+fn stalls_at(run: &RunNode) -> Option<Time> {
     let have_ended =
         !run.jobs.is_empty() && run.jobs.iter().all(|job| job.phase == Phase::Finished);
     let last = run.jobs.iter().filter_map(|job| job.job.finished_at).max();
     let last =
         last.or(run.head.run.started_at).filter(|_| have_ended && run.head.phase == Phase::Active);
-    last.map(|last| Time::from_millis(last.floor_millis().saturating_add(STALLED_AFTER_MS)))
+    last.map(|last| after(last, STALLED_AFTER_MS))
 }
 
 fn add_clock(found: &mut Findings, place: Place, start: Option<Time>, end: Option<Time>) {
@@ -294,19 +315,24 @@ mod tests {
         (job("build", "complete", Some(20)), vec![sh(10)], vec![log(1, 10)])
     }
 
+    fn bare(head: RunHead) -> RunNode {
+        RunNode {
+            head,
+            dir: None,
+            log: None,
+            events: None,
+            changed_at: None,
+            jobs: Vec::new(),
+            findings: Findings::default(),
+        }
+    }
+
     /// Returns the findings as `job n kind`, with dashes for the run itself.
     fn found_of(run: Run, recorder: Recorder, jobs: Vec<Parts>) -> Vec<String> {
         let head = run_head(run, recorder);
         let jobs =
             jobs.into_iter().map(|(job, shs, logs)| job_node(&head, job, shs, logs)).collect();
-        let run = RunNode {
-            head,
-            dir: None,
-            log: None,
-            events: None,
-            jobs,
-            findings: Findings::default(),
-        };
+        let run = RunNode { jobs, ..bare(head) };
         let described = |finding: Finding| {
             let job = finding.place.job().map_or("-", JobId::as_str);
             format!(
@@ -337,6 +363,21 @@ mod tests {
         let active = run("active", None);
         assert_eq!(found_of(active.clone(), Recorder::Gone, vec![intact()]), ["- - Interrupted"]);
         assert_eq!(found_of(active, Recorder::Unknown, vec![intact()]), ["- - Stalled"]);
+    }
+
+    #[test]
+    fn a_run_is_silent_an_hour_after_its_last_change() {
+        let head = run_head(run("active", None), Recorder::Unknown);
+        let jobs = vec![job_node(&head, job("test", "active", None), vec![], vec![])];
+        let changed_at = ms(Some(5_000));
+        let run = RunNode { changed_at, jobs, ..bare(head) };
+        for (now, silent) in [(3_605_000, None), (3_605_001, Some(3_600_001))] {
+            let now = Time::from_millis(now);
+            assert_eq!(silent_ms(&run, now), silent);
+            assert_eq!(next_at(&run, now).is_some(), silent.is_none());
+            let mut kinds = find(&run, now).into_iter().map(|finding| finding.kind);
+            assert_eq!(kinds.any(|kind| kind == FindingKind::Silent), silent.is_some());
+        }
     }
 
     #[test]

@@ -110,6 +110,8 @@ pub enum FindingKind {
     Interrupted,
     /// The run has not ended, although all its jobs ended a while ago.
     Stalled,
+    /// The run has not ended, although nothing of it has changed for a long time.
+    Silent,
     /// The run failed, although no job or command did. The writer stopped before it had written all
     /// rows.
     FailedAlone,
@@ -215,6 +217,7 @@ impl FindingKind {
             Self::Orphaned => "orphaned",
             Self::Interrupted => "interrupted",
             Self::Stalled => "stalled",
+            Self::Silent => "silent",
             Self::FailedAlone => "failed-alone",
             Self::UnknownState(_) => "unknown-state",
             Self::JobsGone { .. } => "jobs-gone",

@@ -14,7 +14,7 @@ use crate::file::FilePath;
 use crate::model::{Job, JobId, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
-pub use find::{find, stalls_at};
+pub use find::{find, next_at, silent_ms};
 pub use finding::{Finding, FindingKind, Findings, Place};
 pub use pair::DatedLog;
 
@@ -64,6 +64,9 @@ pub struct RunNode {
     pub log: Option<LogRef>,
     /// The file with the events of the run, and its size when it was read.
     pub events: Option<LogRef>,
+    /// The time of the newest change of its rows and files, if the run is active and there is no
+    /// lock that shows if its recorder is alive.
+    pub changed_at: Option<Time>,
     /// Its jobs, in the order of the database. Jobs without a row come last.
     pub jobs: Vec<JobNode>,
     /// The findings about it, from the run down to its commands.

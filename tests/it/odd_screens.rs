@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use insta::assert_snapshot;
 use rundown::catalog::{Catalog, RunSpec};
@@ -14,7 +15,7 @@ use rundown::tui::sim::Sim;
 use tempfile::TempDir;
 
 use crate::support::screen::{SMALL, options};
-use crate::support::store;
+use crate::support::{stdout, store};
 
 const V2: &str = "quire-v2-broken";
 const V11: &str = "quire-v11-broken";
@@ -100,6 +101,39 @@ fn append(files: &Path, text: &str) {
 fn a_run_without_rows_is_shown_from_its_events() {
     let (dir, _) = live();
     assert_snapshot!("live_by_events_80x24", open_at_now(dir.path(), LIVE).screen());
+}
+
+#[test]
+fn a_run_without_a_writer_is_silent() {
+    let (dir, files) = live();
+    let at_ms = |ms: i64| Time::from_millis(BEGAN_AT_MS + ms);
+    let open = |now: Time| {
+        let catalog = Catalog::of_store(dir.path(), None);
+        Sim::new(catalog, Some(RunSpec::Id(LIVE.into())), options(), SMALL, now)
+    };
+    let title = |sim: &mut Sim| sim.screen().lines().next().unwrap().to_owned();
+    let note = "nothing of this run has changed";
+    assert!(title(&mut open(Time::now())).ends_with(" live"), "the files are new");
+    let changed = UNIX_EPOCH + Duration::from_millis(u64::try_from(BEGAN_AT_MS).unwrap() + 900);
+    let jobs = fs::read_dir(files.join("jobs")).unwrap().map(|job| job.unwrap().path());
+    let logs = jobs.flat_map(|job| fs::read_dir(job).unwrap()).map(|log| log.unwrap().path());
+    for file in logs.chain([files.join("events.jsonl"), files.join("quire-ci.log")]) {
+        if let Ok(file) = fs::File::options().append(true).open(file) {
+            file.set_modified(changed).unwrap();
+        }
+    }
+    assert!(title(&mut open(at_ms(3_600_000))).ends_with(" live"));
+    let mut sim = open(at_ms(11_520_900));
+    assert!(title(&mut sim).ends_with(" silent for 3h12m"), "{}", title(&mut sim));
+    let screen = sim.keys("Tab g").screen();
+    assert!(screen.contains("! nothing of this run has changed"), "{screen}");
+    let text = stdout(dir.path(), &["--root", ".", "--once", LIVE], 0);
+    assert!(text.lines().any(|line| line.contains(note)), "{text}");
+    // A new row ends the silence.
+    append(&files, "400700,\"type\":\"sh_finished\",\"job_id\":\"build\",\"exit_code\":0}\n");
+    assert!(!title(&mut open(at_ms(11_520_900))).contains("silent"));
+    let text = stdout(dir.path(), &["--root", ".", "--once", LIVE], 0);
+    assert!(!text.contains(note), "{text}");
 }
 
 #[test]

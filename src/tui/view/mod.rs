@@ -13,7 +13,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::display::Status;
-use crate::join::{RunHead, RunNode};
+use crate::join::{RunHead, RunNode, silent_ms};
 use crate::log::Name;
 use crate::model::Phase;
 use crate::tui::keymap::{Action, Keys, Situation};
@@ -200,6 +200,10 @@ fn badge(model: &Model) -> Option<Badge> {
         return Some(Badge::Waiting);
     }
     let head = &model.run.as_ref()?.head;
+    let silent_ms = model.run.as_ref().zip(model.now).and_then(|(run, now)| silent_ms(run, now));
+    if let Some(ms) = silent_ms {
+        return Some(Badge::Silent(ms));
+    }
     let (log, unseen) = (&model.log, model.log.unseen());
     let is_reading_above = !log.follow && log.has_rows();
     Some(match (head.phase, model.watching) {

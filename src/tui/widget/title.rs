@@ -21,6 +21,9 @@ pub enum Badge {
     Polling,
     /// The log is scrolled away from its end; this many rows have been added since.
     Paused(u64),
+    /// Nothing of the run has changed for this time in milliseconds, and its recorder has probably
+    /// stopped.
+    Silent(i64),
     /// The store cannot be read now.
     Waiting,
     /// The file of the log was deleted; it can still be read, and may still be written.
@@ -46,6 +49,7 @@ impl Badge {
                 let rows_word = if rows == 1 { "row" } else { "rows" };
                 format!("{paused}{} new {rows_word}", display::count(rows))
             }
+            Self::Silent(ms) => format!("silent for {}", display::duration(ms)),
             Self::Waiting => "waiting".into(),
             Self::Deleted => "deleted".into(),
             Self::Rotated => "rotated".into(),

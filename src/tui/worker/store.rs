@@ -35,9 +35,9 @@ pub(super) struct Seen {
     pub(super) events: Option<LogRef>,
     /// The time of the last read, if a run was active then.
     pub(super) alive_at: Option<Instant>,
-    /// The time at which the open run counts as stalled if nothing happens before. A stall changes
-    /// no file.
-    pub(super) stalls_at: Option<Time>,
+    /// The time of the next finding about the open run if nothing happens before. A stall changes no
+    /// file.
+    pub(super) next_at: Option<Time>,
     /// True if the last read failed.
     pub(super) is_stale: bool,
 }
@@ -57,7 +57,7 @@ impl Worker {
             {
                 self.load(run)
             }
-            Ok(_) if self.seen.stalls_at.is_some_and(|at| Time::now() > at) => self.load(run),
+            Ok(_) if self.seen.next_at.is_some_and(|at| Time::now() > at) => self.load(run),
             Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => {
                 self.check_recorder(run)
             }
@@ -149,7 +149,7 @@ impl Worker {
             dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
             events: node.as_ref().and_then(|node| node.events.clone()),
             alive_at: is_alive.then(Instant::now),
-            stalls_at: node.as_ref().and_then(join::stalls_at).filter(|at| *at >= Time::now()),
+            next_at: node.as_ref().and_then(|node| join::next_at(node, Time::now())),
             is_stale: false,
         };
         let mut messages = vec![Msg::Runs(runs)];
