@@ -74,7 +74,7 @@ fn meaning_of_exit(code: i64) -> String {
     }
 }
 
-/// Returns the usual reason for a signal; empty if there is none.
+/// Returns the usual reason for a signal; empty if it is unknown.
 const fn meaning_of_signal(signal: i32) -> &'static str {
     match signal {
         consts::SIGHUP => "terminal closed",

@@ -374,9 +374,10 @@ impl LogFile {
         self.reading(|view| view.offset_of_time(index, time, tail))
     }
 
-    /// Returns the rows whose first record is at least `min_ms` milliseconds later than the previous
-    /// record of either stream, in the order of the log. Searches the indexed part from the offset
-    /// `from` on. Stops after a read of `max_bytes`, and then also returns where to continue.
+    /// Returns the rows whose first record is at least `min_ms` milliseconds later than the
+    /// previous record of either stream, in the order of the log. Searches the indexed part from
+    /// the offset `from` on. Stops after a read of `max_bytes`, and then also returns where to
+    /// continue.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn gaps(
         &self,

@@ -9,8 +9,8 @@
 //!                                       └── worker, watch, external, terminal ◄───────┘
 //! ```
 //!
-//! * [`log`], [`runs`] and [`tree`] own the panes, [`help`] the list of keys. `app` handles events of
-//!   the panes that concern other panes.
+//! * [`log`], [`runs`] and [`tree`] own the panes, [`help`] the list of keys. `app` handles the
+//!   events of a pane that concern others.
 //! * [`msg`], [`model`], [`at`], [`document`], [`prompt`], [`new_runs`], [`wait`], [`update`],
 //!   [`view`], [`widget`], [`layout`], [`keymap`], [`theme`], [`help`], `app`, `motion` and the
 //!   panes are pure: no I/O, clock, environment or lock.

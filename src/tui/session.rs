@@ -138,8 +138,8 @@ impl Session {
         self.other == Other::OnScreen
     }
 
-    /// Returns true if an external program has just ended. A signal for it may arrive after its end,
-    /// because another thread sends the message.
+    /// Returns true if an external program has just ended. A signal for it may arrive after its
+    /// end, because another thread sends the message.
     fn is_just_back(&self) -> bool {
         self.came_back_at.is_some_and(|at| at.elapsed() < LATE)
     }

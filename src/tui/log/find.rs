@@ -46,8 +46,8 @@ impl Log {
         self.seek(Goal::Next { what: Sought::Match(query), from, towards, round: true }, &missed)
     }
 
-    /// Returns the row at which a search begins: the one under the cursor. A cursor that follows the
-    /// log was not placed by the user, so the first row on screen takes its place.
+    /// Returns the row at which a search begins: the one under the cursor. A cursor that follows
+    /// the log was not placed by the user, so the first row on screen takes its place.
     fn search_start(&self) -> u64 {
         let first = self.window.rows.get(self.top).filter(|_| self.follow);
         first.or_else(|| self.current_row()).map_or(0, |row| row.offset)
@@ -117,8 +117,8 @@ impl Log {
         )
     }
 
-    /// Goes to the longest silent gap of at least `min_ms` milliseconds first, and from there to the
-    /// next or previous one in the order of length.
+    /// Goes to the longest silent gap of at least `min_ms` milliseconds first, and from there to
+    /// the next or previous one in the order of length.
     pub(in crate::tui) fn next_gap(&mut self, towards: Towards, min_ms: i64) -> Events {
         let from = self.gap_at.filter(|at| self.cursor == Some(*at));
         let missed = format!("no gap of {} or more", display::duration(min_ms));

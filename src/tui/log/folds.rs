@@ -11,8 +11,9 @@ use crate::tui::msg::{AppEvent, Events, Fold, Folds, Goal};
 const NOTHING_TO_FOLD: &str = "nothing to fold here";
 
 impl Log {
-    /// Opens and folds the sections of a document as the user chose. A filter opens all of them. While
-    /// the log is followed, the last section of `before` stays open until another command starts.
+    /// Opens and folds the sections of a document as the user chose. A filter opens all of them.
+    /// While the log is followed, the last section of `before` stays open until another command
+    /// starts.
     pub(super) fn choose_open(&self, document: &mut Document, before: Option<&Document>) {
         if !document.has_headings {
             return;
@@ -119,8 +120,8 @@ impl Log {
         }
     }
 
-    /// Goes to the heading of the next or previous command. If only failed commands count, also opens
-    /// the section.
+    /// Goes to the heading of the next or previous command. If only failed commands count, also
+    /// opens the section.
     pub(in crate::tui) fn jump(&mut self, by: isize, is_for_failed: bool) -> Events {
         let Some(document) = self.document.clone() else { return Events::none() };
         let Some(here) = self.current_row().map(|row| document.row(row.offset)) else {

@@ -55,8 +55,8 @@ impl Log {
         self.fetch(by, Pending { lines: 0, rows: rest })
     }
 
-    /// Scrolls by a page or half of one. The cursor keeps its line on screen. If the view cannot scroll
-    /// further, the cursor moves instead.
+    /// Scrolls by a page or half of one. The cursor keeps its line on screen. If the view cannot
+    /// scroll further, the cursor moves instead.
     fn page(&mut self, by: isize) -> Events {
         let top = (self.top, self.line);
         let line = self.viewport().line_on_screen(top, self.cursor_index());
@@ -72,7 +72,8 @@ impl Log {
         events
     }
 
-    /// Adds a move to a pending jump, to start from its destination. Returns false without such a jump.
+    /// Adds a move to a pending jump, to start from its destination. Returns false without such a
+    /// jump.
     fn wait_for_jump(&mut self, by: isize, pending: Pending) -> bool {
         let Some(request) = self.request.as_mut().filter(|request| request.is_jump) else {
             return false;
@@ -111,8 +112,8 @@ impl Log {
         self.cursor = self.window.rows.get(index).map(|row| row.offset).or(self.cursor);
     }
 
-    /// Removes the rows of the cause above the log, which are shown only until the first move. The rows
-    /// of the log stay where they are.
+    /// Removes the rows of the cause above the log, which are shown only until the first move. The
+    /// rows of the log stay where they are.
     fn drop_far_rows(&mut self) {
         if self.card.as_ref().is_some_and(|card| !card.far.is_empty()) {
             self.keep_rows(|log| log.card.iter_mut().for_each(|card| card.far.clear()));
@@ -159,7 +160,8 @@ impl Log {
         self.sideways > 0 || self.cause().is_some() || self.options.search.is_some() || has_filter
     }
 
-    /// Scrolls back to the beginning of the rows, or else closes the card, the search or the filter.
+    /// Scrolls back to the beginning of the rows, or else closes the card, the search or the
+    /// filter.
     pub(in crate::tui) fn close(&mut self) -> Events {
         if std::mem::take(&mut self.sideways) > 0 {
             return Events::none();
@@ -235,8 +237,8 @@ impl Log {
         (self.top, self.line) = self.viewport().above((row, 0), above);
     }
 
-    /// Shows the match in a row that is too long for the screen: scrolls sideways, or down within the
-    /// lines of the row.
+    /// Shows the match in a row that is too long for the screen: scrolls sideways, or down within
+    /// the lines of the row.
     pub(in crate::tui) fn show_match(&mut self, offset: u64) {
         let progress = self.options.row_filter.progress;
         let place = self.window.rows.iter().position(|row| row.offset == offset);
@@ -275,7 +277,8 @@ impl Log {
     /// Scrolls sideways by steps; positive is to the right.
     pub(in crate::tui) fn scroll_sideways(&mut self, steps: isize) -> Events {
         let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
-        // A byte takes at most one column, except for tabs and the glyphs of control characters: eight.
+        // A byte takes at most one column, except for tabs and the glyphs of control characters:
+        // eight.
         let longest = self.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
         self.sideways = self.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
         Events::none()

@@ -31,8 +31,8 @@ impl Log {
         self.send(request, Goal::Rows(Anchor::From(byte)), PAGES * self.height(), false)
     }
 
-    /// Requests the rows around one that must be searched for, in place of any pending request. Shows
-    /// the message `if_missed` if that row is not found.
+    /// Requests the rows around one that must be searched for, in place of any pending request.
+    /// Shows the message `if_missed` if that row is not found.
     pub(in crate::tui) fn seek(&mut self, goal: Goal, if_missed: &str) -> Events {
         let stale = self.request.is_some_and(|request| request.stale || request.aim != Aim::Target);
         if_missed.clone_into(&mut self.if_missed);
@@ -73,8 +73,8 @@ impl Log {
         self.send(request, Goal::Rows(anchor), rows, is_at_hand)
     }
 
-    /// Requests rows further up (`towards` negative) or down, for the rest of a move. Does nothing if
-    /// that was the last request.
+    /// Requests rows further up (`towards` negative) or down, for the rest of a move. Does nothing
+    /// if that was the last request.
     pub(in crate::tui) fn reach(&mut self, towards: isize, pending: Pending) -> Events {
         let height = self.height();
         let offset = |row: usize| {
@@ -125,8 +125,8 @@ impl Log {
         self.refresh()
     }
 
-    /// Keeps the end on screen while the log is followed, and the cursor on a row on screen. Requests
-    /// more rows near either end of the loaded ones.
+    /// Keeps the end on screen while the log is followed, and the cursor on a row on screen.
+    /// Requests more rows near either end of the loaded ones.
     pub(in crate::tui) fn settle(&mut self) -> Events {
         debug_assert_eq!(
             *self.viewport(),

@@ -27,7 +27,8 @@ pub struct HeaderLine {
 }
 
 impl Model {
-    /// Returns the lines of the full header for a pane of this size. The command line takes at most a third of the height.
+    /// Returns the lines of the full header for a pane of this size. The command line takes at most
+    /// a third of the height.
     #[must_use]
     pub fn header_lines(&self, width: u16, height: u16) -> Vec<HeaderLine> {
         let Some(item) = self.shown() else {

@@ -1,4 +1,4 @@
-//! What the run adds to the log's pane: its area, the times of the command, and the notes.
+//! The facts of a run in the log's pane: its area, the times of the command, and the notes.
 
 use std::borrow::Cow;
 

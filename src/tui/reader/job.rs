@@ -287,7 +287,7 @@ impl DocumentJob {
         self.seek = Some(Seek { section, goal, all, left, has_wrapped: false });
     }
 
-    /// Shows the gap that was requested, once all are known. Returns false if there is none.
+    /// Shows the gap that was requested, once all are known. Returns false without such a gap.
     pub(super) fn take_gaps(&mut self, search: &GapSearch) -> bool {
         let Goal::Gap { from, towards, .. } = self.request.rows.goal else { return false };
         let Some((gap, ranked)) = search.choose(from, towards) else { return false };

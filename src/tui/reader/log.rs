@@ -198,8 +198,8 @@ impl LogReader {
         Ok(())
     }
 
-    /// Adds the gaps of at least `min_ms` milliseconds that begin at `from` or later, for one slice.
-    /// Moves `from` to where the search continues. Ready when all were added.
+    /// Adds the gaps of at least `min_ms` milliseconds that begin at `from` or later, for one
+    /// slice. Moves `from` to where the search continues. Ready when all were added.
     pub(super) fn add_gaps(
         &mut self,
         from: &mut u64,

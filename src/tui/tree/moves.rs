@@ -111,8 +111,8 @@ impl Tree {
         found.map(Item::place).map_or_else(Events::none, |place| self.choose(run, place))
     }
 
-    /// Goes to the slowest command first, and from there to the next or previous one in the order of
-    /// duration.
+    /// Goes to the slowest command first, and from there to the next or previous one in the order
+    /// of duration.
     pub(in crate::tui) fn slowest(
         &mut self,
         run: &RunNode,

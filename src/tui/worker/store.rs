@@ -35,8 +35,8 @@ pub(super) struct Seen {
     pub(super) events: Option<LogRef>,
     /// The time of the last read, if a run was active then.
     pub(super) alive_at: Option<Instant>,
-    /// The time of the next finding about the open run if nothing happens before. A stall changes no
-    /// file.
+    /// The time of the next finding about the open run if nothing happens before. A stall changes
+    /// no file.
     pub(super) next_at: Option<Time>,
     /// True if the last read failed.
     pub(super) is_stale: bool,
