@@ -279,6 +279,9 @@ fn secure_mode_starts_no_other_programs() {
         assert_eq!(for_terminal(&secure), [] as [&Effect; 0], "{keys}");
         assert!(!for_terminal(free.keys(keys)).is_empty(), "{keys}");
     }
+    let mut secure = open_with(&store, Settings { secure: true, ..Settings::default() }, SMALL);
+    let hints = last_line(&mut secure);
+    assert!(hints.contains("e error · C cause · / search"), "no key without effect: {hints}");
 }
 
 // ---- themes ----

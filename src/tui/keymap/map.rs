@@ -36,6 +36,8 @@ pub enum Situation {
     Ended,
     /// The command or the run failed.
     Failed,
+    /// The command or the run failed, and nothing is passed to other programs.
+    FailedSecure,
     /// The log is still written.
     Live,
 }
@@ -47,6 +49,7 @@ impl Situation {
         match self {
             Self::Ended => &[A::Search, A::Filter, A::Times, A::NextGap],
             Self::Failed => &[A::NextError, A::Cause, A::Edit, A::CopyCommand],
+            Self::FailedSecure => &[A::NextError, A::Cause, A::Search, A::Filter],
             Self::Live => &[A::Follow, A::Search, A::NextError],
         }
     }
@@ -236,6 +239,7 @@ mod tests {
             hints.iter().map(|hint| hint.keys[0].to_string()).take(4).collect::<Vec<_>>().join(" ")
         };
         assert_eq!(keys(Context::Log, Situation::Failed), "e C v c");
+        assert_eq!(keys(Context::Log, Situation::FailedSecure), "e C / &");
         assert_eq!(keys(Context::Log, Situation::Live), "f / e }");
         assert_eq!(keys(Context::Log, Situation::Ended), "/ & t s");
         assert_eq!(keys(Context::Tree, Situation::Failed), keys(Context::Tree, Situation::Live));

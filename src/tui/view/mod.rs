@@ -95,6 +95,7 @@ fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
 fn situation(model: &Model) -> Situation {
     match model.shown().map(|item| next_step::status(&item)) {
         _ if model.log.is_alive => Situation::Live,
+        Some(Status::Failed | Status::Interrupted) if model.secure => Situation::FailedSecure,
         Some(Status::Failed | Status::Interrupted) => Situation::Failed,
         _ => Situation::Ended,
     }
