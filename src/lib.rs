@@ -37,6 +37,8 @@ pub mod display;
 #[doc(hidden)]
 pub mod doctor;
 #[doc(hidden)]
+pub mod document;
+#[doc(hidden)]
 pub mod dump;
 #[doc(hidden)]
 pub mod events;

@@ -11,10 +11,10 @@
 //!
 //! * [`log`], [`runs`] and [`tree`] own the panes, [`help`] the list of keys. `app` handles the
 //!   events of a pane that concern others.
-//! * [`msg`], [`model`], [`at`], [`document`], [`prompt`], [`new_runs`], [`wait`], [`update`],
+//! * [`msg`], [`model`], [`at`], [`prompt`], [`new_runs`], [`wait`], [`update`],
 //!   [`view`], [`widget`], [`layout`], [`keymap`], [`theme`], [`help`], `app`, `motion` and the
 //!   panes are pure: no I/O, clock, environment or lock.
-//! * `worker` owns the catalog and the open document (`reader`). It also searches for runs.
+//! * `worker` owns the catalog and the open document. It also searches for runs.
 //! * `watch` detects changes on disk; `input` and `term` are the terminal.
 //! * `external` hands the terminal to an editor or a pager for a while; `excerpt` is the text that
 //!   they show, and `copies` are the editor's files with this text.
@@ -26,7 +26,6 @@
 mod app;
 pub mod at;
 mod copies;
-pub mod document;
 mod excerpt;
 mod external;
 pub mod help;
@@ -39,7 +38,6 @@ mod motion;
 pub mod msg;
 pub mod new_runs;
 pub mod prompt;
-mod reader;
 pub mod runs;
 mod session;
 #[doc(hidden)]

@@ -5,13 +5,12 @@
 //! here performs an action.
 
 mod app;
-mod page;
-mod request;
 mod runs;
 
 use std::path::PathBuf;
 
 use crate::catalog::{Beside, Highlight, RunList};
+use crate::document::{Answer, PageRequest, Ticket};
 use crate::file::FilePath;
 use crate::join::{RunHead, RunNode};
 use crate::log::Tail;
@@ -21,8 +20,6 @@ use crate::tui::keymap::Key;
 use crate::tui::wait::Wait;
 
 pub use app::{AppEvent, Events};
-pub use page::{Answer, Head, HitCount, Known, Page, RankedGap, Target};
-pub use request::{Fold, Folds, Goal, PageRequest, RowsRequest, Sought, Ticket};
 pub use runs::{FoundRuns, Next, RunsRequest, Step};
 
 /// The number of runs read at once: more than any screen shows.

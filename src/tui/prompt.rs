@@ -3,9 +3,9 @@
 use jiff::tz::TimeZone;
 use tui_input::Input;
 
+use crate::document::Goal;
 use crate::time::Time;
 use crate::tui::keymap::Key;
-use crate::tui::msg::Goal;
 
 /// The most patterns remembered.
 const MAX_PAST: usize = 50;

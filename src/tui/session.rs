@@ -24,9 +24,7 @@ use super::external::{self, ExternalCommand};
 use super::input::Gate;
 use super::layout;
 use super::model::Model;
-use super::msg::{
-    Answer, Effect, Effects, ExternalRequest, Msg, TerminalRequest, Work, WorkerRequest,
-};
+use super::msg::{Effect, Effects, ExternalRequest, Msg, TerminalRequest, Work, WorkerRequest};
 use super::term::{self, Screen};
 use super::update::{start, update};
 use super::view::view;
@@ -35,6 +33,7 @@ use super::worker::{self, Worker};
 use super::{Left, Options, input};
 use crate::catalog::{Catalog, RunSpec};
 use crate::display;
+use crate::document::Answer;
 use crate::error::{Error, Result};
 use crate::time::Time;
 

@@ -14,11 +14,11 @@ mod thread;
 use std::path::PathBuf;
 
 use super::excerpt;
-use super::msg::{Answer, Msg, PAGE_RUNS, PageRequest, Ticket, Work, WorkerRequest};
-use super::reader::DocumentReader;
+use super::msg::{Msg, PAGE_RUNS, Work, WorkerRequest};
 use super::runs::RunsSearch;
 use super::wait::Wait;
 use crate::catalog::{Catalog, RunFilter, RunSpec};
+use crate::document::{Answer, DocumentReader, PageRequest, Ticket};
 use crate::error::{self, Result};
 
 use store::{MAX_WATCHED, Seen, modified_at};

@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use proptest::prelude::*;
 use rundown::catalog::{Beside, Catalog, RunList, RunSpec};
 use rundown::cri::Stream;
+use rundown::document::Answer;
 use rundown::join::Place;
 use rundown::model::{JobId, RunId};
 use rundown::store::{JobEnd, RunEnd};
@@ -13,7 +14,7 @@ use rundown::tui::Options;
 use rundown::tui::keymap::Key;
 use rundown::tui::layout::Pane;
 use rundown::tui::msg::{
-    Answer, Effect, Effects, MAX_RUNS, Mouse, Msg, TerminalRequest, Watching, Work, WorkerRequest,
+    Effect, Effects, MAX_RUNS, Mouse, Msg, TerminalRequest, Watching, Work, WorkerRequest,
 };
 use rundown::tui::sim::Sim;
 use rundown::tui::update::update;

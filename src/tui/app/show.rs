@@ -1,10 +1,10 @@
 //! The document of the selection.
 
 use super::in_log;
+use crate::document::{Document, may_grow, own_section, sections, sh_section};
 use crate::join::{JobNode, RunHead, ShState};
 use crate::model::{Outcome, Phase};
 
-use crate::tui::document::{Document, may_grow, own_section, sections, sh_section};
 use crate::tui::log::Shown;
 use crate::tui::model::Model;
 use crate::tui::msg::Effects;

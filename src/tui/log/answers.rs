@@ -6,10 +6,11 @@ use std::collections::HashSet;
 
 use super::{Aim, Card, Log, Pending, Request};
 use crate::display;
+use crate::document::{Answer, Goal, Known, Page, RankedGap, Target, Ticket};
 use crate::log::{Anchor, Row, Window};
 use crate::search::Cause;
 use crate::tui::at::name_of;
-use crate::tui::msg::{Answer, AppEvent, Events, Goal, Known, Page, RankedGap, Target, Ticket};
+use crate::tui::msg::{AppEvent, Events};
 
 /// The distance in rows from which a row is too far from the cause to be shown with it.
 const FAR_ROWS: usize = 20;

@@ -6,11 +6,11 @@
 use super::Log;
 use crate::cri::Stream;
 use crate::display;
+use crate::document::{Goal, RowAddress, Sought};
 use crate::sanitize::Progress;
 use crate::search::{PatternFilter, Query, Towards};
-use crate::tui::document::RowAddress;
 use crate::tui::keymap::Action;
-use crate::tui::msg::{AppEvent, Events, Goal, Sought};
+use crate::tui::msg::{AppEvent, Events};
 
 /// The most rows of context around the rows that a filter passes.
 const MAX_CONTEXT: usize = 20;

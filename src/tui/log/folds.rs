@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::Log;
+use crate::document::{Document, Fold, Folds, Goal, RowAddress};
 use crate::join::Place;
 use crate::log::Row;
-use crate::tui::document::{Document, RowAddress};
-use crate::tui::msg::{AppEvent, Events, Fold, Folds, Goal};
+use crate::tui::msg::{AppEvent, Events};
 
 const NOTHING_TO_FOLD: &str = "nothing to fold here";
 

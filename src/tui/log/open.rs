@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{Aim, Log, Shown};
+use crate::document::{Document, Goal, Section};
 use crate::join::{Place, ShState};
-use crate::tui::document::{Document, Section};
-use crate::tui::msg::{Events, Goal};
+use crate::tui::msg::Events;
 
 impl Log {
     /// Shows a document, unless it is shown already.

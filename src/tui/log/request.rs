@@ -6,10 +6,10 @@
 //! disk as `stale`.
 
 use super::{Aim, Log, Pending, Request};
+use crate::document::{Document, Goal, PageRequest, RowsRequest, Ticket};
 use crate::log::Anchor;
 use crate::search::RowFilter;
-use crate::tui::document::Document;
-use crate::tui::msg::{Events, Goal, PageRequest, RowsRequest, Ticket, WorkerRequest};
+use crate::tui::msg::{Events, WorkerRequest};
 
 /// The number of screens of rows to read at once.
 const PAGES: usize = 4;

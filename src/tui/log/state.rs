@@ -6,12 +6,11 @@ use std::collections::HashMap;
 use ratatui::layout::Rect;
 
 use super::{ViewOptions, Viewport};
+use crate::document::{Document, Goal, Head, Known, Section, Ticket};
 use crate::join::{Place, ShState};
 use crate::log::{FileState, Row, Window};
 use crate::sanitize::Style;
 use crate::search::Cause;
-use crate::tui::document::{Document, Section};
-use crate::tui::msg::{Goal, Head, Known, Ticket};
 
 /// The log of a command or of the run itself, or the logs of all commands of a job or run.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]

@@ -4,11 +4,10 @@ use std::collections::HashSet;
 
 use super::{Finder, Runs, RunsQuery, position};
 use crate::catalog::RunList;
+use crate::document::Ticket;
 use crate::model::RunId;
 use crate::tui::keymap::Key;
-use crate::tui::msg::{
-    AppEvent, Events, FoundRuns, MAX_RUNS, Next, RunsRequest, Ticket, WorkerRequest,
-};
+use crate::tui::msg::{AppEvent, Events, FoundRuns, MAX_RUNS, Next, RunsRequest, WorkerRequest};
 
 impl Runs {
     /// Opens the line in which a search is typed.

@@ -7,9 +7,10 @@ use super::position;
 use super::steps::Steps;
 use crate::catalog::Beside;
 use crate::display;
+use crate::document::Ticket;
 use crate::join::RunHead;
 use crate::model::RunId;
-use crate::tui::msg::{Next, Ticket};
+use crate::tui::msg::Next;
 
 /// The list of runs.
 #[derive(Default)]

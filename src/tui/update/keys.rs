@@ -3,6 +3,7 @@
 use super::{external, prompt};
 use crate::catalog::Beside;
 use crate::cri::Stream;
+use crate::document::Fold;
 use crate::model::{Phase, RunId};
 use crate::search::Towards;
 use crate::tui::app::{focus, in_log, in_runs, in_tree, show_message};
@@ -12,9 +13,7 @@ use crate::tui::layout::{self, Pane};
 use crate::tui::log::Log;
 use crate::tui::model::Model;
 use crate::tui::motion::Move;
-use crate::tui::msg::{
-    Effect, Effects, Events, ExternalRequest, Fold, TerminalRequest, WorkerRequest,
-};
+use crate::tui::msg::{Effect, Effects, Events, ExternalRequest, TerminalRequest, WorkerRequest};
 use crate::tui::new_runs::NewRuns;
 use crate::tui::prompt::PromptKind;
 use crate::tui::runs::{Runs, StepKind};

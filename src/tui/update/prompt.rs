@@ -1,5 +1,6 @@
 //! The line being typed: searches, filters, positions and marks.
 
+use crate::document::Goal;
 use crate::join::Place;
 use crate::search::{PatternFilter, Query};
 use crate::tui::app::{focus, in_log, in_tree, show_message};
@@ -7,7 +8,7 @@ use crate::tui::keymap::{Action, Key};
 use crate::tui::layout::Pane;
 use crate::tui::log::Log;
 use crate::tui::model::Model;
-use crate::tui::msg::{Effects, Goal};
+use crate::tui::msg::Effects;
 use crate::tui::prompt::{Prompt, PromptKind, parse_goto};
 
 /// Opens a prompt. Does nothing if the log has no rows.

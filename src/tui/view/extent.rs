@@ -1,6 +1,6 @@
 //! The position of an address, in bytes, in the open sections of the document that is shown.
 
-use crate::tui::document::{Document, log_bytes};
+use crate::document::{Document, log_bytes};
 use crate::tui::model::Model;
 
 /// The size of the open sections of the document, in bytes.

@@ -1,11 +1,11 @@
 //! The headings among the rows of the log's pane: commands, and groups.
 
 use crate::display::{self, Status};
+use crate::document::Section;
 use crate::join::{JobNode, Place, ShNode};
 use crate::log::Row;
 use crate::sanitize::name;
 use crate::search::{Marker, marker};
-use crate::tui::document::Section;
 use crate::tui::log::Heading;
 use crate::tui::model::Model;
 use crate::tui::tree::{Item, item_of};

@@ -10,16 +10,15 @@ use unicode_width::UnicodeWidthStr;
 use super::extent::Extent;
 use super::{card, draw_texts, header, heading, next_step};
 use crate::display::{self, Status};
+use crate::document::{HitCount, Section, jobs};
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::{Phase, Sh};
 use crate::sanitize::{Progress, name};
 use crate::search::Cause;
-use crate::tui::document::{Section, jobs};
 use crate::tui::keymap::Action;
 use crate::tui::layout::Pane;
 use crate::tui::log::{LogRows, Stamps};
 use crate::tui::model::Model;
-use crate::tui::msg::HitCount;
 use crate::tui::tree::Item;
 use crate::tui::widget::{Strip, command, own_name, span, spent, spent_by};
 

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::Worker;
 use crate::catalog::RunList;
+use crate::document::DocumentReader;
 use crate::error::{Error, Result};
 use crate::join::{self, LogRef, RunHead, RunNode};
 use crate::log::path;
 use crate::model::{Phase, RunId};
 use crate::time::Time;
 use crate::tui::msg::{Msg, PAGE_RUNS};
-use crate::tui::reader::DocumentReader;
 use crate::tui::wait::Wait;
 
 /// The most directories watched.

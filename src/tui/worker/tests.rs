@@ -9,12 +9,11 @@ use super::inbox::Inbox;
 use super::thread::guarded;
 use super::*;
 use crate::catalog::Beside;
+use crate::document::{Document, Folds, Goal, RowsRequest, Section, own_section};
 use crate::file::FilePath;
 use crate::log::Anchor;
 use crate::model::RunId;
 use crate::search::RowFilter;
-use crate::tui::document::{Document, Section, own_section};
-use crate::tui::msg::{Folds, Goal, RowsRequest};
 
 fn worker(dir: &Path) -> Worker {
     Worker::new(Catalog::of_path(dir), None, RunFilter::default())

@@ -10,11 +10,11 @@ use super::job::{ReadJob, Step};
 use super::page::LogPage;
 use super::seek::Sight;
 use super::{LogReader, SLICE_BYTES};
+use crate::document::reader::SLICE;
+use crate::document::{Fold, Folds, Goal, Target};
 use crate::error::Result;
 use crate::log::Anchor;
 use crate::search::{Around, FilteredRead, Group, RowFilter};
-use crate::tui::msg::{Fold, Folds, Goal, Target};
-use crate::tui::reader::SLICE;
 
 /// No rows: the read only checks if there are rows above and below.
 const NOTHING: Around = Around { place: 0, above: 0, below: 0, checks_ends: true };

@@ -3,10 +3,10 @@
 //! A log is counted while it is open. Its counts stay when it is closed, and are forgotten when the
 //! document is requested again and the log may have grown.
 
+use crate::document::{HitCount, Known};
 use std::collections::HashMap;
 
 use super::DocumentReader;
-use crate::tui::msg::{HitCount, Known};
 
 /// The counts of the sections that are counted completely.
 #[derive(Default)]

@@ -1,10 +1,10 @@
 //! Counting the matches of a query in a log: background work, done in slices.
 
 use super::SLICE_BYTES;
+use crate::document::HitCount;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Tail};
 use crate::search::{Hits, Query, rank, scan};
-use crate::tui::msg::HitCount;
 
 /// A query whose matches are counted in the background.
 pub(super) struct Scan {

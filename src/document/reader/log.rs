@@ -14,12 +14,12 @@ use std::path::PathBuf;
 use std::task::Poll;
 
 use super::COUNTED_BYTES;
+use crate::document::{Folds, Goal, Head, HitCount, Known, RowsRequest};
 use crate::error::Result;
 use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, FileState, Gap, Index, LogFile, Tail, Totals};
 use crate::search::{Group, Groups, PatternFilter, Query, group};
 use crate::time::Time;
-use crate::tui::msg::{Folds, Goal, Head, HitCount, Known, RowsRequest};
 
 use job::ReadJob;
 pub(super) use page::LogPage;

@@ -2,10 +2,10 @@
 
 use super::job::{ReadJob, Step};
 use super::{LogReader, SLICE_BYTES};
+use crate::document::{Goal, Sought};
 use crate::error::Result;
 use crate::log::{Anchor, Tail};
 use crate::search::{Found, Query, Towards, find, find_cause};
-use crate::tui::msg::{Goal, Sought};
 
 /// The result of one slice of the search for a row.
 pub(super) enum Sight {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::document::Document;
 use crate::log::Anchor;
 use crate::search::{Query, RowFilter, Towards};
 use crate::time::Time;
-use crate::tui::document::Document;
 
 /// The number of a request for log rows, or of a search for runs; only the answer to the newest one
 /// counts.

@@ -4,28 +4,28 @@ use std::task::Poll;
 
 use super::job::{ReadJob, Step};
 use super::{Answered, COUNTED_BYTES, LogReader};
+use crate::document::{RowsRequest, Target};
 use crate::error::{Error, Result};
 use crate::log::{Anchor, Tail, WINDOW_ROW_BYTES, Window};
 use crate::sanitize::{Sanitizer, Style};
 use crate::search::Cause;
 use crate::time::Time;
-use crate::tui::msg::{RowsRequest, Target};
 
 /// The number of bytes to read before a window, to find the colors in effect at its start.
 const STYLED_BYTES: u64 = 64 << 10;
 
 /// The requested rows of one log. [`crate::tui::msg::Page`] describes the fields.
-pub(in crate::tui::reader) struct LogPage {
-    pub(in crate::tui::reader) window: Window,
-    pub(in crate::tui::reader) style: Style,
-    pub(in crate::tui::reader) target: Option<Target>,
-    pub(in crate::tui::reader) folded: Vec<(u64, bool)>,
-    pub(in crate::tui::reader) cause: Option<Box<Cause>>,
+pub(in crate::document::reader) struct LogPage {
+    pub(in crate::document::reader) window: Window,
+    pub(in crate::document::reader) style: Style,
+    pub(in crate::document::reader) target: Option<Target>,
+    pub(in crate::document::reader) folded: Vec<(u64, bool)>,
+    pub(in crate::document::reader) cause: Option<Box<Cause>>,
 }
 
 impl LogPage {
     /// Returns a page without rows: the log has none.
-    pub(in crate::tui::reader) fn nothing() -> Self {
+    pub(in crate::document::reader) fn nothing() -> Self {
         let window = Window { at_start: true, at_end: true, ..Window::default() };
         Self { window, style: Style::default(), target: None, folded: Vec::new(), cause: None }
     }

@@ -14,8 +14,9 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use super::document::{Document, RowAddress, Section};
-use super::msg::{Answer, Goal, Head, Known, PageRequest, RowsRequest, Ticket};
+use super::{
+    Answer, Document, Goal, Head, Known, PageRequest, RowAddress, RowsRequest, Section, Ticket,
+};
 use crate::error::Result;
 use crate::join::Place;
 use crate::search::{PatternFilter, Query};
@@ -34,7 +35,7 @@ const REPORT_PAUSE: Duration = Duration::from_millis(100);
 const MAX_OPEN: usize = 256;
 
 /// A document, and its logs as far as they are open.
-pub(super) struct DocumentReader {
+pub(crate) struct DocumentReader {
     document: Document,
     /// The open logs by section, from the least to the most recently used.
     logs: Vec<(usize, LogReader)>,
@@ -60,7 +61,7 @@ struct Answered {
 }
 
 impl DocumentReader {
-    pub(super) fn new(document: Document) -> Self {
+    pub(crate) fn new(document: Document) -> Self {
         Self {
             document,
             logs: Vec::new(),
@@ -76,27 +77,27 @@ impl DocumentReader {
         }
     }
 
-    pub(super) const fn ticket(&self) -> Ticket {
+    pub(crate) const fn ticket(&self) -> Ticket {
         self.ticket
     }
 
     /// Returns the log that was used last.
-    pub(super) fn path(&self) -> Option<PathBuf> {
+    pub(crate) fn path(&self) -> Option<PathBuf> {
         self.logs.last().map(|(_, log)| log.file().path().into())
     }
 
     /// Returns the directories to watch for changes of these logs.
-    pub(super) fn dirs(&self) -> Vec<PathBuf> {
+    pub(crate) fn dirs(&self) -> Vec<PathBuf> {
         self.logs.iter().flat_map(|(_, log)| log.dirs()).cloned().collect()
     }
 
     /// Returns true if the file of a log was replaced, and the new file must be read next.
-    pub(super) fn awaits_switch(&self) -> bool {
+    pub(crate) fn awaits_switch(&self) -> bool {
         self.logs.iter().any(|(_, log)| log.file().awaits_switch())
     }
 
     /// Accepts a request in place of an unanswered one, and works on it for one slice.
-    pub(super) fn ask(&mut self, ticket: Ticket, request: PageRequest) -> Result<Option<Answer>> {
+    pub(crate) fn ask(&mut self, ticket: Ticket, request: PageRequest) -> Result<Option<Answer>> {
         self.ticket = ticket;
         self.job = None;
         self.logs.iter_mut().for_each(|(_, log)| log.give_up());
@@ -184,7 +185,7 @@ impl DocumentReader {
         Ok(true)
     }
 
-    pub(super) fn has_work(&self) -> bool {
+    pub(crate) fn has_work(&self) -> bool {
         self.job.is_some()
             || (self.last.is_some()
                 && (self.next_on_page().is_some() || self.next_uncounted().is_some()))
@@ -213,7 +214,7 @@ impl DocumentReader {
     }
 
     /// Works for one slice: on the request, or else in the background.
-    pub(super) fn go_on(&mut self) -> Result<Option<Answer>> {
+    pub(crate) fn go_on(&mut self) -> Result<Option<Answer>> {
         if let Some(job) = self.job.take() {
             return self.work(job);
         }
@@ -230,7 +231,7 @@ impl DocumentReader {
     }
 
     /// Drops the request and all background work until the next request.
-    pub(super) fn give_up(&mut self) {
+    pub(crate) fn give_up(&mut self) {
         (self.job, self.last) = (None, None);
     }
 

@@ -10,12 +10,11 @@ use std::time::Instant;
 use super::job::{DocumentJob, Edge, GapSearch, Piece};
 use super::log::{LogPage, LogReader};
 use super::{Answered, DocumentReader, REPORT_PAUSE, SLICE};
+use crate::document::{Answer, Goal, Page, RowAddress, RowsRequest};
 use crate::error::{self, Result};
 use crate::join::Place;
 use crate::log::{Anchor, FileState, Window};
 use crate::search::{RowFilter, Towards};
-use crate::tui::document::RowAddress;
-use crate::tui::msg::{Answer, Goal, Page, RowsRequest};
 
 /// The result of one step.
 enum Progress {

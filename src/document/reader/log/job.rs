@@ -2,8 +2,8 @@
 //! requested row, then the rows around it.
 
 use super::Answered;
+use crate::document::{Goal, RowsRequest, Target};
 use crate::search::{Cause, FilteredRead};
-use crate::tui::msg::{Goal, RowsRequest, Target};
 
 /// A request that is being worked on.
 pub(super) struct ReadJob {

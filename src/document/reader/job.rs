@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::log::LogPage;
+use crate::document::{
+    Document, Folds, Goal, PageRequest, RankedGap, RowAddress, Section, Sought, Target,
+};
 use crate::log::{Anchor, Gap, Row};
 use crate::sanitize::Style;
 use crate::search::{Cause, Towards};
-use crate::tui::document::{Document, RowAddress, Section};
-use crate::tui::motion::step;
-use crate::tui::msg::{Folds, Goal, PageRequest, RankedGap, Sought, Target};
 
 /// Neighboring rows of a page.
 #[derive(Clone, Copy)]
@@ -110,8 +110,11 @@ impl GapSearch {
     /// longest one if `from` is not among them.
     fn choose(&self, from: Option<u64>, towards: Towards) -> Option<(Gap, RankedGap)> {
         let here = self.longest.iter().position(|gap| Some(gap.offset) == from);
-        let by = if towards == Towards::Down { 1 } else { -1 };
-        let rank = here.map_or(0, |here| step(here, by, self.longest.len()));
+        let next = |here: usize| match towards {
+            Towards::Down => (here + 1).min(self.longest.len() - 1),
+            Towards::Up => here.saturating_sub(1),
+        };
+        let rank = here.map_or(0, next);
         let gap = *self.longest.get(rank)?;
         Some((gap, RankedGap { ms: gap.us / 1000, rank, of: self.longest.len() }))
     }
