@@ -13,7 +13,8 @@
 //!
 //! The column of a [`Malformed`] line is that of the first byte of the wrong *piece*. A piece is a
 //! number or a separator of the timestamp, the whole stream field, or the whole tag field. If the
-//! line ends too early, the column is one after that of its last byte.
+//! line ends before a piece or within the stream field, the column is one after that of its last
+//! byte. If it ends within a number, the column is that of the number.
 
 use std::ops::RangeInclusive;
 
@@ -117,7 +118,7 @@ fn number<'a, const WIDTH: usize>(
     }
 }
 
-/// Parses exactly `WIDTH` digits, at most 9, as a number.
+/// Parses exactly `WIDTH` digits as a number. `WIDTH` is at most 9.
 fn decimal<const WIDTH: usize>(digits: &[u8]) -> Option<u32> {
     let digits: &[u8; WIDTH] = digits.try_into().ok()?;
     digits.iter().all(u8::is_ascii_digit).then(|| number_of(digits))
@@ -239,7 +240,8 @@ pub(super) fn split_header(line: &[u8]) -> Option<(&UsualHeader, &[u8])> {
 }
 
 /// Pads a header that has fewer than 9 fraction digits with zeros, and returns it with the offset
-/// of the content in the line. Returns `None` if the line has no such header.
+/// of the content in the line. Returns `None` if the line is too short, or has no `Z` at an offset
+/// for fewer than 9 fraction digits. Does not check any other byte.
 pub(super) fn padded(line: &[u8]) -> Option<(UsualHeader, usize)> {
     let z = line.get(..29)?.iter().skip(19).position(|byte| *byte == b'Z')?.saturating_add(19);
     // A dot without digits is not a fraction.
@@ -311,7 +313,7 @@ fn join(number: u32, pair: u8) -> u32 {
 #[inline]
 fn pairs_of(word: u64, shape: Shape) -> Option<[u8; 8]> {
     let digits = word ^ shape.zeros;
-    // Each byte is a digit, so no sum carries into the next byte.
+    // If the word matches, each byte is now at most 9, so no sum carries into the next byte.
     let pairs = digits.wrapping_mul(10).wrapping_add(digits >> 8);
     shape.matches(word).then_some(pairs.to_le_bytes())
 }
