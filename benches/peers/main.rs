@@ -52,7 +52,7 @@ struct Arguments {
     /// Size of the usual log, in MiB
     #[arg(long, default_value_t = 1024)]
     mib: u64,
-    /// Measure open also on a log of 10 GiB, and goto and keys only on that log
+    /// Add a log of 10 GiB to the section open, and use only that log for goto and keys
     #[arg(long)]
     big: bool,
     /// Number of rounds, after one for warming up
@@ -141,8 +141,8 @@ impl Bench {
         if self.arguments.big { BIG } else { self.arguments.mib }
     }
 
-    /// Returns the path of a program; `None` if it is not installed or is left out. Always returns
-    /// the path of rundown.
+    /// Returns the path of a program; `None` if it is not installed or is left out. For rundown,
+    /// the path is always that of `--rundown`.
     fn program(&self, name: &str) -> Option<PathBuf> {
         if name == "rundown" {
             return Some(self.arguments.rundown.clone());
