@@ -261,7 +261,7 @@ fn the_row_count_of_a_group_is_available_once_its_rows_are_indexed() {
     assert_eq!(rows_of(&index), [Some(3), Some(1)]);
 }
 
-/// A row that ends a section and the section around it also ends a heading between the two.
+/// If a row ends two nested sections, it also ends a heading between them.
 #[test]
 fn a_row_that_ends_a_group_and_one_around_its_parent_ends_all_three() {
     let growing = of_rows(
