@@ -113,7 +113,7 @@ impl Built {
         File::create(log).unwrap();
     }
 
-    /// Appends the records of bytes that a command wrote to a stream.
+    /// Encodes output of a command as records, and appends them to its log.
     pub fn print(&self, run: &RunId, job: &str, n: u32, ms: i64, stream: Stream, text: &str) {
         let mut encoder = Encoder::new(Some(MAX_CONTENT));
         let mut records = Vec::new();
