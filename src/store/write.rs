@@ -1,8 +1,8 @@
 //! Writes runs, jobs and commands as they happen. Used only by the recorder.
 //!
-//! Each method is one short transaction, so a crash may leave an unfinished row but never a partial
-//! one. A locked database is reported after [`BUSY_TIMEOUT`] ([`Error::Locked`]); the recorder
-//! decides how often to retry.
+//! Each method is one short transaction, so a crash never leaves a part of its changes. It may
+//! leave a run, job or command without its end. A locked database is reported after
+//! [`BUSY_TIMEOUT`] ([`Error::Locked`]); the recorder decides how often to retry.
 //!
 //! A database with rundown's `application_id` may still come from another user. Therefore triggers
 //! and views are disabled, the schema has to equal that of rundown's migrations, each transaction
