@@ -115,8 +115,8 @@ pub struct Record<'a> {
 pub struct Malformed {
     /// The kind of defect.
     pub reason: Reason,
-    /// The position in bytes, from 1, of the wrong number, separator or field. If the line ends too
-    /// early, the position after its last byte.
+    /// The position in bytes, from 1, of the wrong number, separator or field. If the line ends
+    /// before it, the position after the last byte; if it ends within a number, that of the number.
     pub column: usize,
 }
 
