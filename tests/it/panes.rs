@@ -564,6 +564,7 @@ fn a_command_that_could_not_be_started_shows_the_reason_in_place_of_rows() {
     assert!(screen.contains("exit 127 after 10ms"), "{screen}");
     assert!(!screen.contains("cause not recognized"), "{screen}");
     assert!(screen.lines().any(|line| line.ends_with(reason)), "{screen}");
+    assert!(!screen.contains("press }"), "no other command failed: {screen}");
 }
 
 #[test]

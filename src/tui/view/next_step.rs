@@ -1,11 +1,11 @@
 //! The next step in a pane that has nothing to show.
 
 use crate::display::Status;
-use crate::join::RunNode;
+use crate::join::{RunNode, ShState};
 use crate::model::Phase;
 use crate::tui::keymap::Action;
 use crate::tui::model::Model;
-use crate::tui::tree::Item;
+use crate::tui::tree::{Item, items_of};
 
 /// Returns the next step in a log's pane without rows; empty if there is no such step.
 pub(super) fn in_log(model: &Model) -> String {
@@ -13,11 +13,13 @@ pub(super) fn in_log(model: &Model) -> String {
     if matches!(status, Some(Status::Queued | Status::Active)) {
         return "its output will appear here".into();
     }
-    let run = model.run.as_ref();
-    if run.is_some_and(|run| run.failed_commands() > 0) {
+    let place = model.shown().map(|item| item.place());
+    let items = model.run.as_ref().map(items_of).unwrap_or_default();
+    let others = || items.iter().filter(|item| Some(item.place()) != place).filter_map(Item::sh);
+    if others().any(|sh| sh.state == ShState::Failed) {
         return press(model, Action::NextFailed, "for the next failed command");
     }
-    if run.is_some_and(|run| run.jobs.iter().any(|job| !job.shs.is_empty())) {
+    if others().next().is_some() {
         return press(model, Action::NextCommand, "for the next command");
     }
     String::new()
