@@ -22,7 +22,8 @@ pub fn exit(sh: &Sh) -> Option<String> {
 }
 
 /// Returns the reason why a command could not be started, or the usual meaning of its exit code or
-/// signal: `command not found`. `None` if it has no meaning that all programs share. Sanitized.
+/// signal: `command not found`. `None` if the exit code is unknown, or if there is no usual
+/// meaning. Sanitized.
 #[must_use]
 pub fn exit_meaning(sh: &Sh) -> Option<String> {
     let meaning = match (not_started(sh), sh.signal, sh.exit_code) {
@@ -57,9 +58,9 @@ pub fn exit_in_short(sh: &Sh) -> Option<String> {
     }
 }
 
-/// Returns the usual meaning of an exit code: of `timeout` (124), of a shell that cannot run a
-/// command (126 and 127), or of a shell whose command was killed by a signal (128 plus its number).
-/// Returns an empty text for other exit codes.
+/// Returns the usual meaning of an exit code: `timeout` returns 124; a shell returns 126 or 127 if
+/// it cannot run a command, and 128 plus N if signal N killed the command. Returns an empty text
+/// for other exit codes.
 fn meaning_of_exit(code: i64) -> String {
     let signal = code.checked_sub(128).and_then(|signal| i32::try_from(signal).ok());
     match (code, signal.and_then(signal_hook::low_level::signal_name)) {
@@ -112,8 +113,8 @@ pub fn memory(sh: &Sh) -> Option<String> {
     Some(format!("{} of memory", size(bytes)))
 }
 
-/// Returns a command as one line: its argv quoted for a shell, or the first line of its script that
-/// does more than set up the shell. Sanitized.
+/// Returns a command as one line, truncated if it is long: its argv quoted for a shell, or the
+/// first line of its script after those that only set up the shell. Sanitized.
 #[must_use]
 pub fn command(sh: &Sh) -> String {
     first_line(without_preamble(&shell_line(sh)))
@@ -128,10 +129,10 @@ pub fn shell_line(sh: &Sh) -> Cow<'_, str> {
 }
 
 /// Returns a command that changes to its directory first: `cd DIR && COMMAND`. Returns `None` if
-/// the directory is unknown. Untrusted text.
+/// the directory is unknown or cannot be quoted. Untrusted text.
 ///
-/// A script of several commands is put into a subshell: if `cd` fails, none of them runs, and
-/// `exit` does not end the user's shell.
+/// A script with several lines, or with `;`, `||` or `&`, is put into a subshell: if `cd` fails,
+/// none of its commands runs, and `exit` does not end the user's shell.
 #[must_use]
 pub fn in_directory(sh: &Sh) -> Option<String> {
     let cwd = sh.cwd.as_deref().filter(|cwd| !cwd.is_empty())?;
@@ -146,8 +147,8 @@ pub fn in_directory(sh: &Sh) -> Option<String> {
     })
 }
 
-/// Removes the lines at the start of a script that only set up the shell. Returns the whole script
-/// if it has no other lines.
+/// Removes blank lines, and lines that only set up the shell, from the start of a script. Returns
+/// the whole script if it has no other lines.
 fn without_preamble(script: &str) -> &str {
     let sets_up = |line: &str| {
         let line = line.trim();
