@@ -17,7 +17,8 @@ pub enum Answer {
     Known(Known),
     /// The absence of the requested row.
     Missed,
-    /// The progress of the search for the requested row, in percent of the document.
+    /// The progress of the search for the requested row, or for rows that pass the filter, in
+    /// percent.
     Looking(u8),
 }
 
@@ -28,7 +29,7 @@ pub struct Page {
     pub window: Window,
     /// The style that the rows before the window leave switched on.
     pub style: Style,
-    /// The facts about the log.
+    /// The facts about the document.
     pub known: Known,
     /// The number of times a log was replaced or truncated. Offsets of another generation may be
     /// invalid.
@@ -68,7 +69,7 @@ pub struct RankedGap {
     pub ms: i64,
     /// The number of longer gaps.
     pub rank: usize,
-    /// The number of gaps that are long enough.
+    /// The number of ranked gaps: those that are long enough, up to a limit.
     pub of: usize,
 }
 
@@ -79,7 +80,7 @@ pub struct Known {
     pub total_rows: Option<u64>,
     /// The number of its rows of standard error, if known.
     pub stderr_rows: Option<u64>,
-    /// The times of its first and last record.
+    /// The times of the first and the last record of the logs on the last page.
     pub span: Option<(Time, Time)>,
     /// For each row on the last page, its number in its log, from 0, if known.
     pub numbers: Vec<Option<u64>>,

@@ -31,7 +31,8 @@ const SLICE: Duration = Duration::from_millis(5);
 const COUNTED_BYTES: u64 = 1 << 20;
 /// The shortest time between two reports on the progress of background work.
 const REPORT_PAUSE: Duration = Duration::from_millis(100);
-/// The most logs to keep open: more than any page contains, and fewer than a process may open.
+/// The most logs to keep open: usually more than a page contains, and fewer than a process may
+/// open.
 const MAX_OPEN: usize = 256;
 
 /// A document, and its logs as far as they are open.

@@ -1,4 +1,4 @@
-//! The requests for a log: the rows, and the way in which they are shown.
+//! Requests for rows of a document or of one log: the rows to read, their filter and their folds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,14 +13,15 @@ use crate::time::Time;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Ticket(pub u64);
 
-/// The rows of a log to read.
+/// The rows to read. A position is an address if they are rows of a document, or an offset if they
+/// are rows of one log.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Goal {
     /// The rows at an anchor.
     Rows(Anchor),
-    /// The rows on both sides of this byte.
+    /// The rows on both sides of this position.
     Around(u64),
-    /// The rows around the first row that begins at or after this byte, which becomes the target.
+    /// The rows around the first row at or after this position. That row becomes the target.
     Place(u64),
     /// The rows around the row with this number, from 0, in a section. The value is an address with
     /// the number in place of the offset.
@@ -53,7 +54,7 @@ pub enum Goal {
         from: u64,
         /// The direction of the search.
         towards: Towards,
-        /// True if the search wraps: it continues at the other end of the log.
+        /// True if the search wraps: it continues at the other end of the document or log.
         round: bool,
     },
 }

@@ -1,4 +1,4 @@
-//! The document in the log's pane: the output of a command, of a job, or of a run. Pure.
+//! A document: the output of a command, of a job, or of a run, as a list of sections. Pure.
 //!
 //! ```text
 //!  ▸ ✓ 1 cargo build                       12.1s      section 1, folded: its heading alone
@@ -6,8 +6,8 @@
 //!    running 41 tests
 //! ```
 //!
-//! A document is a list of sections. A command that is shown alone is one section without a
-//! heading. A job or a run has a section with a heading for each command.
+//! A command that is shown alone is one section without a heading. A job or a run has a section
+//! with a heading for each command.
 //!
 //! Each row has a 64-bit address, and addresses are in the order of the rows. The high bits are the
 //! number of the section; the low bits are the byte at which the row begins in the section's log.
@@ -135,7 +135,7 @@ impl Document {
         self.run == other.run && self.of == other.of && self.has_headings == other.has_headings
     }
 
-    /// Takes logs that are now missing from an earlier state of this document: a log that was
+    /// Replaces missing logs with those of an earlier state of this document: a log that was
     /// deleted while it was open can still be read.
     pub fn keep_logs(&mut self, before: &Self) {
         let old_log = |place: &Place| {

@@ -103,8 +103,8 @@ impl DocumentReader {
         Ok(self.with(section, LogReader::poll)?.unwrap_or(Poll::Ready(None)))
     }
 
-    /// Searches a section for gaps, for one slice. After the last one, searches for the row. With
-    /// headings, a log that cannot be read has no gaps.
+    /// Searches a section for gaps, for one slice. After the last section, begins the search for
+    /// the row after the chosen gap. With headings, a log that cannot be read has no gaps.
     fn find_gaps(&mut self, job: &mut DocumentJob, mut gaps: GapSearch) -> Result<Progress> {
         job.section = gaps.section;
         if gaps.section >= self.document.sections.len() {

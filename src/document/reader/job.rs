@@ -78,7 +78,8 @@ pub(super) struct GapSearch {
     pub(super) from: u64,
     /// The gaps of this section.
     pub(super) here: Vec<Gap>,
-    /// The longest gaps of all sections so far, at most [`MOST_GAPS`], by their addresses.
+    /// The longest gaps of all sections so far, at most [`MOST_GAPS`]. Their offsets are addresses
+    /// in the document.
     pub(super) longest: Vec<Gap>,
 }
 
@@ -223,7 +224,7 @@ impl DocumentJob {
                 let (section, from) = next_from(self.document().row(from), towards);
                 let is_single = sections == 1;
                 let goal = Goal::Next { what, from, towards, round: round && is_single };
-                // The section where the search begins comes last again, from its other end.
+                // A search that wraps visits its first section again at last, from the other end.
                 let count = if is_single { 1 } else { sections + usize::from(round) };
                 self.seek_in(section, goal, count);
             }

@@ -166,7 +166,8 @@ impl LogReader {
         }
     }
 
-    /// Returns the progress of a search for a row, in percent; `None` if no search is in progress.
+    /// Returns the progress of the search for the requested row, or for rows that pass the filter,
+    /// in percent; `None` if no search is in progress.
     pub(super) fn progress(&self) -> Option<u8> {
         self.job.as_ref()?.progress(self.file.bytes())
     }

@@ -14,7 +14,8 @@ use crate::time::Time;
 /// The number of bytes to read before a window, to find the colors in effect at its start.
 const STYLED_BYTES: u64 = 64 << 10;
 
-/// The requested rows of one log. [`crate::tui::msg::Page`] describes the fields.
+/// The requested rows of one log. [`crate::document::Page`] describes the fields; here, positions
+/// are offsets instead of addresses.
 pub(in crate::document::reader) struct LogPage {
     pub(in crate::document::reader) window: Window,
     pub(in crate::document::reader) style: Style,
@@ -67,8 +68,8 @@ impl LogReader {
         Ok(sanitizer.style())
     }
 
-    /// Returns the times of the first and the last record; `None` if the first or last rows of the
-    /// log are not records.
+    /// Returns the times of the first and the last record; `None` if there is no record in the
+    /// first 64 KiB of the log, or if its last row is not a record.
     fn span(&self, request: &RowsRequest, window: &Window) -> Result<Option<(Time, Time)>> {
         let last =
             match window.rows.last().filter(|_| window.at_end && !request.row_filter.narrows()) {
