@@ -1,11 +1,13 @@
 //! Search for times and for silent gaps in a log.
 //!
-//! The index narrows both searches to one block. The part that is not indexed yet is bisected by
-//! probes of a few kilobytes, so any time is found with a few reads. Times are compared in
-//! microseconds. Both searches assume that times increase. If the times of a log step back, the
-//! search for a time may miss a record that is followed by records with earlier times. The search
-//! for a gap may then miss a gap that is longer than the difference between the first and the last
-//! time of its block.
+//! The index narrows the search for a time to one block. The part that is not indexed yet is
+//! bisected by probes of a few kilobytes, so any time is found with a few reads. The search for
+//! gaps covers only the indexed part, and skips blocks that span less time than the shortest gap.
+//!
+//! Times are compared in microseconds. Both searches assume that times increase. If the times of a
+//! log step back, the search for a time may miss a record that is followed by records with earlier
+//! times. The search for gaps may then miss a gap that is longer than the difference between the
+//! first and the last time of its block.
 
 use std::io;
 use std::ops::Range;
@@ -24,7 +26,7 @@ const NEAR_BYTES: u64 = 64 << 10;
 /// Read size of a probe.
 const PROBE_BUFFER: usize = 4 << 10;
 
-/// A silent gap: a row, and the time since the record before its first one.
+/// A silent gap before a row: the time between the row's first record and the previous record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Gap {
     /// The length in microseconds.
@@ -73,8 +75,8 @@ impl View<'_> {
         Ok(range.start)
     }
 
-    /// Returns the offset and the time of the first record, from the start of a line on, whose time
-    /// is at least `least_us`.
+    /// Returns the offset and the time of the first record at or after `from` whose time is at
+    /// least `least_us`. `from` must be the start of a line.
     fn record_from(self, from: u64, least_us: i64, tail: Tail) -> io::Result<Option<(u64, i64)>> {
         let mut lines = self.lines(from);
         while let Some(line) = lines.next()? {
