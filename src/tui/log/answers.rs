@@ -111,7 +111,8 @@ impl Log {
         !page.window.at_start && first > here && !is_covered
     }
 
-    /// Takes in the likely cause. Returns true if there is one, or if it was not recognized.
+    /// Takes in the result of the search for the likely cause. Returns true if there is a result,
+    /// even if no cause was recognized.
     fn take_cause(&mut self, cause: Option<Box<Cause>>, target: Option<Target>) -> bool {
         let is_landing = cause.is_some();
         let place = match &self.asked {
@@ -207,8 +208,9 @@ impl Log {
         }
     }
 
-    /// Follows the log if the received rows are from another file, begin beyond the end, or were to
-    /// reach the end but do not. Returns true if the end must be requested instead.
+    /// Follows the log if the received page is of another file, begins beyond the end, or does not
+    /// reach the end although the end was requested. Returns true if the end must be requested
+    /// instead.
     fn is_to_be_at_end(&mut self, aim: Aim, is_other_file: bool) -> bool {
         let has_rows = self.has_headings()
             || (self.window.file_bytes > 0 && !self.options.row_filter.narrows());
@@ -233,7 +235,7 @@ impl Log {
     /// Shows the first loaded rows, with the cursor on the first one.
     fn go_to_start(&mut self, here: Option<u64>) {
         self.show_first();
-        // If all of a newly opened log is on screen, follow it, so that new rows are, too.
+        // Follow a newly opened log that fits on the screen, so that new rows appear there.
         let is_whole =
             self.window.at_start && self.window.at_end && self.viewport().last_top() == (0, 0);
         self.follow |= here.is_none() && is_whole && self.may_grow();

@@ -53,7 +53,8 @@ impl Log {
         first.or_else(|| self.current_row()).map_or(0, |row| row.offset)
     }
 
-    /// Returns the address from which the next row is searched; the search skips the row itself.
+    /// Returns the address at which the search for the next row begins. The search skips the row
+    /// returned by [`Self::search_start`].
     fn beside(&self, towards: Towards) -> u64 {
         let here = self.search_start();
         if towards == Towards::Down { here.saturating_add(1) } else { here }

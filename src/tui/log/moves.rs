@@ -160,7 +160,7 @@ impl Log {
         self.sideways > 0 || self.cause().is_some() || self.options.search.is_some() || has_filter
     }
 
-    /// Scrolls back to the beginning of the rows, or else closes the card, the search or the
+    /// Scrolls back to the left edge of the rows, or else closes the card, the search or the
     /// filter.
     pub(in crate::tui) fn close(&mut self) -> Events {
         if std::mem::take(&mut self.sideways) > 0 {
@@ -277,8 +277,8 @@ impl Log {
     /// Scrolls sideways by steps; positive is to the right.
     pub(in crate::tui) fn scroll_sideways(&mut self, steps: isize) -> Events {
         let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
-        // A byte takes at most one column, except for tabs and the glyphs of control characters:
-        // eight.
+        // A byte takes at most one column, except for tabs and the glyphs of control characters,
+        // which take up to eight.
         let longest = self.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
         self.sideways = self.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
         Events::none()

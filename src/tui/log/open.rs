@@ -49,7 +49,8 @@ impl Log {
         self.aim_at(if self.follow { Aim::End } else { Aim::Start })
     }
 
-    /// Replaces the document, and forgets everything about the last one.
+    /// Replaces the document. Resets all other state, except for the user's choices, the frame and
+    /// the position to open.
     fn replace(&mut self, document: Option<Document>) {
         *self = Self {
             document,
@@ -63,8 +64,8 @@ impl Log {
         };
     }
 
-    /// Takes in the current state of the same document: a command may have started, or have ended,
-    /// so that an unfinished last line counts.
+    /// Takes in the current state of the same document: a command may have started or ended. Once
+    /// it has ended, its unfinished last line counts as a row.
     fn go_on(&mut self, before: &Document, shown: Shown) -> Events {
         let Shown { document: mut now, state, is_alive, is_unknown } = shown;
         self.keep_open(before, &now);

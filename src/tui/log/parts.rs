@@ -17,7 +17,7 @@ impl Log {
         }
     }
 
-    /// Returns the number of log rows on screen; at least one, so that paging moves.
+    /// Returns the height of the area of the rows, in lines; at least one, so that paging moves.
     #[must_use]
     pub fn height(&self) -> usize {
         usize::from(self.parts(self.frame, false).rows.height).max(1)
@@ -88,7 +88,7 @@ impl Log {
         self.window.rows.get(self.cursor_index())
     }
 
-    /// Returns true if the log may still be written: its command runs, or nothing is known of it.
+    /// Returns true if the log may still be written, or if that is unknown.
     #[must_use]
     pub const fn may_grow(&self) -> bool {
         self.is_alive || self.is_unknown

@@ -45,7 +45,8 @@ const GUTTER: u16 = 2;
 /// all loaded rows on most screens.
 const MAX_ABOVE: usize = 1000;
 
-/// The number of columns by which a row in a group is indented, and the most of them.
+/// The number of columns by which a row is indented for each group around it, and the largest
+/// indentation.
 const INDENT: usize = 2;
 const MAX_INDENT: usize = 8;
 

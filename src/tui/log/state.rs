@@ -30,7 +30,7 @@ pub struct Log {
     pub(super) viewport: OnceCell<Viewport>,
     /// True if the log may still be written.
     pub is_alive: bool,
-    /// True if nothing is known of the command: then, too, the log may still be written.
+    /// True if the phase of the run is unknown: then, too, the log may still be written.
     pub is_unknown: bool,
     /// True if the user reads something other than the end, so that the selection of the command
     /// does not move automatically.
@@ -43,7 +43,7 @@ pub struct Log {
     pub style: Style,
     /// The index in the window of the first row on screen.
     pub top: usize,
-    /// The number of lines of that row that are scrolled out, if rows are wrapped.
+    /// The number of lines of that row that are scrolled out.
     pub line: usize,
     /// The address of the row under the cursor; `None` without rows.
     pub cursor: Option<u64>,
@@ -58,9 +58,9 @@ pub struct Log {
     pub follow: bool,
     /// The number of columns scrolled out at the left.
     pub sideways: usize,
-    /// The facts known about the whole log.
+    /// The facts known about the document.
     pub known: Known,
-    /// The row count when the last row was on screen or, before that, when the log was first
+    /// The row count when the log was last followed or, if it was never followed, when it was first
     /// counted; `None` until then.
     pub seen_rows: Option<u64>,
     /// The generation of the files from which the window was read.
@@ -73,7 +73,8 @@ pub struct Log {
     pub fault: Option<String>,
     /// The pending request.
     pub request: Option<Request>,
-    /// The progress of a slow search for a row, in percent; `None` if there is no such search.
+    /// The progress of a slow search for a row, or for rows that pass the filter, in percent;
+    /// `None` if there is no such search.
     pub looking: Option<u8>,
     /// The message for a row that is not found; empty for no message.
     pub if_missed: String,
@@ -92,7 +93,7 @@ pub struct Shown {
     pub state: ShState,
     /// True if the log may still be written.
     pub is_alive: bool,
-    /// True if nothing is known of the run.
+    /// True if the phase of the run is unknown.
     pub is_unknown: bool,
 }
 

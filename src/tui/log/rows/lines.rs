@@ -64,8 +64,8 @@ pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
     states
 }
 
-/// Returns the notes after the text of a row: the fault of a malformed one, and the size of missing
-/// parts.
+/// Returns the notes after the text of a row: the fault of a malformed one, a mark for one that
+/// will not be completed, and the size of missing parts.
 pub(super) fn notes(row: &Row, progress: Progress, is_interrupted: bool) -> Vec<String> {
     let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
     let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
