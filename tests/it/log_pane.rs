@@ -61,7 +61,7 @@ fn numbered(rows: usize) -> Log {
     )
 }
 
-/// Returns the rows on screen, without the columns in front of the text.
+/// Returns the lines of the rows on screen, without the two columns of marks at the left.
 fn rows(sim: &mut Sim) -> Vec<String> {
     let screen = sim.screen();
     let body = screen.lines().skip(3).take(20).map(|line| line.trim_end_matches(['█', ' ']));
