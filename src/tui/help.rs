@@ -1,5 +1,5 @@
 //! The help: all keys that have an action, by task, in two columns if they fit. Keys that have no
-//! effect in the current pane are dim. A search leaves the keys that contain a text. Pure.
+//! effect in the current pane are dim. A search leaves only the lines that contain a text. Pure.
 //!
 //! ```text
 //! ╭ Keys ──────────────────────────────────────────────────────────╮
@@ -75,8 +75,8 @@ struct HelpRow {
 }
 
 impl HelpPage {
-    /// Returns the keys or descriptions that contain a text, in any case, for a box of `width`
-    /// columns, including its frame. A description that does not fit continues below.
+    /// Returns the lines that contain a text, ignoring case, for a box of `width` columns,
+    /// including its frame. A description that does not fit continues below.
     #[must_use]
     pub fn new(lines: &[HelpLine<'_>], text: &str, width: u16, signs: &Signs) -> Self {
         let widest = lines.iter().map(|line| names(line, signs).width()).max().unwrap_or(0);
@@ -178,8 +178,8 @@ fn description(line: &HelpLine<'_>) -> String {
     }
 }
 
-/// Returns true if the keys, as they are shown or as a configuration names them, or the description
-/// contain a text in lowercase.
+/// Returns true if a line contains `text`, which is in lowercase: in its keys, as they are shown or
+/// as a configuration names them, or in its description.
 fn contains(line: &HelpLine<'_>, signs: &Signs, text: &str) -> bool {
     let configured = line.bound.keys.iter().map(Keys::to_string);
     let mut all = configured.chain([names(line, signs), description(line)]);

@@ -72,7 +72,7 @@ pub struct Model {
     pub run: Option<RunNode>,
     /// The ID of the run that is open or being opened.
     pub wanted: Option<RunId>,
-    /// True if the run that is being opened is shown at the same command as the one before.
+    /// True if the run that is being opened keeps the selection of the run before it.
     pub keeps_place: bool,
     /// The selection of an earlier run, which the open run does not have.
     pub kept: Option<KeptPlace>,

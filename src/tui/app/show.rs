@@ -1,4 +1,5 @@
-//! The document of the selection.
+//! The document of the selection: the log of a command or of the run itself, or the logs of all
+//! commands of a job or run.
 
 use super::in_log;
 use crate::document::{Document, may_grow, own_section, sections, sh_section};
@@ -10,8 +11,7 @@ use crate::tui::model::Model;
 use crate::tui::msg::Effects;
 use crate::tui::tree::Item;
 
-/// Shows the log of the selected command, or all commands of the selected job or run, unless they
-/// are shown already.
+/// Shows the document of the selection, unless it is shown already.
 pub(in crate::tui) fn show(model: &mut Model) -> Effects {
     let shown = shown(model);
     in_log(model, |log| log.show(shown))

@@ -1,4 +1,4 @@
-//! The facts of a run in the log's pane: its area, the times of the command, and the notes.
+//! The facts for the log's pane: the area of the pane, the times of its command, and the notes.
 
 use std::borrow::Cow;
 

@@ -36,7 +36,8 @@ impl KeptPlace {
         })
     }
 
-    /// Returns true if the selection has not moved since this place was not found.
+    /// Returns true if this place was not found in the last run and the selection has not moved
+    /// since.
     #[must_use]
     pub fn is_pending(&self, tree: &Tree) -> bool {
         self.instead.is_some() && self.instead == tree.at

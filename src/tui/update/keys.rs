@@ -181,7 +181,8 @@ fn act(model: &mut Model, action: Action) -> Effects {
     }
 }
 
-/// Goes to another command: to its heading if several commands are shown, else in the tree.
+/// Goes to another command: to its heading if several commands are shown, else in the tree. In the
+/// list of runs, goes to another failed run if only failed ones count.
 fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
     if model.log.has_headings() && model.focus == Pane::Log {
         return in_log(model, |log| log.jump(by, is_for_failed));
@@ -231,7 +232,7 @@ fn go_in_log(model: &mut Model, how: Move) -> Effects {
     in_log(model, |log| log.go(how))
 }
 
-/// Switches to each run that begins from now on, or no longer.
+/// Starts or stops switching to each new run.
 fn watch(model: &mut Model) -> Effects {
     if model.new_runs.take().is_some() {
         return show_message(model, "staying at this run");
@@ -298,9 +299,9 @@ fn open(model: &mut Model) -> Effects {
     }
 }
 
-/// Goes back one step: clears the search of the help, closes the help or the card, clears a search
-/// or the filter, ends the zoom or the popup, or moves the focus from the log to the tree and from
-/// there to the runs.
+/// Goes back one step: clears the search of the help, closes the help, scrolls back to the left
+/// edge, closes the card, clears a search or the filter, closes the search for runs, ends the zoom
+/// or the popup, or moves the focus from the log to the tree and from there to the runs.
 fn back(model: &mut Model) -> Effects {
     if let Some(help) = model.help.take() {
         model.help = help.is_search().then(Help::default);

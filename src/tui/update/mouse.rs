@@ -1,4 +1,4 @@
-//! Mouse input: the wheel scrolls the pane under it, a click selects.
+//! Mouse input: the wheel scrolls the pane under the pointer, a click selects.
 
 use ratatui::layout::{Position, Rect};
 

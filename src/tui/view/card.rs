@@ -4,8 +4,8 @@
 //! ✗ exit 101 after 34.0s · likely cause · rust · src/lib.rs:7:5 · } 2 more failed below
 //! ```
 //!
-//! The log opens at the cause, and the rows of the cause are marked there. Those that are not on
-//! screen then are listed between this line and the log.
+//! The log opens at the cause, and the rows of the cause are marked there. Those that are then
+//! neither on screen nor near the cause are listed between this line and the log.
 
 use std::borrow::Cow;
 

@@ -321,7 +321,7 @@ fn started(model: &Model, sh: &ShNode) -> Option<String> {
 
 /// Returns the position of the cursor: `row 118 of 1,204`, `118/1,204` in a narrow pane, and with
 /// headings `command 3 of 14`. While the rows are not counted, it is the percentage of the bytes
-/// above the row. It is empty if all rows are on screen.
+/// above the row. It is empty if all rows are on screen and rows are not wrapped.
 fn position(model: &Model, width: u16) -> String {
     let (log, height) = (&model.log, model.log.height());
     let is_whole = log.window.at_start && log.window.at_end && log.window.rows.len() <= height;

@@ -63,8 +63,9 @@ fn draw(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     }
 }
 
-/// Draws the last row: the line being typed, the keys that may follow those pressed, the current
-/// problem, the result of the last key, or the most important keys.
+/// Draws the last row: the line being typed, the keys that may follow those pressed, or the current
+/// problem. Otherwise, draws the search and the filters, and after them the result of the last key
+/// or the most important keys.
 fn draw_last_row(model: &Model, layout: &Layout, buffer: &mut Buffer) {
     if let Some(prompt) = &model.prompt {
         // On a screen too low for hints, the line covers the last row of the panes.
@@ -187,8 +188,9 @@ fn draw_texts(model: &Model, buffer: &mut Buffer, body: Rect, lines: &[&str]) {
     draw_lines(buffer, body, lines, &model.theme);
 }
 
-/// Returns the badge for the state of the output; `None` before a run is open, and for the ended
-/// log of a run in progress: the title contains the state of the run, which is another one.
+/// Returns the badge for the state of the output. Returns `None` if no run is open, unless the
+/// screen waits for the store. Also returns `None` for the ended log of a run in progress: the
+/// title contains the state of the run, which differs from that of the log.
 fn badge(model: &Model) -> Option<Badge> {
     let names = || model.log.file_states.iter().map(|(_, state)| state.name);
     if names().any(|name| name == Name::Missing) {
