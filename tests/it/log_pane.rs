@@ -230,6 +230,16 @@ fn times_have_three_formats() {
 }
 
 #[test]
+fn esc_shows_the_rows_of_both_streams_again() {
+    let row = "2026-05-06T12:00:00Z stdout F out\n";
+    let mut sim = Log::new(row.repeat(3)).open(SMALL);
+    sim.keys("2");
+    assert!(sim.screen().contains("press Esc for all rows"), "{}", sim.screen());
+    sim.keys("Esc");
+    assert_eq!(rows(&mut sim)[..3], ["out"; 3]);
+}
+
+#[test]
 fn gaps_are_visited_from_the_longest_to_the_shortest() {
     let line = |at: &str, text: &str| format!("2026-05-06T12:{at}Z stdout F {text}\n");
     let rows = [("00:00", "start"), ("00:30", "late"), ("00:31", "soon"), ("01:40", "very late")];

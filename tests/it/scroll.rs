@@ -347,6 +347,32 @@ fn without_a_known_directory_the_command_is_copied_alone() {
     assert!(matches!(copied, Some(Effect::Terminal(TerminalRequest::Copy(_)))), "{copied:?}");
 }
 
+#[test]
+fn times_of_a_command_do_not_depend_on_the_commands_before() {
+    let (mut store, run) = (Built::new(), run_id(8));
+    store.begin(&run, &["a", "b"], 0);
+    for (job, start) in [("a", 0), ("b", 60_000)] {
+        store.start(&run, job, 1, &format!("make {job}"), start);
+        store.print(&run, job, 1, start + 500, Stream::Stdout, "::group::one\n");
+        store.print(&run, job, 1, start + 700, Stream::Stdout, "a row\n::endgroup::\n");
+        store.end(&run, job, 1, 1, start + 1_000);
+    }
+    store.end_run(&run, RunEnd::Complete, 62_000);
+    let mut sim = whole(&store, SMALL);
+    let rows = |sim: &mut Sim| {
+        let screen = sim.screen();
+        let rows = screen.lines().filter(|line| line.contains("a row"));
+        rows.map(|row| {
+            row.split_whitespace().find(|word| word.starts_with('+')).unwrap().to_owned()
+        })
+        .collect::<Vec<_>>()
+    };
+    sim.keys("g t");
+    assert_eq!(rows(&mut sim), ["+0.700s", "+60.700s"], "since the start of the run");
+    sim.keys("t");
+    assert_eq!(rows(&mut sim), ["+0.200s", "+0.200s"], "since the heading of the group");
+}
+
 /// Makes a store with a log that contains two groups.
 fn grouped() -> Built {
     let (mut store, run) = (Built::new(), run_id(7));

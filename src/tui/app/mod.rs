@@ -83,7 +83,7 @@ fn open_at(model: &mut Model, at: &str) -> Effects {
     if let Some(Where::Byte(byte)) = Where::parse(at) {
         return in_log(model, |log| log.open_from(byte));
     }
-    match parse_goto(at, model.command_span(), &model.time_zone) {
+    match parse_goto(at, model.shown_span(), &model.time_zone) {
         Ok(goal) => in_log(model, |log| log.go_to(goal)),
         Err(why) => show_message(model, why),
     }

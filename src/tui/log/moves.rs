@@ -9,6 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::{Aim, Card, Log, Pending, Request};
 use crate::sanitize::{Progress, plain};
+use crate::search::RowFilter;
 use crate::tui::motion::Move;
 use crate::tui::msg::Events;
 
@@ -156,8 +157,12 @@ impl Log {
 
     /// Returns true if there is something that [`Self::close`] closes.
     pub(in crate::tui) fn has_something_to_close(&self) -> bool {
-        let has_filter = self.options.row_filter.filter.is_some();
-        self.sideways > 0 || self.cause().is_some() || self.options.search.is_some() || has_filter
+        let RowFilter { filter, stream, .. } = &self.options.row_filter;
+        self.sideways > 0
+            || self.cause().is_some()
+            || self.options.search.is_some()
+            || filter.is_some()
+            || stream.is_some()
     }
 
     /// Scrolls back to the left edge of the rows, or else closes the card, the search or the
@@ -170,7 +175,13 @@ impl Log {
             self.show_card(false);
             return Events::none();
         }
-        if self.options.search.is_some() { self.clear_search() } else { self.set_filter(None) }
+        if self.options.search.is_some() {
+            self.clear_search()
+        } else if self.options.row_filter.filter.is_some() {
+            self.set_filter(None)
+        } else {
+            self.only(None)
+        }
     }
 
     /// Changes the parts above the rows, and scrolls so that the rows stay where they are.

@@ -115,8 +115,14 @@ impl LogRows<'_> {
             let top = y;
             if let Some(heading) = self.headings.get(index).and_then(Option::as_ref) {
                 self.draw_heading(buffer, body, y, (index, heading), self.at == Some(row.offset));
-                // Colors and times before a heading do not apply after it.
-                (sanitizer, before) = (Sanitizer::new(self.progress), None);
+                // Colors and times before a command do not apply to it. The heading of a group is a
+                // row of the log.
+                if row.at.is_none() {
+                    (sanitizer, before) = (Sanitizer::new(self.progress), heading.start);
+                } else {
+                    sanitizer.row_within(&row.text, 0);
+                    before = row.at;
+                }
                 y += 1;
             } else {
                 y = self.draw_row(buffer, body, y, (index, row), (&mut sanitizer, &mut before));

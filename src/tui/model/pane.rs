@@ -12,6 +12,7 @@ use crate::tui::at::name_of;
 use crate::tui::layout::Pane;
 use crate::tui::log::{Frame, slow_ms};
 use crate::tui::prompt::Span;
+use crate::tui::tree::Item;
 
 impl Model {
     /// Returns the area of the log's pane, and what is above the rows in it. While the pane is not
@@ -28,16 +29,21 @@ impl Model {
         Frame { body, header, notes: self.notes(body.width).len() }
     }
 
-    /// Returns the start and end of the log's command; the end is the current time while it runs.
-    /// If the start or the end is unknown, the first or last time in the log replaces it.
+    /// Returns the start and end of the command, job or run on screen; the end is the current time
+    /// while it runs. If the start or the end is unknown, the first or last time in the loaded logs
+    /// replaces it.
     #[must_use]
-    pub fn command_span(&self) -> Span {
+    pub fn shown_span(&self) -> Span {
         let (first, last) = self.log.known.span.unzip();
-        let sh = self.shown().and_then(|item| item.sh()?.sh.as_ref());
-        let start = sh.and_then(|sh| sh.started_at).or(first)?;
-        let end =
-            sh.and_then(|sh| sh.finished_at).or_else(|| self.now.filter(|_| self.log.is_alive));
-        Some((start, end.or(last)?))
+        let (start, end) = match self.shown()? {
+            Item::Run(run) => (run.head.run.started_at, run.head.ended_at()),
+            Item::Job(job) => (job.job.started_at, job.job.finished_at),
+            Item::Sh(_, sh) => {
+                sh.sh.as_ref().map_or((None, None), |sh| (sh.started_at, sh.finished_at))
+            }
+        };
+        let end = end.or_else(|| self.now.filter(|_| self.log.is_alive));
+        Some((start.or(first)?, end.or(last)?))
     }
 
     /// Returns the notes on the file of a log. The title of the screen reports the state of a log
@@ -59,7 +65,7 @@ impl Model {
     /// Returns the gap between two rows, in milliseconds, from which a row is slow.
     #[must_use]
     pub fn slow_ms(&self) -> i64 {
-        slow_ms(self.command_span().map_or(0, |(start, end)| end.millis_since(start)))
+        slow_ms(self.shown_span().map_or(0, |(start, end)| end.millis_since(start)))
     }
 
     /// Returns the findings about the selection, and the notes on the files of the logs, wrapped to

@@ -61,7 +61,7 @@ fn accept(model: &mut Model) -> Effects {
         PromptKind::Search => search(model, &text, prompt.is_literal),
         PromptKind::Filter => filter(model, &text, prompt.is_literal),
         PromptKind::Goto => {
-            let goal = parse_goto(&text, model.command_span(), &model.time_zone);
+            let goal = parse_goto(&text, model.shown_span(), &model.time_zone);
             goal.map(|goal| in_log(model, |log| log.go_to(goal))).map_err(ToOwned::to_owned)
         }
         PromptKind::Mark => Ok(mark(model, &text)),

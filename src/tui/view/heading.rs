@@ -52,6 +52,7 @@ fn of_command(model: &Model, section: &Section, job: &JobNode, sh: &ShNode) -> H
     Heading {
         is_open: section.log.is_some().then_some(section.is_open),
         status: Some(Status::of_sh(sh)),
+        start: sh.sh.as_ref().and_then(|sh| sh.started_at),
         lead: format!("{job}{} ", sh.n),
         title: command(sh),
         facts: facts.join("  "),

@@ -118,6 +118,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     }
     let (above, rows) = log.window.rows.split_at_checked(log.top).unwrap_or_default();
     let columns = model.log.columns();
+    let start = model.shown_span().map(|(start, _)| start);
     // The rows before the cause are only its context.
     let of_cause = |cause: &Cause| {
         let offsets = cause.rows.iter().map(|row| row.offset);
@@ -139,7 +140,8 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         columns,
         stamps: Stamps {
             times: view_options.times,
-            start: model.command_span().map(|(start, _)| start),
+            start,
+            before: start.filter(|_| !log.has_headings()),
             zone: &model.time_zone,
             slow_ms: model.slow_ms(),
         },

@@ -5,6 +5,7 @@ use ratatui::layout::Rect;
 
 use super::{LogRows, indent};
 use crate::display::Status;
+use crate::time::Time;
 use crate::tui::widget::Strip;
 
 /// The content of a heading, shown in place of the row's text.
@@ -14,6 +15,8 @@ pub struct Heading {
     pub is_open: Option<bool>,
     /// The state of the command.
     pub status: Option<Status>,
+    /// The start of the command.
+    pub start: Option<Time>,
     /// Secondary text before the title.
     pub lead: String,
     /// The title.

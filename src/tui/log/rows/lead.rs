@@ -16,8 +16,10 @@ use crate::tui::log::Times;
 pub struct Stamps<'a> {
     /// The kind of time.
     pub times: Times,
-    /// The start of the command.
+    /// The start of the command, or of the job or run.
     pub start: Option<Time>,
+    /// The time before the first row of a log, if a single log is shown.
+    pub before: Option<Time>,
     /// The time zone of the wall clock.
     pub zone: &'a TimeZone,
     /// The gap between two rows, in milliseconds, from which the later row is slow.
@@ -82,7 +84,7 @@ impl LogRows<'_> {
                 (since(stamps.start).map(display::seconds).unwrap_or_default(), self.theme.muted)
             }
             Times::Delta => {
-                let gap = since(before.or(stamps.start));
+                let gap = since(before.or(stamps.before));
                 (gap.map(display::seconds).unwrap_or_default(), self.slowness(gap.unwrap_or(0)))
             }
             Times::Wall => {

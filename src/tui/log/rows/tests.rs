@@ -41,7 +41,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
         wrap: false,
         line: 0,
         columns: Columns::new(width, None, Times::None, false),
-        stamps: Stamps { times: Times::None, start: None, zone: UTC, slow_ms: 0 },
+        stamps: Stamps { times: Times::None, start: None, before: None, zone: UTC, slow_ms: 0 },
         search: None,
         at: None,
         marked: &[],
