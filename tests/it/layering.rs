@@ -109,6 +109,18 @@ fn word(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
+/// Returns the first words of the outermost items of a path or group: of `{a::{b, c}, d}`, these are
+/// `a` and `d`.
+fn outer_words(path: &str) -> Vec<String> {
+    let Some(group) = path.strip_prefix('{') else { return vec![word(path)] };
+    let mut depth = 0;
+    let items = group.split(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        c == ',' && depth == 0
+    });
+    items.map(|item| word(item.trim())).collect()
+}
+
 /// Returns a source without comments and without its tests.
 fn code(file: &Path) -> String {
     let source = fs::read_to_string(file).unwrap();
@@ -147,13 +159,8 @@ fn files_of_the_screen_do_not_import_each_other_in_a_circle() {
     let mut siblings: BTreeMap<PathBuf, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
     for file in &files {
         let source = code(file);
-        let imports =
-            source.match_indices("use super::").map(|(at, path)| &source[at + path.len()..]);
-        let imports = imports.flat_map(|rest| match rest.strip_prefix('{') {
-            Some(group) => {
-                group.split('}').next().unwrap().split(',').map(|item| word(item.trim())).collect()
-            }
-            None => vec![word(rest)],
+        let imports = source.match_indices("use super::").flat_map(|(at, path)| {
+            outer_words(source[at + path.len()..].split(';').next().unwrap())
         });
         let parent = file.parent().unwrap().to_owned();
         siblings.entry(parent).or_default().insert(name(file), imports.collect());
@@ -176,6 +183,8 @@ fn files_of_the_screen_do_not_import_each_other_in_a_circle() {
 
 #[test]
 fn imports_of_every_form_are_found() {
+    assert_eq!(outer_words("{a::{b, c}, d}"), ["a", "d"]);
+    assert_eq!(outer_words("a::b"), ["a"]);
     let source = "use crate::cri::Record;\nuse crate::{log, store::Reader, display};\n\
                   let x = crate::time::Time::now();";
     let found: Vec<String> = CRATE.imports(source).into_iter().collect();
