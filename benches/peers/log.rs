@@ -2,8 +2,8 @@
 //! have the same bytes.
 //!
 //! A line has about 169 bytes. Half of the lines have colors, a tenth is stderr, one in a thousand
-//! is a partial record. Times increase. No two rows are the same: the first and the last row have
-//! unique texts, and every other row contains its number.
+//! is a partial record. Times never decrease. No two rows are the same: the first and the last row
+//! have unique texts, and every other row contains its number.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

@@ -16,8 +16,8 @@
 //!
 //! Screens are read by a terminal emulator of 120x40 cells. The measured times include the
 //! emulator's work: a small part of the time for a program that draws a screen, but nearly all of
-//! the time for a program that prints the whole log (`tail -f`, `less +F`). Memory is sampled every
-//! 5 ms: `anonymous` is the process's own memory, the rest are mapped files.
+//! the time for a program that prints every new line of a flood (`tail -f`, `less +F`). Memory is
+//! sampled every 5 ms: `anonymous` is the process's own memory, the rest are mapped files.
 //!
 //! If a section has a goal, the goal is printed. A single result that misses it proves nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
@@ -87,8 +87,8 @@ enum Section {
     /// 20 MB/s for 5 s: CPU usage, and how late the last row is on the screen; compared with the
     /// same programs
     Follow,
-    /// 1,000,000 lines/s for 10 s: response time of keys meanwhile, time until the last row and the
-    /// number of rows are shown
+    /// 1,000,000 lines/s for 10 s: response time of keys meanwhile, and then the time until the
+    /// screen shows the last row and the number of rows
     Burst,
     /// Jump to a row number or a time → the rows of a screen are read, without a terminal
     Goto,
