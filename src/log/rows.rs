@@ -4,11 +4,11 @@
 //! there and gathers its pieces; the walking cursor later skips them. So memory is one row and two
 //! buffers, regardless of the file.
 //!
-//! Reading a whole file takes linear time. The ranges read ahead for a stream do not overlap,
-//! because the next row of a stream begins after the last piece of the previous row, or out of the
-//! reach of that row. So each line is read at most three times: once by the walking cursor, and
-//! once ahead for each stream. The second cursor also keeps its buffer between rows, so many short
-//! rows cost one read.
+//! Reading a whole file takes linear time. Reading ahead for a row ends with its closing `F`, or at
+//! the first line out of its reach. The next row of the stream begins after that `F`, or out of
+//! reach as well. So the ranges read ahead for a stream do not overlap, and each line is read at
+//! most three times: once by the walking cursor, and once ahead for each stream. The second cursor
+//! also keeps its buffer between rows, so many short rows cost one read.
 
 use std::io;
 
@@ -29,9 +29,10 @@ pub struct Rows<'f> {
     starts: Starts,
     cap: Cap,
     tail: Tail,
-    /// The state before the first line of the last returned row.
+    /// The state before the last line that the walking cursor passed. If a row was just returned,
+    /// this is its first line.
     before: Checkpoint,
-    /// The offset after the first line of the last returned row.
+    /// The offset after that line.
     after: u64,
     /// The state before the first row that appended bytes may still change.
     open: Option<Checkpoint>,
@@ -49,7 +50,8 @@ impl Checkpoint {
     /// The checkpoint before the first line of a file.
     pub(crate) const START: Self = Self { offset: 0, starts: Starts::new(WINDOW_REACH) };
 
-    /// Creates a checkpoint before a line at which no open entry affects later rows.
+    /// Creates a checkpoint before the line at `offset`. It is valid only if earlier records do not
+    /// affect later rows ([`Self::is_settled`]).
     pub(crate) const fn settled_at(offset: u64) -> Self {
         Self { offset, ..Self::START }
     }
@@ -81,13 +83,15 @@ impl<'f> Rows<'f> {
         }
     }
 
-    /// Returns the checkpoint before the last returned row.
+    /// Returns the checkpoint before the last line that the walking cursor passed. If a row was
+    /// just returned, this is its first line. After the last row, it may be a line that begins no
+    /// row.
     pub(crate) const fn before(&self) -> Checkpoint {
         self.before
     }
 
-    /// Returns the checkpoint after the first line of the last returned row. The next row begins
-    /// there or later.
+    /// Returns the checkpoint after the line of [`Self::before`]. The next row begins there or
+    /// later.
     pub(crate) const fn after(&self) -> Checkpoint {
         Checkpoint { offset: self.after, starts: self.starts }
     }
