@@ -100,7 +100,7 @@ pub enum Tag {
 /// One physical line of a log, borrowed from it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record<'a> {
-    /// The time at which the record was written, in UTC, regardless of the offset in the line.
+    /// The time at which the record was written, converted from the offset in the line to UTC.
     pub at: Time,
     /// The stream of the record.
     pub stream: Stream,
@@ -116,7 +116,8 @@ pub struct Malformed {
     /// The kind of defect.
     pub reason: Reason,
     /// The position in bytes, from 1, of the wrong number, separator or field. If the line ends
-    /// before it, the position after the last byte; if it ends within a number, that of the number.
+    /// before it or within the stream field, this is the position after the last byte. If the line
+    /// ends within a number, this is the position of the number.
     pub column: usize,
 }
 

@@ -42,8 +42,8 @@ pub fn parse(line: &[u8]) -> Result<Record<'_>, Malformed> {
     }
 }
 
-/// Parses a line as [`parse`] does, but always uses the grammar, which is slower. Public for the
-/// benchmark only.
+/// Parses a line as [`parse`] does, but always uses the grammar, which is slower. Public only for
+/// the benchmark and the fuzz target.
 ///
 /// # Errors
 /// As [`parse`].
