@@ -1,4 +1,4 @@
-//! Tests of valid pipeline files, and of every refusal with its line.
+//! Tests of valid pipeline files, and of refusals with their lines.
 
 use super::*;
 
