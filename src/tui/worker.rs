@@ -155,7 +155,8 @@ impl Worker {
         ))
     }
 
-    /// Returns the path that a request reads; without a request, that of the background work.
+    /// Returns the path that a request reads. Without a request, returns the path of the open log
+    /// if there is background work, even if that work is a search for runs.
     fn path_of(&self, request: Option<&WorkerRequest>) -> Option<PathBuf> {
         match request {
             Some(WorkerRequest::ReadLog(_, page)) => {
@@ -167,7 +168,8 @@ impl Worker {
         }
     }
 
-    /// Returns true if there is background work: a search, or rows to count.
+    /// Returns true if there is background work: a search for runs, the rest of an unanswered
+    /// request for a page, or rows and matches to count.
     pub(super) fn has_work(&self) -> bool {
         self.is_searching() || self.open.as_ref().is_some_and(DocumentReader::has_work)
     }
