@@ -290,6 +290,24 @@ fn the_cause_of_a_command_is_shown_among_the_others() {
 }
 
 #[test]
+fn the_cause_stays_marked_when_a_command_starts_above_it() {
+    let (mut store, run) = (Built::new(), run_id(6));
+    store.begin(&run, &["a", "b"], 0);
+    store.start(&run, "a", 1, "make a", 100);
+    store.print(&run, "a", 1, 200, Stream::Stdout, "a\n");
+    store.start(&run, "b", 1, "make b", 101);
+    store.print(&run, "b", 1, 200, Stream::Stderr, "one\nerror[E0308]: mismatched types\n");
+    store.end(&run, "b", 1, 1, 300);
+    let mut sim = whole(&store, SMALL);
+    sim.keys("g ] C");
+    store.start(&run, "a", 2, "make a too", 311);
+    sim.disk();
+    let (cursor, cause) = (sim.model.log.cursor, sim.model.log.cause().unwrap());
+    assert_eq!(cause.at, cursor);
+    assert!(cause.rows.iter().any(|row| Some(row.offset) == cursor));
+}
+
+#[test]
 fn without_a_known_cause_the_end_of_the_command_is_shown_and_stays() {
     let (mut store, run) = (Built::new(), run_id(9));
     store.begin(&run, &["a", "b"], 0);

@@ -112,6 +112,10 @@ impl Log {
         self.at = self.at.map(new);
         self.marked = self.marked.map(new);
         self.gap_at = self.gap_at.map(new);
+        if let Some(card) = &mut self.card {
+            card.cause.at = card.cause.at.map(new);
+            card.cause.rows.iter_mut().for_each(|row| row.offset = new(row.offset));
+        }
         self.asked = None;
     }
 
