@@ -308,6 +308,24 @@ fn the_cause_stays_marked_when_a_command_starts_above_it() {
 }
 
 #[test]
+fn a_requested_cause_stays_on_screen_when_another_command_starts() {
+    let (mut store, run) = (Built::new(), run_id(6));
+    store.begin(&run, &["a", "b"], 0);
+    store.start(&run, "a", 1, "make a", 100);
+    store.start(&run, "b", 1, "make b", 101);
+    store.print(&run, "b", 1, 200, Stream::Stderr, "error[E0308]: mismatched types\n");
+    store.end(&run, "b", 1, 1, 300);
+    let mut sim = whole(&store, SMALL);
+    sim.keys("G C");
+    let cause = sim.model.log.cause().unwrap().at;
+    assert!(cause.is_some() && sim.model.log.cursor == cause);
+    store.end(&run, "a", 1, 0, 310);
+    store.start(&run, "a", 2, "make a too", 311);
+    sim.disk();
+    assert!(sim.screen().contains("likely cause"), "{}", sim.screen());
+}
+
+#[test]
 fn without_a_known_cause_the_end_of_the_command_is_shown_and_stays() {
     let (mut store, run) = (Built::new(), run_id(9));
     store.begin(&run, &["a", "b"], 0);

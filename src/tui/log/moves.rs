@@ -151,7 +151,10 @@ impl Log {
                 Events::none()
             }
             // Among other commands, the rows of the cause may be far away.
-            Some(_) | None => self.land(),
+            Some(_) | None => {
+                self.is_held = true;
+                self.land()
+            }
         }
     }
 
