@@ -345,6 +345,18 @@ fn without_a_known_cause_the_end_of_the_command_is_shown_and_stays() {
 }
 
 #[test]
+fn the_end_of_a_short_command_without_a_known_cause_is_shown_above_the_next_command() {
+    let (store, _) = run_of(&[("a", 1, 3, 1), ("b", 1, 60, 1)]);
+    let mut sim = whole(&store, SMALL);
+    sim.keys("g C");
+    assert_eq!(rows(&sim)[..4], ["# 1", "a 1 row 0", "a 1 row 1", "a 1 row 2"], "{}", sim.screen());
+    let current = sim.model.log.current_row().unwrap();
+    assert_eq!(current.text, b"a 1 row 2");
+    sim.keys("C");
+    assert!(sim.model.log.cause().is_none(), "the card of this command is closed");
+}
+
+#[test]
 fn a_command_is_copied_as_typed_in_a_shell_and_with_its_directory() {
     let (mut store, run) = (Built::new(), run_id(1));
     store.begin(&run, &["a"], 0);

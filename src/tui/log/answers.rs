@@ -155,23 +155,38 @@ impl Log {
                 self.show_at(arrival.aimed, arrival.line_before);
                 self.show_match(arrival.aimed);
             }
-            Aim::End | Aim::Target => (self.top, self.line) = self.viewport().last_top(),
+            Aim::Target => self.show_end(),
+            Aim::End => (self.top, self.line) = self.viewport().last_top(),
         }
         if arrival.is_landing {
             self.note_far_rows();
         }
         if has_no_cause {
-            (self.top, self.line) = self.viewport().last_top();
+            self.show_end();
         }
+    }
+
+    /// Shows the last rows of the log whose cause was not recognized. With headings, other commands
+    /// are below it.
+    fn show_end(&mut self) {
+        let place = self.card.as_ref().map(|card| &card.place);
+        let section = |row: &Row| self.document.as_ref()?.section(row.offset);
+        let is_here = |row: &Row| section(row).map(|section| &section.place) == place;
+        let rows = &self.window.rows;
+        let last = rows.iter().rposition(is_here).unwrap_or(rows.len().saturating_sub(1));
+        self.cursor = rows.get(last).map(|row| row.offset);
+        let viewport = self.viewport();
+        (self.top, self.line) =
+            viewport.above((last, viewport.lines_of(last) - 1), self.height() - 1);
     }
 
     /// Notes the rows that belong to the cause but are far from it: they are listed above the log.
     fn note_far_rows(&mut self) {
-        let shown = self.viewport().rows((self.top, self.line));
+        let (shown, last) = (self.viewport().rows((self.top, self.line)), self.cursor_index());
         let Some(card) = &mut self.card else { return };
         let rows = &self.window.rows;
         let at = card.cause.at.and_then(|at| rows.iter().position(|row| row.offset == at));
-        let at = at.unwrap_or(rows.len().saturating_sub(1));
+        let at = at.unwrap_or(last);
         let near = rows
             .iter()
             .enumerate()
