@@ -101,6 +101,22 @@ fn a_reopened_failure_is_selected_at_the_same_position() {
 }
 
 #[test]
+fn at_a_cause_among_several_commands_the_first_row_on_screen_is_reopened() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    store.begin(&run, &["a", "b"], 0);
+    for (job, text) in [("a", "one\ntwo\n"), ("b", "error[E0308]: mismatched types\n")] {
+        store.start(&run, job, 1, "make", 10);
+        store.print(&run, job, 1, 20, Stream::Stderr, text);
+        store.end(&run, job, 1, 2, 30);
+    }
+    store.end_run(&run, RunEnd::Failed("job-failed"), 40);
+    let mut sim = open_at(&store, None);
+    sim.keys("Esc Esc g Enter g ] C");
+    assert!(sim.model.log.has_headings() && sim.model.log.cause().is_some());
+    assert_eq!(sim.model.at().unwrap().to_string(), "a/1@b0");
+}
+
+#[test]
 fn a_missing_address_is_reported_and_the_run_opens_as_usual() {
     let store = long_run("build", false);
     let mut sim = open_at(&store, Some(At::parse("biuld/1@b100").unwrap()));
