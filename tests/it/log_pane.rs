@@ -424,6 +424,13 @@ fn after_a_match_far_to_the_right_esc_scrolls_back_first() {
 }
 
 #[test]
+fn wrapped_rows_do_not_scroll_sideways() {
+    let mut sim = Log::of_rows(["a ".repeat(200)]).open(SMALL);
+    sim.keys("w l l / a Enter Esc");
+    assert!(sim.model.log.options.search.is_none(), "{}", sim.screen());
+}
+
+#[test]
 fn a_log_opens_at_the_requested_position() {
     let log = numbered(500);
     let open_at = |place: &str| {

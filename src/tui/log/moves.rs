@@ -288,8 +288,12 @@ impl Log {
         }
     }
 
-    /// Scrolls sideways by steps; positive is to the right.
+    /// Scrolls sideways by steps; positive is to the right. Wrapped rows have no columns beyond the
+    /// screen.
     pub(in crate::tui) fn scroll_sideways(&mut self, steps: isize) -> Events {
+        if self.options.wrap {
+            return Events::none();
+        }
         let by = steps.saturating_mul(isize::try_from(SIDEWAYS).unwrap_or(1));
         // A byte takes at most one column, except for tabs and the glyphs of control characters,
         // which take up to eight.
