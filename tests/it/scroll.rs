@@ -507,6 +507,26 @@ fn opening_and_closing_the_card_moves_no_rows() {
 }
 
 #[test]
+fn details_above_a_growing_log_do_not_move_the_cursor_to_its_end() {
+    for (size, panes) in [(SMALL, ""), (TINY, "Shift-Tab")] {
+        let (mut store, run) = (Built::new(), run_id(5));
+        store.begin(&run, &["build"], 0);
+        store.start(&run, "build", 1, "make", 100);
+        let text = (0..40).map(|row| format!("row {row}\n")).collect::<Vec<_>>().concat();
+        store.print(&run, "build", 1, 200, Stream::Stdout, &text);
+        let mut sim = open(&store, size);
+        while sim.model.focus != Pane::Log {
+            sim.keys("Tab");
+        }
+        sim.keys("k").keys(panes);
+        let cursor = sim.model.log.cursor;
+        sim.keys("i");
+        assert_eq!(sim.model.log.cursor, cursor);
+        assert!(!sim.model.log.follow);
+    }
+}
+
+#[test]
 fn an_unrecognized_failure_shows_the_end_of_stderr() {
     let (mut store, run) = (Built::new(), run_id(8));
     store.begin(&run, &["build"], 0);

@@ -193,15 +193,14 @@ impl Log {
         let before = rows(self);
         change(self);
         self.viewport.take();
-        let (after, follow) = (rows(self), self.follow);
+        let after = rows(self);
         if let Some(at) = self.at.filter(|_| before.height == 0) {
             // No row was on screen.
             self.show_at(at, None);
         } else {
-            let by = i32::from(after.y) - i32::from(before.y);
-            self.shift(isize::try_from(by).unwrap_or(0));
+            let by = isize::try_from(i32::from(after.y) - i32::from(before.y)).unwrap_or(0);
+            ((self.top, self.line), _) = self.viewport().scroll((self.top, self.line), by);
         }
-        self.follow |= follow;
     }
 
     /// Scrolls the view by lines.
