@@ -128,11 +128,14 @@ pub fn shell_line(sh: &Sh) -> Cow<'_, str> {
     typed.map_or(Cow::Borrowed(&sh.cmd), Cow::Owned)
 }
 
+/// Commands that end or change the shell in which they run.
+const SHELL_WORDS: [&str; 3] = ["exit", "exec", "set"];
+
 /// Returns a command that changes to its directory first: `cd DIR && COMMAND`. Returns `None` if
 /// the directory is unknown or cannot be quoted. Untrusted text.
 ///
 /// A script with several lines, or with `;`, `||` or `&`, is put into a subshell: if `cd` fails,
-/// none of its commands runs, and `exit` does not end the user's shell.
+/// none of its commands runs. So is a script that would end or change the user's shell.
 #[must_use]
 pub fn in_directory(sh: &Sh) -> Option<String> {
     let cwd = sh.cwd.as_deref().filter(|cwd| !cwd.is_empty())?;
@@ -140,7 +143,8 @@ pub fn in_directory(sh: &Sh) -> Option<String> {
     let command = line.trim_end();
     let rest = command.replace("&&", "").replace(">&", "");
     let is_list = rest.contains("||") || rest.contains(['\n', ';', '&']);
-    Some(if is_list && sh.argv().is_none() {
+    let changes_shell = rest.split_whitespace().any(|word| SHELL_WORDS.contains(&word));
+    Some(if (is_list || changes_shell) && sh.argv().is_none() {
         format!("cd {dir} && (\n{command}\n)")
     } else {
         format!("cd {dir} && {command}")
@@ -256,6 +260,9 @@ mod tests {
             ("/src", "a &", "cd /src && (\na &\n)"),
             ("/src", "set -e\nmake\n", "cd /src && (\nset -e\nmake\n)"),
             ("/src", "make\n", "cd /src && make"),
+            ("/src", "make && exit 3", "cd /src && (\nmake && exit 3\n)"),
+            ("/src", "exec make", "cd /src && (\nexec make\n)"),
+            ("/src", "find . -exec x", "cd /src && find . -exec x"),
         ] {
             assert_eq!(in_dir(cwd, cmd).as_deref(), Some(text));
         }
