@@ -78,6 +78,9 @@ const CALLS: &[ColumnSource] = &[
     ("start_error", &["start_error"]),
 ];
 
+/// The columns of `sh_calls` that earlier versions of rundown lack.
+const LATER: [&str; 2] = ["log_bytes", "start_error"];
+
 /// The canonical columns that are read from `sh` or `sh_events`.
 const EVENTS: &[ColumnSource] = &[
     ("run_id", &["run_id"]),
@@ -333,7 +336,8 @@ fn news(tables: &Tables, version: i64, ours: bool) -> Option<String> {
 /// Lists the missing tables and columns that a reader needs.
 fn missing(tables: &Tables, version: i64) -> Vec<String> {
     let lacks = |table: &Table, sources: &[ColumnSource]| -> Vec<String> {
-        let absent = sources.iter().filter(|source| table.source_column(**source).is_none());
+        let needed = sources.iter().filter(|source| !LATER.contains(&source.0));
+        let absent = needed.filter(|source| table.source_column(**source).is_none());
         absent.map(|source| format!("column {} of {}", source.1.join(" or "), table.name)).collect()
     };
     let mut missing = Vec::new();
@@ -451,6 +455,16 @@ mod tests {
             "",
             "nothing that is shown depends on it"
         );
+    }
+
+    #[test]
+    fn an_earlier_version_of_rundown_has_no_notice() {
+        let version_3 = concat!(
+            include_str!("../../migrations/0001_initial.sql"),
+            include_str!("../../migrations/0002_sh_events.sql"),
+            include_str!("../../migrations/0003_sh_calls.sql"),
+        );
+        assert_eq!(notice(version_3), "");
     }
 
     #[test]
