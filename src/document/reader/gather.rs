@@ -47,7 +47,10 @@ impl DocumentReader {
     fn put_off(&mut self, mut job: DocumentJob) -> Option<Answer> {
         let own = self.log(job.section).and_then(LogReader::progress);
         let percent = job.seek.as_ref().map(|seek| seek.percent(own)).or(own);
-        let gaps = job.gaps.as_ref().map(|gaps| gaps.percent(self.document.sections.len()));
+        let gaps = job.gaps.as_ref().map(|gaps| {
+            let own = self.log(gaps.section).map_or(0, |log| log.gaps_progress(gaps.from));
+            gaps.percent(own, self.document.sections.len())
+        });
         let percent = gaps.or(percent);
         let is_due = job.reported_at.elapsed() >= REPORT_PAUSE;
         if is_due {

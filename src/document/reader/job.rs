@@ -97,9 +97,10 @@ impl GapSearch {
         self.longest.truncate(MOST_GAPS);
     }
 
-    /// Returns the progress in percent.
-    pub(super) fn percent(&self, sections: usize) -> u8 {
-        u8::try_from(self.section * 100 / sections.max(1)).unwrap_or(100).min(99)
+    /// Returns the progress in percent. `own` is the progress in the section being searched.
+    pub(super) fn percent(&self, own: u8, sections: usize) -> u8 {
+        let done = self.section * 100 + usize::from(own);
+        u8::try_from(done / sections.max(1)).unwrap_or(100).min(99)
     }
 
     /// Moves to the next section.
@@ -449,4 +450,17 @@ const fn next_from(row: RowAddress, towards: Towards) -> (usize, u64) {
 fn is_open(document: &Document, at: usize, opened: Option<usize>) -> bool {
     let section = document.sections.get(at);
     section.is_some_and(|section| section.log.is_some() && (section.is_open || opened == Some(at)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_progress_of_a_search_for_gaps_includes_the_section_being_searched() {
+        let percent = |section, own, all| {
+            GapSearch { section, ..GapSearch::default() }.percent(own, all)
+        };
+        assert_eq!([percent(0, 40, 1), percent(1, 50, 2), percent(3, 100, 4)], [40, 75, 99]);
+    }
 }

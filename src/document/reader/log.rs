@@ -222,6 +222,13 @@ impl LogReader {
         })
     }
 
+    /// Returns the progress in percent of a search for gaps that continues at `from`: the log is
+    /// counted first.
+    pub(super) fn gaps_progress(&self, from: u64) -> u8 {
+        let (done, all) = (self.index.bytes() + from, self.file.bytes().max(1) * 2);
+        u8::try_from(done * 100 / all).unwrap_or(100)
+    }
+
     /// Drops the pending request, if there is one, and restores the last answered one.
     pub(super) fn give_up(&mut self) {
         if let Some(job) = self.job.take() {
