@@ -871,7 +871,11 @@ fn a_single_log_is_shown_and_followed() {
     assert_snapshot!("log_alone_80x24", sim.screen());
     sim.keys("Tab r");
     assert_eq!(sim.model.focus, Pane::Log, "there are no other panes");
-    assert!(sim.screen().ends_with("this log does not belong to a run\n"), "{}", sim.screen());
+    for key in ["r", "W"] {
+        sim.keys(key);
+        assert!(sim.screen().ends_with("this log does not belong to a run\n"), "{}", sim.screen());
+    }
+    assert!(sim.model.new_runs.is_none());
 }
 
 #[test]

@@ -143,7 +143,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         // These actions have an effect only while a line is being typed.
         Action::Accept | Action::Literal | Action::Older | Action::Newer => Effects::none(),
         Action::Zoom => flip(&mut model.zoom),
-        Action::Runs | Action::FindRuns if model.is_single_log() => {
+        Action::Runs | Action::FindRuns | Action::Watch if model.is_single_log() => {
             show_message(model, "this log does not belong to a run")
         }
         Action::Runs | Action::FindRuns => {
