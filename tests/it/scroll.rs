@@ -345,6 +345,18 @@ fn without_a_known_cause_the_end_of_the_command_is_shown_and_stays() {
 }
 
 #[test]
+fn without_a_log_there_is_no_cause() {
+    let (mut store, run) = (Built::new(), run_id(6));
+    store.begin(&run, &["a", "b"], 0);
+    store.start(&run, "a", 1, "make a", 100);
+    store.end(&run, "a", 1, 1, 300);
+    store.end_run(&run, RunEnd::Failed("job-failed"), 400);
+    let mut sim = whole(&store, SMALL);
+    sim.keys("G C");
+    assert_eq!(sim.model.message.as_deref(), Some("no output here"), "the job was skipped");
+}
+
+#[test]
 fn the_end_of_a_short_command_without_a_known_cause_is_shown_above_the_next_command() {
     let (store, _) = run_of(&[("a", 1, 3, 1), ("b", 1, 60, 1)]);
     let mut sim = whole(&store, SMALL);

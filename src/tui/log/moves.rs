@@ -153,7 +153,7 @@ impl Log {
             // Among other commands, the rows of the cause may be far away.
             Some(_) | None => {
                 self.is_held = true;
-                self.land()
+                self.land("no output here")
             }
         }
     }

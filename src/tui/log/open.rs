@@ -40,7 +40,7 @@ impl Log {
         let is_asked = self.open_at.is_some();
         let asked = self.open_at.take_if(|at| at == "end" || at == "start");
         if is_failed && !is_asked {
-            return self.land();
+            return self.land("");
         }
         if let Some(heading) = failed.filter(|_| !is_asked) {
             return self.seek(Goal::Place(heading), "");
@@ -77,7 +77,7 @@ impl Log {
         let events = self.take_document(before, now);
         // A user who followed the log to its end wants to see why the command failed.
         let is_due = has_ended && state == ShState::Failed && self.follow && !has_headings;
-        if is_due { self.land() } else { events }
+        if is_due { self.land("") } else { events }
     }
 
     fn take_document(&mut self, before: &Document, mut now: Document) -> Events {
@@ -119,13 +119,14 @@ impl Log {
         self.asked = None;
     }
 
-    /// Shows the likely cause of the failure of the command under the cursor.
-    pub(in crate::tui) fn land(&mut self) -> Events {
+    /// Shows the likely cause of the failure of the command under the cursor. Shows the message
+    /// `if_missed` if there is no output.
+    pub(in crate::tui) fn land(&mut self, if_missed: &str) -> Events {
         let Some(document) = &self.document else { return Events::none() };
         let here = self.current_row().map_or(0, |row| document.row(row.offset).section());
         let exit_status = document.sections.get(here).and_then(|section| section.exit_status);
         let goal = Goal::Cause(document.heading_of(here), exit_status);
-        self.seek(goal, "")
+        self.seek(goal, if_missed)
     }
 
     /// Keeps sections open whose commands have just passed: the user may be reading them.
