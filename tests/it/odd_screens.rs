@@ -129,7 +129,12 @@ fn a_run_without_a_writer_is_silent() {
     assert!(screen.contains("! nothing of this run has changed"), "{screen}");
     let text = stdout(dir.path(), &["--root", ".", "--once", LIVE], 0);
     assert!(text.lines().any(|line| line.contains(note)), "{text}");
-    // A new row ends the silence.
+    // A new row ends the silence, also on a screen that is open.
+    assert!(title(sim.disk()).contains("silent"));
+    let log = files.join("quire-ci.log");
+    let mut log = fs::File::options().append(true).open(log).unwrap();
+    log.write_all(b"INFO more\n").unwrap();
+    assert!(!title(sim.disk()).contains("silent"), "{}", sim.screen());
     append(&files, "400700,\"type\":\"sh_finished\",\"job_id\":\"build\",\"exit_code\":0}\n");
     assert!(!title(&mut open(at_ms(11_520_900))).contains("silent"));
     let text = stdout(dir.path(), &["--root", ".", "--once", LIVE], 0);

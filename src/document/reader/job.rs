@@ -458,9 +458,8 @@ mod tests {
 
     #[test]
     fn the_progress_of_a_search_for_gaps_includes_the_section_being_searched() {
-        let percent = |section, own, all| {
-            GapSearch { section, ..GapSearch::default() }.percent(own, all)
-        };
+        let percent =
+            |section, own, all| GapSearch { section, ..GapSearch::default() }.percent(own, all);
         assert_eq!([percent(0, 40, 1), percent(1, 50, 2), percent(3, 100, 4)], [40, 75, 99]);
     }
 }

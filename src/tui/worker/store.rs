@@ -31,8 +31,9 @@ pub(super) struct Seen {
     /// The newest runs; `None` if the open run is not among them.
     pub(super) runs: Option<RunList>,
     pub(super) dirs: Vec<(PathBuf, Option<SystemTime>)>,
-    /// The event file of the run, with the size up to which it was read.
-    pub(super) events: Option<LogRef>,
+    /// The event file of the run, with the size up to which it was read. If nothing of the run has
+    /// changed for long, also the logs that its recorder may still write.
+    pub(super) files: Vec<LogRef>,
     /// The time of the last read, if a run was active then.
     pub(super) alive_at: Option<Instant>,
     /// The time of the next finding about the open run if nothing happens before. A stall changes
@@ -46,10 +47,9 @@ impl Worker {
     pub(super) fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
         let dirs_changed =
             self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
-        let grown = |events: &LogRef| {
-            fs::metadata(&*events.path).is_ok_and(|meta| meta.len() != events.bytes)
-        };
-        let files_changed = dirs_changed || self.seen.events.as_ref().is_some_and(grown);
+        let grown =
+            |file: &LogRef| fs::metadata(&*file.path).is_ok_and(|meta| meta.len() != file.bytes);
+        let files_changed = dirs_changed || self.seen.files.iter().any(grown);
         match self.catalog.changed() {
             Err(error) => self.fail(run, &error),
             Ok(changed)
@@ -147,7 +147,7 @@ impl Worker {
             run: id.clone(),
             runs: Some(runs.clone()).filter(|_| is_listed),
             dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
-            events: node.as_ref().and_then(|node| node.events.clone()),
+            files: node.as_ref().map(files_of).unwrap_or_default(),
             alive_at: is_alive.then(Instant::now),
             next_at: node.as_ref().and_then(|node| join::next_at(node, Time::now())),
             is_stale: false,
@@ -172,6 +172,13 @@ impl Worker {
         dirs.truncate(MAX_WATCHED);
         dirs
     }
+}
+
+fn files_of(run: &RunNode) -> Vec<LogRef> {
+    let open = run.jobs.iter().filter(|job| job.phase != Phase::Finished);
+    let logs = open.filter_map(|job| job.shs.last()?.log.as_ref()).chain(&run.log);
+    let is_silent = join::silent_ms(run, Time::now()).is_some();
+    logs.filter(|_| is_silent).chain(&run.events).cloned().collect()
 }
 
 pub(super) fn modified_at(path: &Path) -> Option<SystemTime> {
