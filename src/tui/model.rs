@@ -170,8 +170,8 @@ impl Model {
         let (shown, first) = first.map(|(place, offset)| (place, format!("b{offset}"))).unzip();
         let place = shown.or_else(|| self.tree.at.clone());
         let place = place.filter(|place| place.job().is_none_or(|job| !job.as_str().is_empty()));
-        // At the likely cause, a command is at the position where it opens by default. Among others,
-        // the first row on screen may belong to another command.
+        // At the likely cause, a command is at the position where it opens by default. Among
+        // others, the first row on screen may belong to another command.
         let is_at_cause = |cause: &&Cause| match cause.at {
             _ if log.has_headings() => false,
             Some(at) => log.cursor == Some(at),

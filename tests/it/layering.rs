@@ -109,8 +109,8 @@ fn word(text: &str) -> String {
     text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
-/// Returns the first words of the outermost items of a path or group: of `{a::{b, c}, d}`, these are
-/// `a` and `d`.
+/// Returns the first words of the outermost items of a path or group: of `{a::{b, c}, d}`, these
+/// are `a` and `d`.
 fn outer_words(path: &str) -> Vec<String> {
     let Some(group) = path.strip_prefix('{') else { return vec![word(path)] };
     let mut depth = 0;
