@@ -27,7 +27,8 @@ impl Log {
     /// Clears the search: its matches are no longer marked or counted.
     pub(in crate::tui) fn clear_search(&mut self) -> Events {
         self.options.search = None;
-        (self.known.hits, self.asked) = (None, None);
+        self.known.hits = None;
+        self.asked.take_if(|_| self.request.is_none());
         self.refresh()
     }
 
@@ -142,5 +143,36 @@ impl Log {
             _ => "the log is empty",
         };
         self.seek(goal, missed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use ratatui::layout::Rect;
+
+    use super::*;
+    use crate::document::{Answer, Document, Page, Section, own_section};
+    use crate::file::FilePath;
+    use crate::model::RunId;
+    use crate::search::Cause;
+    use crate::tui::log::Frame;
+
+    #[test]
+    fn a_cause_that_arrives_after_the_search_was_cleared_is_shown() {
+        let section =
+            Section { log: Some(FilePath::named(Path::new("a.log"))), ..own_section(None, false) };
+        let document = Some(Document::of_log(RunId("r".into()), section));
+        let mut log = Log { document, ..Log::default() };
+        log.set_frame(Frame { body: Rect::new(0, 0, 80, 20), ..Frame::default() });
+        let _ = log.land("");
+        let ticket = log.ticket;
+        let _ = log.clear_search();
+        assert!(log.is_seeking());
+        let cause = Cause { at: None, rule: None, rows: Vec::new(), searched_bytes: 0 };
+        let page = Page { cause: Some(Box::new(cause)), ..Page::default() };
+        let _ = log.take(ticket, Answer::Page(Box::new(page)));
+        assert!(log.cause().is_some());
     }
 }
