@@ -730,6 +730,20 @@ fn live_run() -> (Built, RunId, Sim) {
     (store, run, sim)
 }
 
+#[test]
+fn a_document_that_is_followed_stays_when_a_command_starts() {
+    for key in ["G", "f"] {
+        let (store, run, mut sim) = live_run();
+        sim.keys("g").keys(key);
+        store.end(&run, "b", 1, 0, 40);
+        store.start(&run, "b", 2, "make more", 41);
+        store.print(&run, "b", 2, 50, Stream::Stdout, "more\n");
+        sim.disk();
+        assert!(sim.model.log.has_headings(), "{key}: {}", sim.screen());
+        assert_eq!(rows(&sim).last().unwrap(), "more", "{key}");
+    }
+}
+
 /// Returns the lines of the screen that contain a notice.
 fn note(sim: &mut Sim) -> String {
     let screen = sim.screen();

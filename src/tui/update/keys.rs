@@ -225,9 +225,10 @@ fn go(model: &mut Model, how: Move) -> Effects {
 }
 
 fn go_in_log(model: &mut Model, how: Move) -> Effects {
-    // At the end of a log that grows, the selection moves on with the run.
+    // At the end of a log that grows, the selection moves on with the run. The document of several
+    // commands grows itself.
     if how == Move::Bottom && model.log.is_alive {
-        model.tree.chosen = false;
+        model.tree.chosen &= model.log.has_headings();
     }
     in_log(model, |log| log.go(how))
 }
@@ -269,7 +270,8 @@ fn follow_output(model: &mut Model) -> Effects {
     let active = model.run.as_ref().filter(|run| run.head.phase == Phase::Active);
     let place = active.and_then(telling_place).filter(|_| !model.log.is_alive);
     if active.is_some() {
-        (model.tree.chosen, model.log.is_held) = (false, false);
+        model.tree.chosen &= model.log.has_headings() && model.log.is_alive;
+        model.log.is_held = false;
     }
     let mut effects = Effects::none();
     if let Some(place) = place {
