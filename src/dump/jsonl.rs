@@ -69,7 +69,15 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 /// read.
 fn rows_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Option<u64> {
     let rows = printing.report_err(file.rows(0, 0, printing.tail()))?;
-    Some(rows.take_while(|row| row.as_ref().is_ok_and(|row| row.offset < start)).count() as u64)
+    let mut before = 0;
+    for row in rows {
+        let row = row.map_err(|error| Error::io("read", file.path())(error));
+        if printing.report_err(row)?.offset >= start {
+            break;
+        }
+        before += 1;
+    }
+    Some(before)
 }
 
 fn row_json<'a>(place: LogPlace<'a>, number: u64, row: &'a Row) -> RowJson<'a> {
