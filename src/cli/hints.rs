@@ -320,7 +320,7 @@ fn closest<'w>(word: &str, valid: &[&'w str]) -> Option<&'w str> {
     }
     let distances = valid.iter().map(|valid| (strsim::osa_distance(word, valid), *valid));
     let (distance, nearest) = distances.min()?;
-    (chars >= SHORTEST_START && distance <= (chars.min(nearest.len()) / 3).max(1))
+    (chars >= SHORTEST_START && distance <= (chars.min(nearest.chars().count()) / 3).max(1))
         .then_some(nearest)
 }
 
