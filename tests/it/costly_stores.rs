@@ -8,7 +8,7 @@ use tempfile::TempDir;
 use crate::support::process::{Cost, alone, cost};
 use crate::support::unsynced;
 
-/// The time limit of a command: 10 s for the database, and 4 s for the rest.
+/// The limit of the CPU time of a command: 10 s for the database, and 4 s for the rest.
 const LONGEST: Duration = Duration::from_secs(14);
 
 /// The memory limit of a command: 64 MiB for the database and its rows, and 16 MiB for the rest.

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use wait4::Wait4;
 
@@ -57,6 +57,7 @@ pub fn alone<T: Fn()>(test: T, body: impl FnOnce()) {
 
 /// The cost and the result of a process.
 pub struct Cost {
+    /// The CPU time, which unlike the elapsed time does not depend on other processes.
     pub time: Duration,
     /// The peak memory.
     pub bytes: u64,
@@ -75,8 +76,8 @@ pub fn cost(dir: &Path, args: &[&str]) -> Cost {
     let mut command = rundown(dir);
     command.args(["--root", "."]).args(args).stdout(Stdio::null());
     command.stderr(fs::File::create(&path).unwrap());
-    let started = Instant::now();
     let used = command.spawn().unwrap().wait4().unwrap();
-    let (time, bytes) = (started.elapsed(), used.rusage.maxrss);
+    let rusage = &used.rusage;
+    let (time, bytes) = (rusage.utime + rusage.stime, rusage.maxrss);
     Cost { time, bytes, code: used.status.code(), stderr: fs::read_to_string(path).unwrap() }
 }
