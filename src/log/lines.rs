@@ -282,13 +282,14 @@ impl Lines<'_> {
         self.base = self.offset();
         self.filled = self.filled.saturating_sub(self.next);
         self.next = 0;
+        let offset = self.base.saturating_add(self.filled as u64);
+        let read = self.view.limits.buffer.min(usize_of(self.view.end.saturating_sub(offset)));
         // Room for half a read is enough. Otherwise, the few bytes of a partial line would make the
         // buffer grow at every read.
-        if self.buffer.len().saturating_sub(self.filled) < self.view.limits.buffer.div_ceil(2) {
+        if self.buffer.len().saturating_sub(self.filled) < read.div_ceil(2) {
             let wanted = self.filled.saturating_mul(2).min(self.view.limits.line);
-            self.grow(wanted.max(self.filled).saturating_add(self.view.limits.buffer));
+            self.grow(wanted.max(self.filled).saturating_add(read));
         }
-        let offset = self.base.saturating_add(self.filled as u64);
         let into = self.buffer.get_mut(self.filled..).unwrap_or_default();
         let came = self.view.read(offset, into)?;
         self.filled = self.filled.saturating_add(came);
