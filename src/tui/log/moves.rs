@@ -128,9 +128,13 @@ impl Log {
         }
     }
 
-    /// Shows or hides the full header. The rows that remain on screen stay where they are.
-    pub(in crate::tui) fn toggle_header(&mut self) -> Events {
-        self.keep_rows(|log| log.options.header = !log.options.header);
+    /// Shows the full header, which takes this many lines, or hides it. The rows that remain on screen
+    /// stay where they are.
+    pub(in crate::tui) fn toggle_header(&mut self, lines: usize) -> Events {
+        self.keep_rows(|log| {
+            log.options.header = !log.options.header;
+            log.frame.header = lines;
+        });
         Events::none()
     }
 

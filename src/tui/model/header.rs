@@ -3,6 +3,7 @@
 //! Unknown facts have no line.
 
 use jiff::ZonedDateTime;
+use ratatui::layout::Rect;
 
 use super::Model;
 use crate::display;
@@ -27,14 +28,12 @@ pub struct HeaderLine {
 }
 
 impl Model {
-    /// Returns the lines of the full header for a pane of this size. The command line takes at most
-    /// a third of the height.
+    /// Returns the lines of the full header for an area of the log's pane. The command line takes at
+    /// most a third of the height.
     #[must_use]
-    pub fn header_lines(&self, width: u16, height: u16) -> Vec<HeaderLine> {
-        let Some(item) = self.shown() else {
-            return Vec::new();
-        };
-        let width = usize::from(width.saturating_sub(LABEL + 2 * MARGIN)).max(1);
+    pub fn header_lines(&self, body: Rect) -> Vec<HeaderLine> {
+        let Some(item) = self.shown() else { return Vec::new() };
+        let width = usize::from(body.width.saturating_sub(LABEL + 2 * MARGIN)).max(1);
         let of_item = match item {
             Item::Run(run) => self.of_run(run, width),
             Item::Job(job) => self.of_job(job, width),
@@ -42,7 +41,7 @@ impl Model {
         };
         let command = item.sh().and_then(|sh| sh.sh.as_ref());
         let command = command
-            .map(|sh| command_lines(sh, width, usize::from(height / 3).max(1)))
+            .map(|sh| command_lines(sh, width, usize::from(body.height / 3).max(1)))
             .unwrap_or_default();
         let facts =
             of_item.into_iter().filter_map(|(label, text)| Some(HeaderLine { label, text: text? }));

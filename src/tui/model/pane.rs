@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::layout::Rect;
 
-use super::Model;
+use super::{HeaderLine, Model};
 use crate::display;
 use crate::join::Place;
 use crate::log::{FileState, Name};
@@ -19,14 +19,15 @@ impl Model {
     /// on screen, the whole screen takes its place.
     #[must_use]
     pub fn log_frame(&self) -> Frame {
-        self.log_frame_in(self.layout().body(Pane::Log).unwrap_or(self.screen))
+        let body = self.layout().body(Pane::Log).unwrap_or(self.screen);
+        let (header, notes) = (self.shown_header(body).len(), self.notes(body.width).len());
+        Frame { body, header, notes }
     }
 
-    /// Returns what is above the rows of the log in this area.
+    /// Returns the lines of the full header for an area of the log's pane; empty while it is hidden.
     #[must_use]
-    pub fn log_frame_in(&self, body: Rect) -> Frame {
-        let header = self.header_lines(body.width, body.height).len();
-        Frame { body, header, notes: self.notes(body.width).len() }
+    pub fn shown_header(&self, body: Rect) -> Vec<HeaderLine> {
+        if self.log.options.header { self.header_lines(body) } else { Vec::new() }
     }
 
     /// Returns the start and end of the command, job or run on screen; the end is the current time

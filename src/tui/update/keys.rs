@@ -158,7 +158,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::NewerFailedAnyRef => step(model, Beside::Newer, true, false),
         Action::NextSlowest => slowest(model, 1),
         Action::PreviousSlowest => slowest(model, -1),
-        Action::Header => in_log(model, Log::toggle_header),
+        Action::Header => toggle_header(model),
         Action::Help => {
             model.help = if model.help.is_some() { None } else { Some(Help::default()) };
             Effects::none()
@@ -191,6 +191,11 @@ fn jump(model: &mut Model, by: isize, is_for_failed: bool) -> Effects {
         return in_runs(model, |runs, height| runs.to_failed(by, height));
     }
     in_tree(model, |tree, run| tree.jump(run, by, is_for_failed))
+}
+
+fn toggle_header(model: &mut Model) -> Effects {
+    let lines = model.header_lines(model.log_frame().body).len();
+    in_log(model, |log| log.toggle_header(lines))
 }
 
 fn slowest(model: &mut Model, by: isize) -> Effects {

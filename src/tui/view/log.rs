@@ -17,7 +17,7 @@ use crate::sanitize::{Progress, name};
 use crate::search::Cause;
 use crate::tui::keymap::Action;
 use crate::tui::layout::Pane;
-use crate::tui::log::{LogRows, Stamps};
+use crate::tui::log::{Frame, LogRows, Stamps};
 use crate::tui::model::Model;
 use crate::tui::tree::Item;
 use crate::tui::widget::{Strip, command, own_name, span, spent, spent_by};
@@ -83,13 +83,11 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         ),
         Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(model, job))),
     };
-    let notes = model.notes(body.width);
-    let parts = model.log.parts(model.log_frame_in(body), nothing.is_some());
+    let (lines, notes) = (model.shown_header(body), model.notes(body.width));
+    let frame = Frame { body, header: lines.len(), notes: notes.len() };
+    let parts = model.log.parts(frame, nothing.is_some());
     card::draw(model, parts.card, buffer);
-    if model.log.options.header {
-        let lines = model.header_lines(body.width, body.height);
-        header::draw(model, &lines, parts.header, buffer);
-    }
+    header::draw(model, &lines, parts.header, buffer);
     match model.log.cause() {
         Some(cause) => {
             let (status, ending) = card::ending(model);
