@@ -45,6 +45,11 @@ fn document(sim: &Sim) -> &Document {
     sim.model.log.document.as_ref().unwrap()
 }
 
+/// Returns the text of the current row.
+fn current(sim: &Sim) -> String {
+    String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text).into_owned()
+}
+
 /// Returns the position of the current row.
 fn here(sim: &Sim) -> RowAddress {
     document(sim).row(sim.model.log.current_row().unwrap().offset)
@@ -237,7 +242,7 @@ fn copy_edit_and_mark_apply_to_the_command_under_the_cursor() {
     };
     assert!(row.log.ends_with("b/sh-1.log"), "{:?}", row.log);
     sim.keys("/ b Space 1 Space r o w Space 2 Enter m x g ' x");
-    assert_eq!(String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text), "b 1 row 2");
+    assert_eq!(current(&sim), "b 1 row 2");
 }
 
 #[test]
@@ -252,9 +257,6 @@ fn gaps_of_all_unfolded_commands_are_ranked_together() {
     }
     store.end_run(&run, RunEnd::Complete, 20_000);
     let mut sim = whole(&store, SMALL);
-    let current = |sim: &Sim| {
-        String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text).into_owned()
-    };
     assert_eq!(current(sim.keys("g s")), "b late");
     assert!(sim.screen().contains("longest gap of 2: 9.0s"), "{}", sim.screen());
     assert_eq!(current(sim.keys("s")), "a late");
@@ -276,9 +278,6 @@ fn the_cause_of_a_command_is_shown_among_the_others() {
     }
     store.end_run(&run, RunEnd::Complete, 2_000);
     let mut sim = whole(&store, SMALL);
-    let current = |sim: &Sim| {
-        String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text).into_owned()
-    };
     assert_eq!(current(sim.keys("g ] C")), "fatal: not a repository");
     assert!(sim.screen().contains("b/1: exit 2 after 1.0s · likely cause"), "{}", sim.screen());
     assert!(!sim.screen().contains("more failed below"));
@@ -462,7 +461,7 @@ fn groups_fold_under_their_headings_and_a_search_opens_them() {
     sim.keys("z M");
     assert_eq!(rows(&sim), ["before", "::group::one", "between", "::group::two", "after"]);
     sim.keys("/ o n e Space 2 0 Enter");
-    assert_eq!(String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text), "one 20");
+    assert_eq!(current(&sim), "one 20");
     assert!(rows(&sim).contains(&"one 21".to_owned()), "the group of the match is unfolded");
     sim.keys("G");
     assert!(!rows(&sim).contains(&"two 0".to_owned()), "the other group stays folded");
@@ -574,9 +573,8 @@ fn a_failure_moves_the_log_to_its_cause_only_while_following() {
         store.end(&run, "build", 1, 2, 400);
         sim.disk();
         assert_eq!(sim.model.log.cause().is_some(), !is_read);
-        let current =
-            String::from_utf8_lossy(&sim.model.log.current_row().unwrap().text).into_owned();
-        assert_eq!(current.contains("error: expected"), !is_read, "{current}");
+        let row = current(&sim);
+        assert_eq!(row.contains("error: expected"), !is_read, "{row}");
     }
 }
 
