@@ -80,6 +80,7 @@ fn model(text: Text) -> Model {
         started_at: Some(Time::from_millis(0)),
         finished_at: Some(Time::from_millis(83_000)),
         in_database: true,
+        details: rundown::model::RunDetails::default(),
     };
     let head =
         RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };

@@ -78,12 +78,49 @@ pub struct Run {
     pub finished_at: Option<Time>,
     /// True if a database has a row for it; otherwise it is known only from its files.
     pub in_database: bool,
+    /// The facts about it that only rundown records.
+    pub details: RunDetails,
+}
+
+/// Facts about a run that only rundown records, since version 6 of its database. Apart from
+/// `is_open`, they come from the variables of the CI system, from git, or from the user.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct RunDetails {
+    /// True if the store has a row with these facts. The recorder of each running command then
+    /// holds a lock on the command's log.
+    pub has_row: bool,
+    /// True if it was begun by `rundown begin`: any number of recorders add commands to it, until
+    /// `rundown end` finishes it.
+    pub is_open: bool,
+    /// The name of its pipeline, or the name that the user gave it.
+    pub name: Option<String>,
+    /// The first line of the commit's message.
+    pub subject: Option<String>,
+    /// The author of the commit.
+    pub author: Option<String>,
+    /// The event that started it, in the CI system's own word, such as `push`.
+    pub event: Option<String>,
+    /// The address of the run in the CI system.
+    pub url: Option<String>,
+    /// The number of the attempt in the CI system, from 1.
+    pub attempt: Option<i64>,
+    /// The name of the job in the CI system.
+    pub ci_job: Option<String>,
+    /// The name of the machine or agent in the CI system.
+    pub runner: Option<String>,
+    /// The run whose commands it repeats.
+    pub repeats: Option<RunId>,
+    /// The W3C trace context that it was started in.
+    pub traceparent: Option<String>,
+    /// The environment variables that the user chose to record, by name. Only read for a single
+    /// run, not for a list.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Run {
     /// Creates a run of which only the location of its logs is known.
     #[must_use]
-    pub const fn without_row(id: RunId, repo: Option<String>) -> Self {
+    pub fn without_row(id: RunId, repo: Option<String>) -> Self {
         Self {
             id,
             repo,
@@ -95,6 +132,7 @@ impl Run {
             started_at: None,
             finished_at: None,
             in_database: false,
+            details: RunDetails::default(),
         }
     }
 }
@@ -116,6 +154,10 @@ pub struct Job {
     /// True if a database has a row for it; otherwise it is known from its directory, commands or
     /// events.
     pub in_database: bool,
+    /// The jobs that had to pass before it could start, if its recorder stored them.
+    pub needs: Vec<String>,
+    /// True if its run may pass although the job failed.
+    pub allow_failure: bool,
 }
 
 impl Job {
@@ -129,6 +171,8 @@ impl Job {
             started_at: None,
             finished_at: None,
             in_database: false,
+            needs: Vec::new(),
+            allow_failure: false,
         }
     }
 }
@@ -190,6 +234,19 @@ pub struct Sh {
     pub log_bytes: Option<i64>,
     /// The reason why it could not be started, if its recorder stored one.
     pub start_error: Option<String>,
+    /// The way in which its streams were read: `apart`, `merge`, `pty` or `exact`.
+    pub output: Option<String>,
+    /// The number of the attempt, from 1, if it was repeated because it had failed.
+    pub attempt: Option<i64>,
+    /// The reason for its end if it did not end by itself: `timeout`, or `lost` if no recorder saw
+    /// its end.
+    pub ended_by: Option<String>,
+    /// The byte offset in its log at which output was removed, if the log reached its size limit.
+    pub cut_at: Option<i64>,
+    /// The number of bytes of output that were removed there.
+    pub cut_bytes: Option<i64>,
+    /// True if it is unfinished, and its recorder holds no lock on its log any more. Not stored.
+    pub is_abandoned: bool,
 }
 
 impl Sh {

@@ -340,6 +340,7 @@ mod tests {
             started_at: started.map(Time::from_millis),
             finished_at: finished.map(Time::from_millis),
             in_database: true,
+            details: crate::model::RunDetails::default(),
         };
         run_head(run, recorder)
     }
@@ -442,6 +443,8 @@ mod tests {
             started_at: Some(Time::from_millis(1)),
             finished_at: None,
             in_database: true,
+            needs: Vec::new(),
+            allow_failure: false,
         };
         let unfinished = Sh {
             origin: Origin::Call,

@@ -18,6 +18,7 @@
 //! | 9 | the same, with other words in `state` | `sh` |
 //! | 10, 11 | `outcome`, `created_at`, `dispatched_at`, `resolved_at` | `sh` |
 //! | rundown's | as 1 | `sh_calls`: from their start, with a number; `sh_events` as in 2 |
+//! | rundown's 6 | as 1, and `run_details`, `run_variables`, `job_details` | as before |
 
 use std::path::Path;
 
@@ -48,7 +49,29 @@ const RUNS: &[ColumnSource] = &[
     ("finished_at_ms", &["finished_at_ms", "resolved_at"]),
 ];
 
+/// The canonical columns that are read from `run_details`.
+const RUN_DETAILS: &[ColumnSource] = &[
+    ("is_open", &["is_open"]),
+    ("name", &["name"]),
+    ("subject", &["subject"]),
+    ("author", &["author"]),
+    ("event", &["event"]),
+    ("url", &["url"]),
+    ("attempt", &["attempt"]),
+    ("ci_job", &["ci_job"]),
+    ("runner", &["runner"]),
+    ("repeats", &["repeats"]),
+    ("traceparent", &["traceparent"]),
+];
+
+/// The columns of `run_variables`.
+const RUN_VARIABLES: &[ColumnSource] =
+    &[("run_id", &["run_id"]), ("name", &["name"]), ("value", &["value"])];
+
 const RUN_ORDER: ColumnSource = ("pushed_at_ms", &["pushed_at_ms", "created_at", "queued_at_ms"]);
+
+/// The columns that identify the run or job of a row of details.
+const KEY: &[ColumnSource] = &[("run_id", &["run_id"]), ("job_id", &["job_id"])];
 
 const RUN_REASON: ColumnSource = ("failure_kind", &["failure_kind", "outcome"]);
 
@@ -60,6 +83,10 @@ const JOBS: &[ColumnSource] = &[
     ("started_at_ms", &["started_at_ms"]),
     ("finished_at_ms", &["finished_at_ms"]),
 ];
+
+/// The canonical columns that are read from `job_details`.
+const JOB_DETAILS: &[ColumnSource] =
+    &[("needs", &["needs"]), ("allow_failure", &["allow_failure"])];
 
 /// The canonical columns that are read from `sh_calls`.
 const CALLS: &[ColumnSource] = &[
@@ -76,10 +103,16 @@ const CALLS: &[ColumnSource] = &[
     ("lost_bytes", &["lost_bytes"]),
     ("log_bytes", &["log_bytes"]),
     ("start_error", &["start_error"]),
+    ("output", &["output"]),
+    ("attempt", &["attempt"]),
+    ("ended_by", &["ended_by"]),
+    ("cut_at", &["cut_at"]),
+    ("cut_bytes", &["cut_bytes"]),
 ];
 
 /// The columns of `sh_calls` that earlier versions of rundown lack.
-const LATER: [&str; 2] = ["log_bytes", "start_error"];
+const LATER: [&str; 7] =
+    ["log_bytes", "start_error", "output", "attempt", "ended_by", "cut_at", "cut_bytes"];
 
 /// The canonical columns that are read from `sh` or `sh_events`.
 const EVENTS: &[ColumnSource] = &[
@@ -96,7 +129,7 @@ const ENDS: &[ColumnSource] =
     &[("finished_at_ms", &["finished_at_ms"]), ("exit_code", &["exit_code"])];
 
 /// The canonical columns of a command.
-const SHS: [&str; 15] = [
+const SHS: [&str; 20] = [
     "run_id",
     "job_id",
     "n",
@@ -112,6 +145,11 @@ const SHS: [&str; 15] = [
     "lost_bytes",
     "log_bytes",
     "start_error",
+    "output",
+    "attempt",
+    "ended_by",
+    "cut_at",
+    "cut_bytes",
 ];
 
 /// Columns of `runs` that some versions have and that do not affect the display of a run.
@@ -163,7 +201,9 @@ pub(super) fn define_views(connection: &Connection, path: &Path) -> Result<Diale
     let Some(runs) = tables.with("runs", &["id"]) else {
         return Err(Error::NotAStore { path: path.to_owned(), why: describe_other(&tables) });
     };
-    let views = [runs_view(runs), jobs_view(&tables), shs_view(&tables)].concat();
+    let views =
+        [runs_view(&tables, runs), variables_view(&tables), jobs_view(&tables), shs_view(&tables)]
+            .concat();
     connection.execute_batch(&views).map_err(failed())?;
     let pragma = |name| {
         connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(failed())
@@ -190,26 +230,57 @@ impl Table {
     }
 }
 
-fn runs_view(runs: &Table) -> String {
+/// Returns the select list of canonical columns of a table that may not exist, and the join with
+/// this table.
+fn joined(table: Option<&Table>, sources: &[ColumnSource], on: &str) -> (Vec<String>, String) {
+    match table {
+        Some(table) => (table.select(sources), format!(" LEFT JOIN main.{} ON {on}", table.name)),
+        None => (nulls(sources), String::new()),
+    }
+}
+
+fn nulls(sources: &[ColumnSource]) -> Vec<String> {
+    sources.iter().map(|source| format!("NULL AS {}", source.0)).collect()
+}
+
+fn runs_view(tables: &Tables, runs: &Table) -> String {
+    let (details, join) = joined(
+        tables.with("run_details", &["run_id"]),
+        RUN_DETAILS,
+        "run_details.run_id = runs.id",
+    );
     let mut columns = runs.select(RUNS);
+    columns.extend(details);
     columns.push(match runs.source_column(RUN_REASON) {
         Some("outcome") => {
-            "CASE WHEN substr(outcome, 1, 7) = 'failed-' THEN substr(outcome, 8) END AS reason"
+            "CASE WHEN substr(runs.outcome, 1, 7) = 'failed-' THEN substr(runs.outcome, 8) END \
+             AS reason"
                 .to_owned()
         }
-        Some(column) => format!("{column} AS reason"),
+        Some(column) => format!("runs.{column} AS reason"),
         None => "NULL AS reason".to_owned(),
     });
     columns.push(match order_column(runs) {
-        Some((column, false)) => format!("{column} AS order_ms"),
+        Some((column, false)) => format!("runs.{column} AS order_ms"),
         // A run without a time sorts after all others, as the oldest. A NULL could not be compared.
-        Some((column, true)) => format!("coalesce({column}, {}) AS order_ms", i64::MIN),
+        Some((column, true)) => format!("coalesce(runs.{column}, {}) AS order_ms", i64::MIN),
         None => "0 AS order_ms".to_owned(),
     });
     format!(
-        "CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs WHERE is_name(id);\n",
+        "CREATE TEMP VIEW v_runs AS SELECT {} FROM main.runs{join} WHERE is_name(runs.id);\n",
         columns.join(", ")
     )
+}
+
+fn variables_view(tables: &Tables) -> String {
+    let names: Vec<&str> = RUN_VARIABLES.iter().map(|source| source.0).collect();
+    let select = match tables.with("run_variables", &names) {
+        Some(table) => {
+            format!("{} FROM main.run_variables", table.select(RUN_VARIABLES).join(", "))
+        }
+        None => format!("{} WHERE false", nulls(RUN_VARIABLES).join(", ")),
+    };
+    format!("CREATE TEMP VIEW v_variables AS SELECT {select};\n")
 }
 
 /// Returns the column that orders runs, and true if it may be NULL. Returns `None` if no such
@@ -234,22 +305,22 @@ fn walk(connection: &Connection, runs: &Table) -> rusqlite::Result<Walk> {
 /// `rowid`, or the start time in a table without a `rowid`.
 fn jobs_view(tables: &Tables) -> String {
     let Some(jobs) = tables.with("jobs", &["run_id", "job_id"]) else {
-        let columns: Vec<String> =
-            JOBS.iter().map(|source| format!("NULL AS {}", source.0)).collect();
+        let columns = [nulls(JOBS), nulls(JOB_DETAILS)].concat().join(", ");
         return format!(
-            "CREATE TEMP VIEW v_jobs AS SELECT {}, NULL AS place WHERE false;\n",
-            columns.join(", ")
+            "CREATE TEMP VIEW v_jobs AS SELECT {columns}, NULL AS place WHERE false;\n"
         );
     };
     let place = if jobs.has_rowid {
-        "rowid"
+        "jobs.rowid".to_owned()
     } else {
-        jobs.source_column(("", &["started_at_ms"])).unwrap_or("NULL")
+        let started = jobs.source_column(("", &["started_at_ms"]));
+        started.map_or_else(|| "NULL".to_owned(), |column| format!("jobs.{column}"))
     };
-    format!(
-        "CREATE TEMP VIEW v_jobs AS SELECT {}, {place} AS place FROM main.jobs;\n",
-        jobs.select(JOBS).join(", ")
-    )
+    let on = "job_details.run_id = jobs.run_id AND job_details.job_id = jobs.job_id";
+    let (details, join) =
+        joined(tables.with("job_details", &["run_id", "job_id"]), JOB_DETAILS, on);
+    let columns = [jobs.select(JOBS), details].concat().join(", ");
+    format!("CREATE TEMP VIEW v_jobs AS SELECT {columns}, {place} AS place FROM main.jobs{join};\n")
 }
 
 /// Returns the SQL that defines the views of commands. A store of rundown has two tables of
@@ -369,7 +440,10 @@ fn unknown(tables: &Tables) -> Vec<String> {
     let is_known = |table: &Table, name: &str| {
         let sources: &[&[ColumnSource]] = match table.name {
             "runs" => &[RUNS, &[RUN_ORDER, RUN_REASON]],
+            "run_details" => &[KEY, RUN_DETAILS],
+            "run_variables" => &[RUN_VARIABLES],
             "jobs" => &[JOBS],
+            "job_details" => &[KEY, JOB_DETAILS],
             "sh_calls" => &[CALLS],
             _ => &[EVENTS],
         };

@@ -21,7 +21,7 @@ use super::highlight::{self, Highlight};
 use super::limits;
 use super::page::{self, Beside, RunPage, outcome_code};
 use crate::error::{Error, Result};
-use crate::model::{Job, JobId, Origin, Outcome, Run, RunId, Sh};
+use crate::model::{Job, JobId, Origin, Outcome, Run, RunDetails, RunId, Sh};
 use crate::time::Time;
 
 /// The number of attempts to read a busy database without SQLite's locks; later attempts use those
@@ -91,13 +91,16 @@ pub struct ListedRun {
     pub ours: bool,
 }
 
-const RUN_COLUMNS: &str =
-    "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms";
+const RUN_COLUMNS: &str = "id, repo, ref_name, sha, state, reason, queued_at_ms, started_at_ms, finished_at_ms, \
+     is_open, name, subject, author, event, url, attempt, ci_job, runner, repeats, traceparent";
+
+const JOB_COLUMNS: &str =
+    "job_id, state, exit_code, started_at_ms, finished_at_ms, needs, allow_failure";
 
 /// The columns that [`sh`] reads.
 pub(super) const SH_COLUMNS: &str = "job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, \
      exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes, \
-     start_error";
+     start_error, output, attempt, ended_by, cut_at, cut_bytes";
 
 impl Reader {
     /// Creates a reader. The first reading opens the database, which need not exist before that.
@@ -357,20 +360,21 @@ impl Room {
 fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Option<RunRows>> {
     let connection = &opened.access.connection;
     let sql = format!("SELECT {RUN_COLUMNS} FROM v_runs WHERE id = ?1 LIMIT 1");
-    let Some(run) = collect(connection, &sql, [id.as_str()], room, run)?.pop() else {
+    let Some(mut run) = collect(connection, &sql, [id.as_str()], room, run)?.pop() else {
         return Ok(None);
     };
+    let sql = "SELECT name, value FROM v_variables WHERE run_id = ?1 ORDER BY name";
+    run.details.variables = collect(connection, sql, [id.as_str()], room, variable)?;
     // The jobs are sorted here, because SQLite would need memory for a second copy of the rows.
-    let sql = "SELECT job_id, state, exit_code, started_at_ms, finished_at_ms, place FROM v_jobs \
-               WHERE run_id = ?1";
-    let placed = |row: &Row<'_>| Ok((integer(row, 5)?, job(row)?));
-    let mut jobs = collect(connection, sql, [id.as_str()], room, placed)?;
+    let sql = format!("SELECT {JOB_COLUMNS}, place FROM v_jobs WHERE run_id = ?1");
+    let placed = |row: &Row<'_>| Ok((integer(row, 7)?, job(row)?));
+    let mut jobs = collect(connection, &sql, [id.as_str()], room, placed)?;
     jobs.sort_by(|(place, job), (other_place, other)| {
         (place.is_none(), place, &job.id).cmp(&(other_place.is_none(), other_place, &other.id))
     });
     let sql = format!("SELECT {SH_COLUMNS}, place FROM v_shs WHERE run_id = ?1");
     let placed =
-        |row: &Row<'_>| Ok((integer(row, 14)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
+        |row: &Row<'_>| Ok((integer(row, 19)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
     let mut shs = collect(connection, &sql, [id.as_str()], room, placed)?;
     shs.sort_by_key(|(place, _, sh)| (sh.n.is_none(), place.is_none(), *place, sh.started_at));
     let jobs = jobs.into_iter().map(|(_, job)| job).collect();
@@ -447,7 +451,26 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         started_at: time(row, 7)?,
         finished_at: time(row, 8)?,
         in_database: true,
+        details: RunDetails {
+            has_row: integer(row, 9)?.is_some(),
+            is_open: integer(row, 9)? == Some(1),
+            name: said(row, 10)?,
+            subject: said(row, 11)?,
+            author: said(row, 12)?,
+            event: said(row, 13)?,
+            url: said(row, 14)?,
+            attempt: integer(row, 15)?,
+            ci_job: said(row, 16)?,
+            runner: said(row, 17)?,
+            repeats: said(row, 18)?.map(RunId),
+            traceparent: said(row, 19)?,
+            variables: Vec::new(),
+        },
     })
+}
+
+fn variable(row: &Row<'_>) -> rusqlite::Result<(String, String)> {
+    Ok((text(row, 0)?.unwrap_or_default(), text(row, 1)?.unwrap_or_default()))
 }
 
 fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
@@ -458,6 +481,8 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
         started_at: time(row, 3)?,
         finished_at: time(row, 4)?,
         in_database: true,
+        needs: text(row, 5)?.and_then(|json| serde_json::from_str(&json).ok()).unwrap_or_default(),
+        allow_failure: integer(row, 6)? == Some(1),
     })
 }
 
@@ -478,6 +503,12 @@ pub(super) fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
         lost_bytes: integer(row, 11)?,
         log_bytes: integer(row, 12)?,
         start_error: said(row, 13)?,
+        output: said(row, 14)?,
+        attempt: integer(row, 15)?,
+        ended_by: said(row, 16)?,
+        cut_at: integer(row, 17)?,
+        cut_bytes: integer(row, 18)?,
+        is_abandoned: false,
     })
 }
 

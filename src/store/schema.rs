@@ -22,11 +22,29 @@ const FILES: &[&str] = &[
     include_str!("../../migrations/0003_sh_calls.sql"),
     include_str!("../../migrations/0004_log_bytes.sql"),
     include_str!("../../migrations/0005_start_error.sql"),
+    include_str!("../../migrations/0006_many_recorders.sql"),
 ];
+
+/// The objects of the newest version, as [`dump`] formats them (a test compares them with the
+/// migrations). A comparison with this text is much faster than a migration of an empty database,
+/// and every recorder checks the schema of its database.
+const NEWEST: &str = include_str!("schema.txt");
 
 /// Returns the newest version.
 pub(super) fn newest() -> i64 {
     i64::try_from(FILES.len()).unwrap_or(i64::MAX)
+}
+
+/// Returns true if the header of a database file, its first 100 bytes, contains our
+/// `application_id` and a version that this program supports (offsets 68 and 60, big-endian:
+/// <https://sqlite.org/fileformat2.html#the_database_header>).
+pub(super) fn is_ours(header: &[u8]) -> bool {
+    let number = |at: usize| {
+        header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes)
+    };
+    header.starts_with(b"SQLite format 3\0")
+        && number(68) == Some(APPLICATION_ID)
+        && number(60).is_some_and(|version| (1..=newest()).contains(&version.into()))
 }
 
 /// Migrates a database to the newest version. Call [`check`] first, so that a database that rundown
@@ -76,8 +94,11 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<i64> {
             newest()
         ));
     };
-    let wanted = expected_objects(files);
     let found = objects(connection).map_err(Error::database("read", path))?;
+    if version == newest() && dump(&found) == NEWEST {
+        return Ok(version);
+    }
+    let wanted = expected_objects(files);
     let name =
         |object: Option<&Object>| object.map(|(kind, name, _)| format!("the {kind} `{name}`"));
     if let Some(unexpected) = name(found.difference(&wanted).next()) {
@@ -102,6 +123,14 @@ fn objects(connection: &Connection) -> rusqlite::Result<BTreeSet<Object>> {
     )?;
     let rows = statement.query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
     rows.collect()
+}
+
+/// Formats objects for the comparison with [`NEWEST`].
+fn dump(objects: &BTreeSet<Object>) -> String {
+    let line = |(kind, name, sql): &Object| {
+        format!("{kind} {name}\n{}\n\n", sql.as_deref().unwrap_or_default())
+    };
+    objects.iter().map(line).collect()
 }
 
 /// Returns the objects that these migrations create. Returns an empty set, which no database
@@ -134,6 +163,7 @@ mod tests {
                 "183b6d5b715bf600698baf83add287fcbb5d86a804e2357f3ab9fa7a7d06b668",
                 "b17b1aba5252018e74e6f7fe8cbeda71298e658ae7752fe90df864a2b1f9b3ba",
                 "5281954cb0f6b1bdceb33b2a1ee331040b67dee551647de212d20beef39a0574",
+                "be4ba1cd80f826a322e9a1edbbe1dae237ee47b431b6cbbb08cea9c01eb9c925",
             ]
         );
     }
@@ -154,6 +184,16 @@ mod tests {
         };
         assert_eq!(statements(&ours, "CREATE TABLE"), statements(theirs, "CREATE TABLE"));
         assert_eq!(statements(&ours, "CREATE INDEX"), statements(theirs, "CREATE INDEX"));
+    }
+
+    #[test]
+    fn the_text_of_the_newest_schema_equals_the_migrations() {
+        let newest = dump(&expected_objects(FILES));
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/schema.txt");
+            std::fs::write(path, &newest).unwrap();
+        }
+        assert_eq!(newest, NEWEST, "to update src/store/schema.txt, set UPDATE_DOCS=1");
     }
 
     #[test]

@@ -8,7 +8,8 @@
 use rusqlite::{Connection, OptionalExtension};
 
 /// The tables that runs are read from, in any version.
-const KNOWN: [&str; 5] = ["runs", "jobs", "sh", "sh_events", "sh_calls"];
+const KNOWN: [&str; 8] =
+    ["runs", "run_details", "run_variables", "jobs", "job_details", "sh", "sh_events", "sh_calls"];
 
 /// The tables of a database.
 pub(super) struct Tables {

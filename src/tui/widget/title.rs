@@ -157,6 +157,7 @@ mod tests {
             started_at: at(0),
             finished_at: at(83_000),
             in_database: true,
+            details: crate::model::RunDetails::default(),
         };
         let head = RunHead {
             run,
