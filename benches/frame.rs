@@ -83,7 +83,13 @@ fn model(text: Text) -> Model {
         details: rundown::model::RunDetails::default(),
     };
     let head =
-        RunHead { run, phase: Phase::Finished, outcome: Some(Outcome::Failed), interrupted: false };
+        RunHead {
+            run,
+            phase: Phase::Finished,
+            outcome: Some(Outcome::Failed),
+            interrupted: false,
+            waiting: false,
+        };
     let log = |n| LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 1000 };
     let sh = |n| ShNode {
         n,

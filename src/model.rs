@@ -256,6 +256,18 @@ impl Sh {
         self.signal.map(|signal| i64::from(signal) + 128).or(self.exit_code)
     }
 
+    /// Returns true if its recorder did not see its end: the run was finished later.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.ended_by.as_deref() == Some(LOST)
+    }
+
+    /// Returns true if it was stopped because it exceeded its time limit.
+    #[must_use]
+    pub fn timed_out(&self) -> bool {
+        self.ended_by.as_deref() == Some(TIMEOUT)
+    }
+
     /// Returns the argument vector, if the command was stored as one and is certainly not a shell
     /// string.
     ///
@@ -318,6 +330,15 @@ impl Outcome {
 
 /// The `failure_kind` of a run that was stopped, in rundown's own stores.
 pub const ABORTED: &str = "aborted";
+
+/// The `failure_kind` of an interrupted run that was finished later, in rundown's own stores.
+pub const INTERRUPTED: &str = "interrupted";
+
+/// The value of [`Sh::ended_by`] if no recorder saw the end of the command.
+pub const LOST: &str = "lost";
+
+/// The value of [`Sh::ended_by`] if the command was stopped because it exceeded its time limit.
+pub const TIMEOUT: &str = "timeout";
 
 #[cfg(test)]
 mod tests {

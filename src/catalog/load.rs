@@ -1,6 +1,6 @@
 //! Loads runs from the database and their directories, and checks if a recorder is still alive.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::TryLockError;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -36,14 +36,20 @@ pub(super) fn stored_runs(
 }
 
 fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunNode>> {
-    let recorder = recorder(rows.ours, &rows.run, root);
-    if recorder == Recorder::Gone {
+    let recorder = recorder(reader, rows.ours, &rows.run, root)?;
+    if matches!(recorder, Recorder::Gone | Recorder::Waiting) {
         // The recorder may have finished the run after its rows were read and before its lock was
         // checked. Rows that are read while the lock is free are final.
         let Some(again) = reader.run(&rows.run.id)? else { return Ok(None) };
         rows = again;
     }
     let dir = run_dir(root, &rows.run);
+    if let Ok(Some(dir)) = &dir
+        && rows.run.details.has_row
+        && rows.run.finished_at.is_none()
+    {
+        mark_abandoned(dir, &mut rows.jobs);
+    }
     let count = rows.jobs.iter().map(|(_, shs)| shs.len().saturating_add(1)).sum();
     let mut node = load_node(join::run_head(rows.run, recorder), rows.ours, rows.jobs, dir);
     if rows.is_cut {
@@ -84,41 +90,81 @@ pub(super) fn listed_heads(
     reader: &Reader,
     page: &RunPage,
 ) -> Result<Option<Vec<RunHead>>> {
-    let recorder_of = |listed: &ListedRun| recorder(listed.ours, &listed.run, root);
     let Some(mut listed) = reader.runs(page)? else { return Ok(None) };
-    let is_gone = |listed: &&ListedRun| recorder_of(listed) == Recorder::Gone;
-    let gone: HashSet<RunId> =
-        listed.iter().filter(is_gone).map(|listed| listed.run.id.clone()).collect();
-    if !gone.is_empty() {
+    let mut recorders = HashMap::new();
+    for ListedRun { run, ours } in &listed {
+        recorders.insert(run.id.clone(), recorder(reader, *ours, run, root)?);
+    }
+    if recorders.values().any(|recorder| *recorder == Recorder::Gone) {
         let Some(again) = reader.runs(page)? else { return Ok(None) };
         listed = again;
     }
     let head = |listed: ListedRun| {
-        let recorder =
-            if gone.contains(&listed.run.id) { Recorder::Gone } else { Recorder::Unknown };
+        let recorder = recorders.get(&listed.run.id).copied().unwrap_or(Recorder::Unknown);
         join::run_head(listed.run, recorder)
     };
     Ok(Some(listed.into_iter().map(head).collect()))
 }
 
-/// Checks if our recorder still holds the lock of an unfinished run. Returns `Unknown` for finished
-/// runs, for runs of other recorders, and if the lock cannot be checked. Tries to take a shared
-/// lock on the existing file, and writes nothing.
-fn recorder(ours: bool, run: &Run, root: &Path) -> Recorder {
+/// Checks if our recorder still holds the lock of an unfinished run, or the lock of one of its
+/// commands if the run was begun by `rundown begin`. Returns `Unknown` for finished runs, for runs
+/// of other recorders, and if the lock cannot be checked.
+///
+/// # Errors
+/// If the commands of a run cannot be read.
+fn recorder(reader: &Reader, ours: bool, run: &Run, root: &Path) -> Result<Recorder> {
     if !ours || run.finished_at.is_some() {
-        return Recorder::Unknown;
+        return Ok(Recorder::Unknown);
     }
-    let Ok(Some(dir)) = run_dir(root, run) else { return Recorder::Unknown };
-    let Some(lock) = dir.recorder_lock() else { return Recorder::Gone };
-    // A recorder never creates a link.
-    if lock.is_symlink() {
-        return Recorder::Unknown;
+    let Ok(Some(dir)) = run_dir(root, run) else { return Ok(Recorder::Unknown) };
+    if run.details.is_open {
+        let running = reader.unfinished(&run.id)?;
+        let is_alive = running.iter().any(|(job, n)| is_running(&dir, job, *n));
+        return Ok(if is_alive { Recorder::Alive } else { Recorder::Waiting });
     }
-    match lock.open().map(|file| file.try_lock_shared()) {
-        Ok(Err(TryLockError::WouldBlock)) => Recorder::Alive,
-        Ok(Ok(())) => Recorder::Gone,
-        Err(missing) if missing.kind() == ErrorKind::NotFound => Recorder::Gone,
-        Ok(Err(TryLockError::Error(_))) | Err(_) => Recorder::Unknown,
+    Ok(match dir.recorder_lock().map_or(Lock::Free, |lock| Lock::of(&lock)) {
+        Lock::Held => Recorder::Alive,
+        Lock::Free => Recorder::Gone,
+        Lock::Unknown => Recorder::Unknown,
+    })
+}
+
+/// Marks the unfinished commands whose recorders have exited.
+fn mark_abandoned(dir: &RunDir, jobs: &mut [(Job, Vec<Sh>)]) {
+    for (job, shs) in jobs {
+        for sh in shs.iter_mut().filter(|sh| sh.finished_at.is_none()) {
+            sh.is_abandoned = sh.n.is_some_and(|n| !is_running(dir, &job.id, n));
+        }
+    }
+}
+
+/// Returns true unless the recorder of an unfinished command has certainly exited.
+fn is_running(dir: &RunDir, job: &JobId, n: u32) -> bool {
+    dir.sh_log(job, n).is_some_and(|log| Lock::of(&log) != Lock::Free)
+}
+
+/// The state of a file that a recorder keeps locked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lock {
+    Held,
+    /// Not locked, or missing.
+    Free,
+    Unknown,
+}
+
+impl Lock {
+    /// Tries to take a shared lock on an existing file. Writes nothing.
+    fn of(path: &FilePath) -> Self {
+        // A recorder never creates a link.
+        if path.is_symlink() {
+            return Self::Unknown;
+        }
+        match path.open().map(|file| file.try_lock_shared()) {
+            Ok(Err(TryLockError::WouldBlock)) => Self::Held,
+            Ok(Ok(())) => Self::Free,
+            Err(missing) if missing.kind() == ErrorKind::NotFound => Self::Free,
+            Ok(Err(TryLockError::Error(_))) | Err(_) => Self::Unknown,
+        }
     }
 }
 

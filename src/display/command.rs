@@ -10,10 +10,11 @@ use crate::model::Sh;
 use crate::sanitize::name;
 
 /// Returns how a command ended: `exit 101`, `killed by SIGKILL`. `None` if it succeeded or is
-/// running, or if its exit code is unknown.
+/// running, if no recorder saw its end, or if its exit code is unknown.
 #[must_use]
 pub fn exit(sh: &Sh) -> Option<String> {
     match (sh.signal, sh.exit_code) {
+        _ if sh.is_lost() => None,
         (Some(signal), _) => Some(format!("killed by {}", signal_name(signal))),
         (None, Some(0) | None) => None,
         (None, Some(-1)) => Some("exit -1 (killed by a signal)".into()),
@@ -28,8 +29,9 @@ pub fn exit(sh: &Sh) -> Option<String> {
 pub fn exit_meaning(sh: &Sh) -> Option<String> {
     let meaning = match (not_started(sh), sh.signal, sh.exit_code) {
         (Some(why), ..) => why,
+        _ if sh.timed_out() => "time limit exceeded".to_owned(),
         (None, Some(signal), _) => meaning_of_signal(signal).to_owned(),
-        (None, None, code) => meaning_of_exit(code?),
+        (None, None, code) => meaning_of_exit(code.filter(|_| !sh.is_lost())?),
     };
     Some(meaning).filter(|meaning| !meaning.is_empty())
 }
@@ -52,6 +54,7 @@ pub fn exit_explained(sh: &Sh) -> Option<String> {
 #[must_use]
 pub fn exit_in_short(sh: &Sh) -> Option<String> {
     match (sh.signal, sh.exit_code) {
+        _ if sh.is_lost() => None,
         (Some(signal), _) => Some(signal_name(signal)),
         (None, Some(-1)) => Some("killed".into()),
         (None, _) => exit(sh),

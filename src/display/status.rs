@@ -13,6 +13,8 @@ pub enum Status {
     Failed,
     /// `●`
     Active,
+    /// `◐`
+    Waiting,
     /// `○`
     Queued,
     /// `⊘`
@@ -33,6 +35,7 @@ impl Status {
             Self::Passed => "✓",
             Self::Failed => "✗",
             Self::Active => "●",
+            Self::Waiting => "◐",
             Self::Queued => "○",
             Self::Skipped => "⊘",
             Self::Stopped => "■",
@@ -48,6 +51,7 @@ impl Status {
             Self::Passed => "+",
             Self::Failed => "x",
             Self::Active => "*",
+            Self::Waiting => "~",
             Self::Queued => ".",
             Self::Skipped => "-",
             Self::Stopped => "#",
@@ -63,6 +67,7 @@ impl Status {
             Self::Passed => "passed",
             Self::Failed => "failed",
             Self::Active => "running",
+            Self::Waiting => "waiting",
             Self::Queued => "queued",
             Self::Skipped => "skipped",
             Self::Stopped => "stopped",
@@ -74,6 +79,9 @@ impl Status {
     /// Returns the status of a run.
     #[must_use]
     pub const fn of_run(head: &RunHead) -> Self {
+        if head.waiting {
+            return Self::Waiting;
+        }
         Self::derived(head.phase, head.outcome, head.interrupted)
     }
 

@@ -235,7 +235,7 @@ pub(super) fn status_text(status: Status, color: bool) -> String {
     let index = match status {
         Status::Passed => 2,
         Status::Failed | Status::Interrupted => 1,
-        Status::Active => 4,
+        Status::Active | Status::Waiting => 4,
         Status::Queued | Status::Skipped | Status::Stopped | Status::Unknown => return text,
     };
     let style = Style { fg: Some(Color::Indexed(index)), bold: true, ..Style::default() };

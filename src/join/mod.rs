@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use crate::events::Events;
 use crate::file::FilePath;
-use crate::model::{Job, JobId, Outcome, Phase, Run, Sh};
+use crate::model::{self, Job, JobId, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
 pub use find::{find, next_at, silent_ms};
@@ -29,6 +29,9 @@ pub struct RunHead {
     pub outcome: Option<Outcome>,
     /// True if the run's recorder exited before the run was finished.
     pub interrupted: bool,
+    /// True if it was begun by `rundown begin` and no command is running: more commands may be
+    /// added, until `rundown end` finishes it.
+    pub waiting: bool,
 }
 
 impl RunHead {
@@ -198,6 +201,8 @@ pub enum Recorder {
     Alive,
     /// The run was recorded by rundown, and its lock is free.
     Gone,
+    /// The run was begun by `rundown begin`, and no recorder is adding a command to it now.
+    Waiting,
     /// The state was not detected: the run was not recorded by rundown, has ended, or has a lock
     /// that cannot be checked.
     Unknown,
@@ -209,9 +214,11 @@ pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
     let outcome =
         run.state.as_deref().and_then(|state| Outcome::from_word(state, run.reason.as_deref()));
     let stored = stored_phase(has_progress(&run), outcome, run.started_at, run.finished_at);
-    let interrupted = recorder == Recorder::Gone && matches!(stored, Phase::Queued | Phase::Active);
-    let phase = if interrupted { Phase::Finished } else { stored };
-    RunHead { run, phase, outcome, interrupted }
+    let is_open = matches!(stored, Phase::Queued | Phase::Active);
+    let is_lost = recorder == Recorder::Gone && is_open;
+    let interrupted = is_lost || run.reason.as_deref() == Some(model::INTERRUPTED);
+    let phase = if is_lost { Phase::Finished } else { stored };
+    RunHead { run, phase, outcome, interrupted, waiting: recorder == Recorder::Waiting && is_open }
 }
 
 /// Returns true if the run has a row with a state or a time. A row in an unknown format may have
@@ -226,8 +233,9 @@ fn has_progress(run: &Run) -> bool {
 pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> JobNode {
     let outcome = job.state.as_deref().and_then(|state| Outcome::from_word(state, None));
     let stored = stored_phase(job.state.is_some(), outcome, job.started_at, job.finished_at);
-    // Nothing is active in a run that has ended, whatever the row of the job contains.
-    let is_over = head.phase == Phase::Finished;
+    // Nothing is active in a run that has ended or waits for its next command, whatever the row of
+    // the job contains.
+    let is_over = head.phase == Phase::Finished || head.waiting;
     let (phase, outcome) = match stored {
         Phase::Queued if is_over => (Phase::Finished, Some(Outcome::Skipped)),
         Phase::Active if is_over => (Phase::Finished, None),

@@ -59,6 +59,7 @@ impl Paired {
 
     pub(super) fn node(self, is_over: bool) -> ShNode {
         let state = match &self.sh {
+            Some(sh) if sh.is_abandoned || sh.is_lost() => ShState::Interrupted,
             Some(Sh { exit_code: Some(0), .. }) => ShState::Passed,
             Some(Sh { exit_code: Some(_), .. }) => ShState::Failed,
             None | Some(Sh { finished_at: Some(_), .. }) => ShState::Unknown,

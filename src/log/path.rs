@@ -90,6 +90,13 @@ impl RunDir {
     pub fn recorder_lock(&self) -> Option<FilePath> {
         Some(self.inside.as_ref()?.found(recorder_lock(&self.path)))
     }
+
+    /// Returns the path of a command's log, which need not exist. Returns `None` if there is no
+    /// such run directory, or the job's id is unsafe as part of a path.
+    #[must_use]
+    pub fn sh_log(&self, job: &JobId, n: u32) -> Option<FilePath> {
+        Some(self.inside.as_ref()?.found(sh_log(&job_dir(&self.path, job)?, n)))
+    }
 }
 
 /// Returns the directory of a job's logs: `<run-dir>/jobs/<job-id>`. Returns `None` if the id is

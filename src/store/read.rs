@@ -207,6 +207,19 @@ impl Reader {
         })
     }
 
+    /// Reads the jobs and numbers of the commands of a run that have not ended.
+    pub fn unfinished(&self, run: &RunId) -> Result<Vec<(JobId, u32)>> {
+        self.read(|opened| {
+            let sql = "SELECT job_id, n FROM v_calls WHERE run_id = ?1 AND finished_at_ms IS NULL";
+            let mut room = Room::new(self.most_bytes);
+            let key = |row: &Row<'_>| {
+                let n = integer(row, 1)?.and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+                Ok((JobId(text(row, 0)?.unwrap_or_default()), n))
+            };
+            collect(&opened.access.connection, sql, [run.as_str()], &mut room, key)
+        })
+    }
+
     /// Finds the highlights of runs. The flag of a run is true if the run is unfinished. Runs
     /// without a highlight, and runs whose rows cannot be read in time, are left out.
     pub fn highlights(&self, runs: &[(RunId, bool)]) -> Result<Vec<(RunId, Highlight)>> {

@@ -248,7 +248,7 @@ impl Theme {
         match status {
             Status::Passed => self.ok,
             Status::Failed => self.bad,
-            Status::Active => self.active,
+            Status::Active | Status::Waiting => self.active,
             Status::Interrupted | Status::Unknown | Status::Stopped => self.warn,
             Status::Queued | Status::Skipped => self.muted,
         }

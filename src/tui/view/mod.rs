@@ -224,5 +224,5 @@ fn badge(model: &Model) -> Option<Badge> {
 /// Returns true if the log on screen has not begun, but may still do so.
 fn is_awaited(model: &Model) -> bool {
     let status = model.shown().map(|item| next_step::status(&item));
-    status.is_none_or(|status| matches!(status, Status::Queued | Status::Active))
+    status.is_none_or(|status| matches!(status, Status::Queued | Status::Active | Status::Waiting))
 }

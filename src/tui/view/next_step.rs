@@ -10,7 +10,7 @@ use crate::tui::tree::{Item, items_of};
 /// Returns the next step in a log's pane without rows; empty if there is no such step.
 pub(super) fn in_log(model: &Model) -> String {
     let status = model.shown().map(|item| status(&item));
-    if matches!(status, Some(Status::Queued | Status::Active)) {
+    if matches!(status, Some(Status::Queued | Status::Active | Status::Waiting)) {
         return "its output will appear here".into();
     }
     let place = model.shown().map(|item| item.place());

@@ -164,6 +164,7 @@ mod tests {
             phase: Phase::Finished,
             outcome: Some(Outcome::Failed),
             interrupted: false,
+            waiting: false,
         };
         let mut buffer = Buffer::empty(Rect::new(0, 0, width, 1));
         let area = buffer.area;
