@@ -82,14 +82,13 @@ fn model(text: Text) -> Model {
         in_database: true,
         details: rundown::model::RunDetails::default(),
     };
-    let head =
-        RunHead {
-            run,
-            phase: Phase::Finished,
-            outcome: Some(Outcome::Failed),
-            interrupted: false,
-            waiting: false,
-        };
+    let head = RunHead {
+        run,
+        phase: Phase::Finished,
+        outcome: Some(Outcome::Failed),
+        interrupted: false,
+        waiting: false,
+    };
     let log = |n| LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 1000 };
     let sh = |n| ShNode {
         n,

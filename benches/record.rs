@@ -48,16 +48,9 @@ fn short_commands(criterion: &mut Criterion) {
     let text = format!("[jobs.short]\ncommands = [{}]", vec!["['true']"; COMMANDS].join(","));
     let pipeline = parse_pipeline(&text, Path::new("short.toml")).unwrap();
     let facts = Facts { repo: "bench".into(), ..Facts::default() };
-    let (store_root, cwd) = (Ok(dir.path().join("store")), dir.path().to_owned());
-    let options = Options {
-        store_root,
-        facts,
-        cwd,
-        quiet: true,
-        signals: false,
-        must_record: true,
-        sync: true,
-    };
+    let mut options = Options::new(dir.path().join("store"));
+    (options.facts, options.cwd) = (facts, dir.path().to_owned());
+    (options.quiet, options.must_record) = (true, true);
     let mut group = criterion.benchmark_group("short commands");
     group.throughput(Throughput::Elements(COMMANDS as u64)).sample_size(10);
     group.bench_function("bare", |bencher| {

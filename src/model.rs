@@ -86,11 +86,8 @@ pub struct Run {
 /// `is_open`, they come from the variables of the CI system, from git, or from the user.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct RunDetails {
-    /// True if the store has a row with these facts. The recorder of each running command then
-    /// holds a lock on the command's log.
-    pub has_row: bool,
     /// True if it was begun by `rundown begin`: any number of recorders add commands to it, until
-    /// `rundown end` finishes it.
+    /// `rundown end` finishes it. Each of them holds a lock on the log of its command.
     pub is_open: bool,
     /// The name of its pipeline, or the name that the user gave it.
     pub name: Option<String>,

@@ -45,7 +45,7 @@ fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option
     }
     let dir = run_dir(root, &rows.run);
     if let Ok(Some(dir)) = &dir
-        && rows.run.details.has_row
+        && rows.run.details.is_open
         && rows.run.finished_at.is_none()
     {
         mark_abandoned(dir, &mut rows.jobs);
@@ -129,7 +129,8 @@ fn recorder(reader: &Reader, ours: bool, run: &Run, root: &Path) -> Result<Recor
     })
 }
 
-/// Marks the unfinished commands whose recorders have exited.
+/// Marks the unfinished commands of an open run whose recorders have exited. In other runs, the
+/// recorder of the run is responsible for all commands.
 fn mark_abandoned(dir: &RunDir, jobs: &mut [(Job, Vec<Sh>)]) {
     for (job, shs) in jobs {
         for sh in shs.iter_mut().filter(|sh| sh.finished_at.is_none()) {

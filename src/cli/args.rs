@@ -127,10 +127,10 @@ pub(super) struct RowArgs {
     #[arg(long, value_name = "GLOB")]
     pub job: Option<String>,
     /// Print only command number N of each job
-    #[arg(long, value_name = "N", value_parser = parse_number::<u32>)]
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>, hide_short_help = true)]
     pub sh: Option<u32>,
     /// Print only stdout or only stderr
-    #[arg(long, value_enum, hide_possible_values = true)]
+    #[arg(long, value_enum, hide_possible_values = true, hide_short_help = true)]
     pub stream: Option<StreamName>,
     /// Print only the last N rows of each log
     #[arg(long, value_name = "N", value_parser = parse_number::<usize>)]
@@ -205,7 +205,8 @@ pub(super) struct Color {
         value_name = "WHEN",
         default_value_t,
         hide_default_value = true,
-        hide_possible_values = true
+        hide_possible_values = true,
+        hide_short_help = true
     )]
     pub when: ColorChoice,
 }
@@ -252,7 +253,8 @@ pub(super) struct LookArgs {
         long,
         value_name = "NAME",
         value_parser = PossibleValuesParser::new(Scheme::ALL.map(Scheme::name)),
-        hide_possible_values = true
+        hide_possible_values = true,
+        hide_short_help = true
     )]
     pub theme: Option<String>,
     /// Draw with ASCII characters only
@@ -313,6 +315,23 @@ pub(super) enum Command {
         mut_args = shown_in_short
     )]
     Exec(Exec),
+    #[command(
+        about = help::BEGIN.about,
+        mut_args = shown_in_short
+    )]
+    Begin(Begin),
+    #[command(
+        about = help::END.about,
+        next_display_order = FIRST + 1,
+        mut_args = shown_in_short
+    )]
+    End(End),
+    #[command(
+        about = help::SH.about,
+        override_usage = help::SH_USAGE,
+        mut_args = shown_in_short
+    )]
+    Sh(Sh),
     #[command(
         about = help::DOCTOR.about,
         next_display_order = FIRST + 1,
@@ -431,13 +450,89 @@ pub(super) struct Record {
         display_order = FIRST
     )]
     pub argv: Vec<OsString>,
-    /// Job name [default: the name of the program]
+    /// Job name [default: $RUNDOWN_JOB, or the name of the program]
     #[arg(long, value_name = "NAME", help_heading = help::RUN)]
     pub job: Option<String>,
+    /// Add the command to this run [default: $RUNDOWN_RUN]
+    ///
+    /// The run was begun by `rundown begin`, or is being recorded: a recorded command has its run
+    /// in RUNDOWN_RUN. The ID must be complete. If the run has ended, the command is recorded as a
+    /// run of its own.
+    #[arg(long, value_name = "ID", help_heading = help::RUN)]
+    pub run: Option<String>,
     #[command(flatten)]
     pub facts: RunFacts,
     #[command(flatten)]
     pub store: RecordArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Begin {
+    /// Name of the run
+    #[arg(long, help_heading = help::RUN)]
+    pub name: Option<String>,
+    #[command(flatten)]
+    pub facts: RunFacts,
+    /// Print the id (default) or env: lines for $GITHUB_ENV
+    ///
+    /// id   the id of the run
+    /// env  lines NAME=VALUE with the run, the store and the trace context, for $GITHUB_ENV or a
+    ///      dotenv file of GitLab
+    #[arg(
+        long,
+        value_enum,
+        default_value = "id",
+        hide_default_value = true,
+        hide_possible_values = true,
+        verbatim_doc_comment,
+        help_heading = help::OUTPUT
+    )]
+    pub format: BeginFormat,
+    #[command(flatten)]
+    pub root: Root,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum BeginFormat {
+    Id,
+    Env,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct End {
+    /// Full id of the run [default: $RUNDOWN_RUN]
+    #[arg(value_name = "ID", help_heading = help::RUN, display_order = FIRST)]
+    pub run: Option<String>,
+    /// State: passed, failed, or stopped [default: from its jobs]
+    ///
+    /// By default, the run has failed if one of its commands has, and passed otherwise.
+    #[arg(long, value_enum, hide_possible_values = true, help_heading = help::RUN)]
+    pub state: Option<EndState>,
+    /// Exit with the run's status: 0 passed, 1 failed, 3 stopped
+    #[arg(long, help_heading = help::OUTPUT)]
+    pub exit_status: bool,
+    #[command(flatten)]
+    pub root: Root,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum EndState {
+    Passed,
+    Failed,
+    Stopped,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Sh {
+    /// Arguments for the shell, usually -c LINE
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "ARG",
+        help_heading = help::RUN
+    )]
+    pub args: Vec<OsString>,
 }
 
 #[derive(Args, Debug)]

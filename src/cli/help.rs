@@ -19,6 +19,8 @@ pub(super) const VIEW_USAGE: &str = "rundown [OPTIONS] [RUN]\n       rundown <CO
 
 pub(super) const RECORD_USAGE: &str = "rundown record [OPTIONS] [--] <CMD> [ARG]...";
 
+pub(super) const SH_USAGE: &str = "rundown sh [ARG]...";
+
 /// The width, in columns, to which the texts are wrapped.
 const WIDTH: usize = 80;
 
@@ -78,6 +80,9 @@ pub(super) fn with_pages(root: Command) -> Command {
         .mut_subcommand("list", |list| list.defer(|command| LIST.add_to(command)))
         .mut_subcommand("record", |record| record.defer(|command| RECORD.add_to(command)))
         .mut_subcommand("exec", |exec| exec.defer(|command| EXEC.add_to(command)))
+        .mut_subcommand("begin", |begin| begin.defer(|command| BEGIN.add_to(command)))
+        .mut_subcommand("end", |end| end.defer(|command| END.add_to(command)))
+        .mut_subcommand("sh", |sh| sh.defer(|command| SH.add_to(command)))
         .mut_subcommand("doctor", |doctor| doctor.defer(|command| DOCTOR.add_to(command)))
         .mut_subcommand("demo", |demo| demo.defer(|command| DEMO.add_to(command)))
         .mut_subcommand("config", |config| config.defer(|command| CONFIG.add_to(command)))
@@ -192,7 +197,7 @@ each, is not certain.",
         ("2", "usage error; nothing was run"),
         ("6", "with --must-record: cannot be recorded; nothing was run"),
     ],
-    environment: &[STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
+    environment: &[RUN_VARIABLES, STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
 };
 
 pub(super) const EXEC: Page = Page {
@@ -222,6 +227,76 @@ order until one fails. It is skipped if a job that it needs did not pass.",
         ("6", "with --must-record: cannot be recorded; nothing was run"),
     ],
     environment: &[STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
+};
+
+pub(super) const BEGIN: Page = Page {
+    name: "rundown begin",
+    about: "Begin a run of many commands, and print its id",
+    examples: &[
+        ("rundown begin", "begin a run, and print its id"),
+        ("rundown begin --name nightly --ref main", "with a name and a ref"),
+        ("rundown begin --format env", "for $GITHUB_ENV, or a dotenv file"),
+    ],
+    notes: "\
+The steps of a CI job, or of a script, become commands of one run:
+
+  export RUNDOWN_RUN=$(rundown begin)
+  rundown record --job build -- make
+  rundown record --job test -- make check
+  rundown end
+
+Between two steps, the run is shown as waiting. On GitHub, the first step runs \
+`rundown begin --format env >> \"$GITHUB_ENV\"`, and a last step with `if: always()` runs \
+`rundown end`.",
+    exit_codes: &[
+        ("0", "the run was begun"),
+        ("2", "usage error"),
+        ("6", "the store cannot be written"),
+    ],
+    environment: &[STORE_VARIABLES, FACTS],
+};
+
+pub(super) const END: Page = Page {
+    name: "rundown end",
+    about: "End a run that was begun with `rundown begin`",
+    examples: &[
+        ("rundown end", "end the run in $RUNDOWN_RUN"),
+        ("rundown end --state failed", "with a state of your own"),
+        ("rundown end --exit-status", "fail if the run failed"),
+    ],
+    notes: "\
+A run has failed if one of its commands has. Commands that are still running count as interrupted \
+until they end.",
+    exit_codes: &[
+        ("0", "the run was ended (with --exit-status: it passed)"),
+        ("1", "with --exit-status: it failed"),
+        ("2", "usage error, or no run was named"),
+        ("3", "with --exit-status: it was stopped"),
+        ("5", "no such run, or it has already ended"),
+        ("6", "the store cannot be written"),
+    ],
+    environment: &[RUN_VARIABLES, STORE_VARIABLES],
+};
+
+pub(super) const SH: Page = Page {
+    name: "rundown sh",
+    about: "Run a line in a shell and record it, as the shell of make",
+    examples: &[
+        ("rundown sh -c 'make check'", "record one line"),
+        ("rundown sh -e script.sh", "record a script"),
+        ("rundown sh -c 'echo \"$1\"' sh hello", "with arguments for the line"),
+    ],
+    notes: "\
+A shell that records each line as a command, for programs that run their lines in a shell of your \
+choice:
+
+  make SHELL=\"$(command -v rundown)\" .SHELLFLAGS='sh -c' -j8
+  set shell := [\"rundown\", \"sh\", \"-c\"]        (in a justfile)
+
+The commands are added to the run in RUNDOWN_RUN; without one, each line is a run of its own. The \
+arguments go to `sh`, or to the program in RUNDOWN_SHELL.",
+    exit_codes: &[("N", "the shell exited with N"), ("128+N", "the shell was killed by signal N")],
+    environment: &[RUN_VARIABLES, SHELL_VARIABLES, STORE_VARIABLES],
 };
 
 pub(super) const DOCTOR: Page = Page {
@@ -326,6 +401,14 @@ const CI: Table = &[(
     "set: prevent text of logs from acting as commands of the CI system",
 )];
 
+const RUN_VARIABLES: Table = &[
+    ("RUNDOWN_RUN", "the run that commands are added to"),
+    ("RUNDOWN_JOB", "the job that commands are added to"),
+];
+
+const SHELL_VARIABLES: Table =
+    &[("RUNDOWN_SHELL", "the shell that `rundown sh` runs; default: sh")];
+
 const FACTS: Table = &[(
     "GITHUB_SHA, CI_COMMIT_SHA, …",
     "repository, ref, and commit, from GitHub, GitLab, Bitbucket, CircleCI, Buildkite, \
@@ -354,7 +437,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
-        assert_eq!(commands(80).len(), 7);
+        assert_eq!(commands(80).len(), 10);
         for width in [80, 100] {
             for mut command in commands(width) {
                 let name = command.get_name().to_owned();
@@ -429,6 +512,9 @@ mod tests {
                 ("list", "Select Output Store Other"),
                 ("record", "Run Store Other"),
                 ("exec", "Run Output Store Other"),
+                ("begin", "Run Output Store Other"),
+                ("end", "Run Output Store Other"),
+                ("sh", "Run Other"),
                 ("doctor", "Select Output Store Other"),
                 ("demo", "Select Output Screen Other"),
                 ("config", "Screen Output Other"),
@@ -473,20 +559,21 @@ mod tests {
           list    List recorded runs, newest first
           record  Run a command and record it
           exec    Run the jobs of a pipeline file and record them
+          begin   Begin a run of many commands, and print its id
+          end     End a run that was begun with `rundown begin`
+          sh      Run a line in a shell and record it, as the shell of make
           doctor  Check a store for missing or inconsistent data
           demo    Record a small sample pipeline and show it
           config  Print the effective configuration, with all settings and keys
           help    Print this message or the help of the given subcommand(s)
 
         Select:
-          [RUN]                  Run id, ref, commit, latest~N, latest-failed, or path
-              --repo <REPO>      Only runs of this repository
-              --ref <REF>        Only runs of this ref, such as main or refs/heads/main
-              --failed           Print only failed commands and their jobs
-              --job <GLOB>       Print only jobs whose id matches, as in 'test-*'
-              --sh <N>           Print only command number N of each job
-              --stream <STREAM>  Print only stdout or only stderr
-              --tail <N>         Print only the last N rows of each log
+          [RUN]              Run id, ref, commit, latest~N, latest-failed, or path
+              --repo <REPO>  Only runs of this repository
+              --ref <REF>    Only runs of this ref, such as main or refs/heads/main
+              --failed       Print only failed commands and their jobs
+              --job <GLOB>   Print only jobs whose id matches, as in 'test-*'
+              --tail <N>     Print only the last N rows of each log
 
         Output:
               --once               Print the run and exit (implied by --format, …)
@@ -494,11 +581,9 @@ mod tests {
               --format <FORMAT>    Print text (default), json, jsonl, raw, or records
           -t, --timestamps <KIND>  Times: none (default), time, relative, delta, or full
               --exit-status        Exit with the run's status: 0 passed, 1 failed, …
-              --color <WHEN>       Use color: auto (default), always, or never
 
         Screen:
               --at <POSITION>  Open the log at start, end, 1200, 50%, 12:34:56, JOB/N
-              --theme <NAME>   Colors: default, dark, light, high-contrast, monochrome
 
         Store:
               --root <DIR>  Store directory [default: the nearest .rundown/, …]

@@ -13,6 +13,7 @@ mod list;
 mod once;
 mod parse;
 mod place;
+mod steps;
 mod trust;
 mod usage;
 
@@ -45,14 +46,14 @@ pub use config::Config;
 use list::list_runs;
 use once::{found_run, once};
 pub use parse::parse;
-use place::{SECURE, is_switched_on, recording, time_zone};
+use place::{Adds, SECURE, is_switched_on, recording, time_zone, variable};
 pub use usage::print_usage;
 
 impl Arguments {
     /// Returns true if the exit code is that of recorded commands.
     #[must_use]
     pub const fn records(&self) -> bool {
-        matches!(self.command, Some(Command::Record(_) | Command::Exec(_)))
+        matches!(self.command, Some(Command::Record(_) | Command::Exec(_) | Command::Sh(_)))
     }
 
     /// Runs the command, and returns the exit code.
@@ -73,6 +74,9 @@ impl Arguments {
             }),
             Some(Command::Record(record)) => record_command(record),
             Some(Command::Exec(exec)) => exec_pipeline(&exec),
+            Some(Command::Begin(begin)) => steps::begin(begin),
+            Some(Command::End(end)) => steps::end(&end),
+            Some(Command::Sh(sh)) => steps::run_line(&sh),
             Some(Command::Demo(demo)) => run_demo(&demo.into()),
             Some(Command::Config(config)) => print_config(&config),
         }
@@ -297,8 +301,9 @@ fn examine(doctor: &Doctor) -> anyhow::Result<u8> {
 }
 
 fn record_command(record: Record) -> anyhow::Result<u8> {
-    let options = recording(&record.facts, &record.store, false)?;
-    let job = record.job.map_or_else(|| record::default_job(&record.argv), JobId);
+    let options = recording(&record.facts, &record.store, Adds::Command(record.run))?;
+    let job = record.job.or_else(|| variable(record::JOB));
+    let job = job.map_or_else(|| record::default_job(&record.argv), JobId);
     let ended = record::record_command(&options, &job, &record.argv)?;
     print_notices(&ended.warnings);
     Ok(ended.exit_code)
@@ -306,7 +311,8 @@ fn record_command(record: Record) -> anyhow::Result<u8> {
 
 fn exec_pipeline(exec: &Exec) -> anyhow::Result<u8> {
     let pipeline = record::load_pipeline(&exec.file)?;
-    let options = recording(&exec.facts, &exec.store, exec.quiet)?;
+    let mut options = recording(&exec.facts, &exec.store, Adds::Run)?;
+    options.quiet = exec.quiet;
     let ended = record::run_pipeline(&options, &pipeline, &record::Stop::new())?;
     print_notices(&ended.warnings);
     Ok(ended.exit_code)

@@ -9,7 +9,9 @@ use super::config::Config;
 use super::{print_notice, trust};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result, chain};
-use crate::record::{Facts, Given, Options};
+use crate::file::identity;
+use crate::model::RunId;
+use crate::record::{self, Facts, Given, Options};
 
 impl LookArgs {
     /// Returns true if the environment or the configuration enables secure mode, or if the
@@ -23,13 +25,13 @@ impl LookArgs {
 impl Root {
     /// Returns the store to read: `--root`, `$RUNDOWN_ROOT`, the nearest `.rundown/`, or the user's
     /// data directory. Fails if the nearest `.rundown/` is not trusted.
-    fn root(&self) -> Result<PathBuf> {
+    pub(super) fn root(&self) -> Result<PathBuf> {
         self.root_if(trust::check)
     }
 
     /// Returns the named root, the nearest `.rundown/`, or the user's data directory. Fails if
     /// `check` rejects the nearest `.rundown/`.
-    fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    pub(super) fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(named) = self.dir.clone().or_else(|| set("RUNDOWN_ROOT")) {
             return Ok(named);
         }
@@ -64,15 +66,27 @@ impl OutputArgs {
     }
 }
 
+impl RunFacts {
+    pub(super) fn given(&self) -> Given {
+        let Self { repo, ref_name, sha } = self;
+        Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() }
+    }
+}
+
+/// The result of a recording.
+pub(super) enum Adds {
+    /// A run.
+    Run,
+    /// A command: of the run with this id, of the run in the environment, or of a run of its own.
+    Command(Option<String>),
+}
+
 /// Returns the options of a recording. A faulty configuration is ignored. Without a store, the
 /// commands run but are not recorded.
 ///
 /// # Errors
 /// If there is no store, although a recording is required.
-pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, quiet: bool) -> Result<Options> {
-    let cwd = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-    let RunFacts { repo, ref_name, sha } = facts;
-    let given = Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() };
+pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<Options> {
     let config = Config::load(store.config.as_deref()).unwrap_or_else(|error| {
         print_notice(&format!("ignoring the configuration: {}", chain(&error)));
         Config::default()
@@ -82,15 +96,35 @@ pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, quiet: bool) -> Re
         Err(error) if must_record => return Err(error),
         root => root.map_err(|error| chain(&error)),
     };
-    Ok(Options {
-        store_root,
-        must_record,
-        sync: config.sync,
-        facts: Facts::find(&given, &cwd),
-        cwd,
-        quiet,
-        signals: true,
-    })
+    let run = match adds {
+        Adds::Run => None,
+        Adds::Command(Some(named)) => Some(RunId(named)),
+        Adds::Command(None) => run_of_environment(store_root.as_deref().ok()),
+    };
+    let mut options = Options::new("");
+    // The facts of a run that exists are known: git, which takes time, is not run for a step.
+    let find = if run.is_some() { Facts::find_without_git } else { Facts::find };
+    options.facts = find(&facts.given(), &options.cwd);
+    options.run = run;
+    options.store_root = store_root;
+    options.must_record = must_record;
+    options.sync = config.sync;
+    options.signals = true;
+    Ok(options)
+}
+
+/// Returns the run in the environment; `None` if there is none, or if the environment names another
+/// store, whose run it is.
+fn run_of_environment(root: Option<&Path>) -> Option<RunId> {
+    let is_same = |named: PathBuf| {
+        root.is_some_and(|root| identity(root).is_some_and(|id| identity(&named) == Some(id)))
+    };
+    variable(record::RUN).filter(|_| set(record::ROOT).is_none_or(is_same)).map(RunId)
+}
+
+/// Returns the value of a variable; `None` if it is unset, empty, or not UTF-8.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl StoreArgs {

@@ -45,6 +45,7 @@ struct HeadJson<'a> {
     finished_at: Option<String>,
     duration_ms: Option<i64>,
     interrupted: bool,
+    waiting: bool,
 }
 
 #[derive(Serialize)]
@@ -168,6 +169,7 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
         finished_at: time(run.finished_at),
         duration_ms: head.lasted_ms(),
         interrupted: head.interrupted,
+        waiting: head.waiting,
     }
 }
 

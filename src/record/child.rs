@@ -57,6 +57,8 @@ pub struct Spawn<'a> {
     pub argv: &'a [OsString],
     /// The directory that it runs in.
     pub cwd: &'a Path,
+    /// The variables that it gets in addition to ours.
+    pub env: &'a [(&'static str, OsString)],
     /// True if it inherits our stdin; otherwise its stdin is empty.
     pub inherit_stdin: bool,
     /// True if it leads a process group of its own, so that signals also reach its child processes.
@@ -237,6 +239,7 @@ fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Ch
     let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
     let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
     let mut command = Command::new(program);
+    command.envs(spawn.env.iter().map(|(name, value)| (name, value)));
     command.args(args).stdin(stdin).stdout(stdout).stderr(stderr);
     if !is_own_dir(spawn.cwd) {
         command.current_dir(spawn.cwd);

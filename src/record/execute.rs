@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::child::{Ended, Exit, NotStarted, Running, Spare, Spawn, lock};
-use super::logs;
+use super::context::{self, TRACEPARENT};
+use super::logs::{self, NewLog};
 use super::pipeline::{Pipeline, PipelineCommand, PipelineJob};
 use super::row_queue::RowQueue;
 use super::sink::Sink;
@@ -24,18 +25,17 @@ use crate::display::{self, Status};
 use crate::error::Result;
 use crate::file::{self, Identity};
 use crate::model::{self, JobId, RunId, ShKey};
-use crate::store::{JobEnd, RunEnd, ShEnd, ShStart, Writer};
+use crate::store::{COMMAND_FAILED, JobEnd, RunEnd, ShEnd, ShStart, Writer};
 use crate::time::Time;
 use crate::{ci, sanitize};
-
-/// The `failure_kind` of a run with a failed command.
-const COMMAND_FAILED: &str = "command-failed";
 
 /// The kind of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RunKind {
     /// A single command, which inherits our stdin and handles signals itself.
     Command,
+    /// A single command, too, in a run that another process began and will finish.
+    Step,
     /// A pipeline.
     Pipeline,
 }
@@ -71,6 +71,8 @@ pub struct Executor {
 pub struct Record {
     /// Its rows.
     pub rows: RowQueue,
+    /// The root of its store.
+    pub root: PathBuf,
     /// Its directory.
     pub dir: PathBuf,
     /// True if its logs are synced to disk at the end.
@@ -83,9 +85,9 @@ pub struct Record {
 
 impl Record {
     /// Creates the record of a run whose files already exist.
-    pub fn new(rows: RowQueue, dir: PathBuf, sync: bool) -> Self {
+    pub fn new(rows: RowQueue, root: PathBuf, dir: PathBuf, sync: bool) -> Self {
         let identity = file::identity(&dir);
-        Self { rows, dir, sync, identity, logs: Vec::new() }
+        Self { rows, root, dir, sync, identity, logs: Vec::new() }
     }
 }
 
@@ -120,7 +122,9 @@ impl Executor {
     /// the last command that failed, or 0 if none did.
     pub fn run(&mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32) {
         let started = Time::now();
-        self.note(move |writer, run| writer.start_run(run, started));
+        if self.owns_run() {
+            self.note(move |writer, run| writer.start_run(run, started));
+        }
         let mut passed = Vec::new();
         let mut run_end = RunEnd::Complete;
         let mut exit_code = 0;
@@ -154,7 +158,10 @@ impl Executor {
             let logs = std::mem::take(&mut record.logs);
             self.warnings.extend(logs::sync(logs, deadline, is_hurried));
         }
-        self.note(move |writer, run| writer.finish_run(run, run_end, ended));
+        if self.owns_run() {
+            self.note(move |writer, run| writer.finish_parts(run, ended));
+            self.note(move |writer, run| writer.finish_run(run, Some(run_end), ended));
+        }
         if let Some(Record { rows, dir, .. }) = self.record.take() {
             self.warnings.extend(rows.close(&dir, deadline, is_hurried));
         }
@@ -176,25 +183,25 @@ impl Executor {
             Some(_) => JobEnd::Skipped,
             None => {
                 let id = job.id.clone();
-                self.note(move |writer, run| writer.start_job(run, &id, started));
+                if self.owns_run() {
+                    self.note(move |writer, run| writer.start_job(run, &id, started));
+                }
                 self.commands(job, stop)
             }
         };
         let ended = Time::now();
         let id = job.id.clone();
-        self.note(move |writer, run| writer.finish_job(run, &id, end, ended));
+        if self.owns_run() {
+            self.note(move |writer, run| writer.finish_job(run, &id, end, ended));
+        }
         self.print_progress(|| job_line(&job.id, end, missing, ended.millis_since(started)));
         end
     }
 
     fn commands(&mut self, job: &PipelineJob, stop: &Stop) -> JobEnd {
-        let mut started_ms = None;
         for (n, command) in (1..).zip(&job.commands) {
             self.print_progress(|| command_line(&job.id, command));
-            let started_at = wait_for_start(started_ms);
-            started_ms = Some(started_at.floor_millis());
-            let key = ShKey { run: self.run.clone(), job: job.id.clone(), n };
-            let exit_code = self.command(key, command, started_at, stop);
+            let exit_code = self.command(&job.id, n, command, stop);
             if self.is_stopped(stop) {
                 return JobEnd::Aborted;
             }
@@ -205,37 +212,38 @@ impl Executor {
         JobEnd::Complete
     }
 
-    fn command(
-        &mut self,
-        key: ShKey,
-        command: &PipelineCommand,
-        started_at: Time,
-        stop: &Stop,
-    ) -> i32 {
-        let start = ShStart { key, started_at, cmd: command.stored(), cwd: self.cwd.clone() };
-        let is_alone = self.kind == RunKind::Command;
+    /// Runs a command to its end, and returns its exit code. `n` is its number in the pipeline.
+    fn command(&mut self, job: &JobId, n: u32, command: &PipelineCommand, stop: &Stop) -> i32 {
+        let is_alone = self.kind != RunKind::Pipeline;
         let argv = command.argv();
         let spawn = Spawn {
             argv: &argv,
             cwd: &self.cwd,
+            env: &[],
             inherit_stdin: is_alone,
             own_group: !self.has_terminal,
             may_be_killed: !is_alone,
             spare: &self.spare,
         };
         let whose = match self.kind {
-            RunKind::Command => String::new(),
-            RunKind::Pipeline => {
-                format!("{}, command {}: ", sanitize::name(start.key.job.as_str()), start.key.n)
-            }
+            RunKind::Command | RunKind::Step => String::new(),
+            RunKind::Pipeline => format!("{}, command {n}: ", sanitize::name(job.as_str())),
         };
         let ended = match &mut self.record {
-            Some(record) => recorded(record, start, &spawn, self.quiet, stop),
+            Some(record) => {
+                let new = NewSh { run: &self.run, job, own_n: n, cmd: command.stored() };
+                recorded(record, new, &spawn, self.quiet, stop)
+            }
             None => run(&spawn, None, self.quiet, stop, |_| ()),
         };
         self.warnings.extend(ended.warnings.into_iter().map(|warning| format!("{whose}{warning}")));
         self.last_exit = Some(ended.at);
         ended.exit.code
+    }
+
+    /// Returns true if this recorder began the run, and will finish it.
+    fn owns_run(&self) -> bool {
+        self.kind != RunKind::Step
     }
 
     fn is_stopped(&self, stop: &Stop) -> bool {
@@ -251,22 +259,42 @@ impl Executor {
     }
 }
 
+/// A command that is about to be recorded.
+struct NewSh<'a> {
+    run: &'a RunId,
+    job: &'a JobId,
+    /// Its number if no log can be created.
+    own_n: u32,
+    /// The command line as it is stored.
+    cmd: String,
+}
+
 /// Runs a command, records its output, and adds its rows to the queue.
 fn recorded(
     record: &mut Record,
-    start: ShStart,
+    new: NewSh<'_>,
     spawn: &Spawn<'_>,
     quiet: bool,
     stop: &Stop,
 ) -> Ended {
-    let (key, path) = (start.key.clone(), logs::path(&record.dir, &start.key));
+    let NewLog { numbered, sink, path, warning } = logs::create(&record.dir, new.job, new.own_n);
+    let key = ShKey { run: new.run.clone(), job: new.job.clone(), n: numbered.n };
+    let env = context::variables(&record.root, &key, std::env::var(TRACEPARENT).ok().as_deref());
+    let start = ShStart {
+        key: key.clone(),
+        started_at: numbered.started_at,
+        cmd: new.cmd,
+        cwd: spawn.cwd.to_owned(),
+        attempt: None,
+    };
     let started = start.clone();
     record.rows.write(move |writer| writer.begin_sh(&started));
     record.rows.settle();
-    let sink = Arc::new(Mutex::new(logs::create(path.as_deref(), start.started_at)));
-    let mut ended = run(spawn, Some(&sink), quiet, stop, |pid| {
+    let sink = Arc::new(Mutex::new(sink));
+    let mut ended = run(&Spawn { env: &env, ..*spawn }, Some(&sink), quiet, stop, |pid| {
         record.rows.write(move |writer| writer.set_pid(&key, pid));
     });
+    ended.warnings.extend(warning);
     let closed = logs::close(&mut lock(&sink), path.as_deref(), ended.is_recorded);
     record.logs.extend(path.filter(|_| closed.log_bytes.is_some() && closed.warning.is_none()));
     // A missing run directory is reported once, at the end of the run.
@@ -282,6 +310,9 @@ fn recorded(
         lost_bytes: closed.lost_bytes.and_then(integer),
         log_bytes: closed.log_bytes.and_then(integer),
         start_error: ended.start_error.clone(),
+        output: None,
+        ended_by: None,
+        cut: None,
     };
     record.rows.write(move |writer| writer.finish_sh(&start, &end));
     ended
@@ -314,30 +345,6 @@ fn program<'a>(spawn: &Spawn<'a>) -> Cow<'a, str> {
     spawn.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default()
 }
 
-/// Waits until the job's next command can start, and returns its start time. No two starts in a job
-/// are in the same millisecond, because the start time is part of the key of a row.
-fn wait_for_start(last_ms: Option<i64>) -> Time {
-    loop {
-        match next_start(last_ms, Time::now()) {
-            Ok(start) => return start,
-            Err(wait) => std::thread::sleep(wait),
-        }
-    }
-}
-
-/// Returns the start time; the error is the time to wait before another attempt. If the clock was
-/// set back, returns the millisecond after the last start.
-fn next_start(last_ms: Option<i64>, now: Time) -> std::result::Result<Time, Duration> {
-    let now_ms = now.floor_millis();
-    match last_ms {
-        Some(last) if now_ms == last => {
-            Err(Duration::from_nanos(u64::from(1_000_000 - now.subsec_nanos() % 1_000_000)))
-        }
-        Some(last) if now_ms < last => Ok(Time::from_millis(last.saturating_add(1))),
-        _ => Ok(now),
-    }
-}
-
 fn command_line(job: &JobId, command: &PipelineCommand) -> String {
     format!("▶ {} · {}", sanitize::name(job.as_str()), display::first_line(&command.shown()))
 }
@@ -361,18 +368,6 @@ fn job_line(job: &JobId, end: JobEnd, missing: Option<&JobId>, ms: i64) -> Strin
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_commands_of_a_job_start_in_different_milliseconds() {
-        let at = |ms: i64, nanos| {
-            Time::from_unix(ms / 1000, u32::try_from(ms % 1000).unwrap() * 1_000_000 + nanos)
-        };
-        assert_eq!(next_start(None, at(5000, 7)), Ok(at(5000, 7)));
-        assert_eq!(next_start(Some(4999), at(5000, 7)), Ok(at(5000, 7)));
-        assert_eq!(next_start(Some(5000), at(5000, 400_000)), Err(Duration::from_micros(600)));
-        assert_eq!(next_start(Some(5000), at(4200, 0)), Ok(at(5001, 0)));
-        assert_eq!(next_start(Some(i64::MAX), at(0, 0)), Ok(Time::from_millis(i64::MAX)));
-    }
 
     #[test]
     fn progress_prints_one_line_per_event() {

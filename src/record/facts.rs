@@ -127,6 +127,15 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// Finds the facts of a run in `cwd` without running git.
+    #[must_use]
+    pub fn find_without_git(given: &Given, cwd: &Path) -> Self {
+        let dir = cwd.file_name().unwrap_or_default().to_string_lossy();
+        choose(given, |name| std::env::var(name).ok(), &Git::default(), &dir)
+    }
+}
+
 /// The repository's name if no source has one.
 const NO_REPO: &str = "local";
 

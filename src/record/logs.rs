@@ -1,34 +1,67 @@
 //! The log files of a run: each is created before its command and closed after it. All of them may
 //! be synced to disk at the end.
 
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Instant;
 
+use super::number::{self, Numbered};
 use super::row_queue::{HURRY_POLL, moved};
 use super::sink::Sink;
-use crate::file::{self, FilePath, create_private_dir, open_regular};
-use crate::model::ShKey;
+use crate::file::{FilePath, create_private_dir, open_regular};
+use crate::model::JobId;
 use crate::time::Time;
 use crate::{cri, log, sanitize};
 
-/// Returns the path of a command's log; `None` if its job's name is unsafe as a path.
-pub(super) fn path(run_dir: &Path, key: &ShKey) -> Option<PathBuf> {
-    log::path::job_dir(run_dir, &key.job).map(|dir| log::path::sh_log(&dir, key.n))
+/// The log of a command that is about to be spawned.
+pub(super) struct NewLog {
+    /// The number and the start of the command.
+    pub numbered: Numbered,
+    /// The log itself. If it could not be created, the sink keeps the reason.
+    pub sink: Sink,
+    /// The path of the log; `None` if it could not be created.
+    pub path: Option<PathBuf>,
+    /// A message for the user.
+    pub warning: Option<String>,
 }
 
-/// Creates a command's log. If that fails, the command runs without a log, and the sink keeps the
-/// reason.
+/// Creates the log of the next command of a job, and locks it until it is closed: readers thus see
+/// if the command's recorder is alive. If the log cannot be created, the command runs without one,
+/// with the number `own_n`.
 ///
 /// Only the job's directory is created: a run directory that was moved must not be created again.
-pub(super) fn create(path: Option<&Path>, started_at: Time) -> Sink {
+pub(super) fn create(run_dir: &Path, job: &JobId, own_n: u32) -> NewLog {
     let create = || {
-        let path = path.ok_or(io::ErrorKind::InvalidFilename)?;
-        create_private_dir(&file::dir_of(path))?;
-        Sink::create(path, started_at)
+        let dir = log::path::job_dir(run_dir, job).ok_or(io::ErrorKind::InvalidFilename)?;
+        create_private_dir(&dir)?;
+        number::take(&dir, |next| {
+            let path = log::path::sh_log(&dir, next.n);
+            Ok((Sink::create(&path, next.started_at)?, path))
+        })
     };
-    create().unwrap_or_else(|error| Sink::failed(error, started_at))
+    match create() {
+        Ok((numbered, (sink, path))) => {
+            let warning = sink.lock().err().map(|error| unlocked(&path, &error));
+            NewLog { numbered, sink, path: Some(path), warning }
+        }
+        Err(error) => {
+            let numbered = Numbered { n: own_n, started_at: Time::now() };
+            let sink = Sink::failed(error, numbered.started_at);
+            NewLog { numbered, sink, path: None, warning: None }
+        }
+    }
+}
+
+/// Returns a message about a lock that could not be taken. No other process uses a new file yet, so
+/// locking it fails only if the file system has no locks.
+pub(super) fn unlocked(path: &Path, error: &TryLockError) -> String {
+    format!(
+        "the run looks interrupted while it is recorded, because its file system does not support \
+         locks: cannot lock {}: {error}",
+        sanitize::name(&path.to_string_lossy())
+    )
 }
 
 /// The result of closing a log.

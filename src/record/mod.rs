@@ -27,17 +27,22 @@
 //! file format.
 
 mod child;
+mod context;
 mod execute;
 mod facts;
 mod logs;
+mod number;
 mod pipeline;
 mod row_queue;
 mod run;
 mod sink;
+mod steps;
 mod stop;
 
+pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
 pub use facts::{Facts, Git, Given, choose};
 pub use pipeline::{DEMO, Pipeline, PipelineCommand, PipelineJob, load_pipeline, parse_pipeline};
-pub use run::{Ended, Options, Recording, default_job, record_command, run_pipeline};
+pub use run::{Ended, Options, Recording, default_job, record_command, record_line, run_pipeline};
 pub use sink::{Sink, Tee};
+pub use steps::{begin_run, end_run};
 pub use stop::Stop;

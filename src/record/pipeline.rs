@@ -60,8 +60,7 @@ pub enum PipelineCommand {
 impl Pipeline {
     /// Returns its name, if it has one.
     #[must_use]
-    #[cfg(test)]
-    fn name(&self) -> Option<&str> {
+    pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }
 
@@ -73,12 +72,8 @@ impl Pipeline {
 
     /// Creates a pipeline of one job with one command.
     #[must_use]
-    pub(super) fn of_command(job: &JobId, argv: &[OsString]) -> Self {
-        let job = PipelineJob {
-            id: job.clone(),
-            needs: Vec::new(),
-            commands: vec![PipelineCommand::Argv(argv.to_vec())],
-        };
+    pub(super) fn of_command(job: &JobId, command: PipelineCommand) -> Self {
+        let job = PipelineJob { id: job.clone(), needs: Vec::new(), commands: vec![command] };
         Self { name: None, jobs: vec![job] }
     }
 }

@@ -40,22 +40,25 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(250);
 pub(super) const HURRY_POLL: Duration = Duration::from_millis(20);
 
 /// A function that writes one row. It may be called again after an error.
-type Write = Box<dyn Fn(&mut Writer) -> Result<()> + Send>;
+pub(super) type Write = Box<dyn Fn(&mut Writer) -> Result<()> + Send>;
 
 /// The files of a run, created before its first row.
 pub(super) struct RunFiles {
     /// The run's directory.
     pub dir: PathBuf,
-    /// The locked `recorder.lock`.
-    pub lock: File,
+    /// The locked `recorder.lock`; `None` if the run was begun by another process.
+    pub lock: Option<File>,
     /// Messages for the user about the creation of these files.
     pub warnings: Vec<String>,
 }
 
 impl RunFiles {
-    /// Removes the files of a run without a row, as far as that is possible.
+    /// Removes the files of a run without a row, as far as that is possible. The files of a run
+    /// that was begun by another process stay.
     pub fn remove(&self) {
-        remove_run_dir(&self.dir);
+        if self.lock.is_some() {
+            remove_run_dir(&self.dir);
+        }
     }
 }
 
@@ -81,6 +84,22 @@ pub(super) enum RunStart {
     Nothing,
     /// The run cannot be recorded.
     Failed(Error),
+}
+
+/// A function that finds the files of a run. It may be called again after an error.
+type FindFiles = Box<dyn Fn(&mut Writer) -> Result<RunFiles> + Send>;
+
+/// The way in which the thread begins a run.
+pub(super) enum Begin {
+    /// Creates a new run: first its files, then its rows.
+    Run {
+        /// Creates the files.
+        files: Box<dyn FnOnce() -> Result<RunFiles> + Send>,
+        /// Writes the rows of the run and its jobs.
+        rows: Write,
+    },
+    /// Finds the files of a run that another process began.
+    Step(FindFiles),
 }
 
 /// The queue of rows, and the thread that writes them.
@@ -122,21 +141,16 @@ struct State {
 }
 
 impl RowQueue {
-    /// Starts the thread, which creates the files with `prepare`, opens `database`, and writes the
-    /// `first` row.
+    /// Starts the thread, which opens `database` and begins the run.
     ///
     /// # Errors
     /// If no thread can be started.
-    pub fn start(
-        database: PathBuf,
-        prepare: impl FnOnce() -> Result<RunFiles> + Send + 'static,
-        first: impl Fn(&mut Writer) -> Result<()> + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn start(database: PathBuf, begin: Begin) -> std::io::Result<Self> {
         let shared = Arc::new(Shared { state: Mutex::default(), changed: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let work = move || {
             let over = Over(theirs);
-            if let Err(error) = work(&over.0, &database, prepare, &first) {
+            if let Err(error) = work(&over.0, &database, begin) {
                 over.0.update(|state| {
                     state.note(&error);
                     state.refusal = Some(error);
@@ -310,24 +324,13 @@ impl Shared {
 }
 
 /// Does the work of the thread: creates the files, opens the database, writes the rows.
-fn work(
-    shared: &Shared,
-    database: &Path,
-    prepare: impl FnOnce() -> Result<RunFiles>,
-    first: &impl Fn(&mut Writer) -> Result<()>,
-) -> Result<()> {
+fn work(shared: &Shared, database: &Path, begin: Begin) -> Result<()> {
     shared.until_unlocked(|| Writer::check(database))?;
-    let files = prepare()?;
-    let mut reserve = Reserve::held_by(&files.lock);
-    let dir = (files.dir.clone(), identity(&files.dir));
-    if shared.state().is_abandoned {
-        files.remove();
+    let Some(Begun { mut writer, dir, mut reserve }) = begin_run(shared, database, begin)? else {
         return Ok(());
-    }
-    shared.update(|state| state.files = Some(files));
-    let mut writer = shared.until_unlocked(|| Writer::open(database))?;
+    };
+    let dir = (dir.clone(), identity(&dir));
     let database = (database.to_owned(), identity(database));
-    shared.until_unlocked(|| first(&mut writer))?;
     shared.update(|state| {
         state.has_started = true;
         if !writer.is_alone() {
@@ -345,6 +348,38 @@ fn work(
     });
     drop(writer);
     Ok(())
+}
+
+/// A run whose rows can be written.
+struct Begun {
+    writer: Writer,
+    dir: PathBuf,
+    reserve: Reserve,
+}
+
+/// Begins a run. Returns `None` if the caller does not wait for it any more.
+fn begin_run(shared: &Shared, database: &Path, begin: Begin) -> Result<Option<Begun>> {
+    match begin {
+        Begin::Run { files, rows } => {
+            let files = files()?;
+            let (reserve, dir) = (Reserve::held_by(files.lock.as_ref()), files.dir.clone());
+            if shared.state().is_abandoned {
+                files.remove();
+                return Ok(None);
+            }
+            shared.update(|state| state.files = Some(files));
+            let mut writer = shared.until_unlocked(|| Writer::open(database))?;
+            shared.until_unlocked(|| rows(&mut writer))?;
+            Ok(Some(Begun { writer, dir, reserve }))
+        }
+        Begin::Step(find) => {
+            let mut writer = shared.until_unlocked(|| Writer::open(database))?;
+            let files = shared.until_unlocked(|| find(&mut writer))?;
+            let dir = files.dir.clone();
+            shared.update(|state| state.files = Some(files));
+            Ok(Some(Begun { writer, dir, reserve: Reserve::held_by(None) }))
+        }
+    }
 }
 
 /// Writes one row. If that fails, puts the row back for another attempt, or drops it and keeps the
@@ -415,9 +450,11 @@ impl Reserve {
     const BYTES: u64 = 256 << 10;
 
     /// Reserves the space, if possible.
-    fn held_by(file: &File) -> Self {
-        let taken = rustix::fs::fallocate(file, FallocateFlags::empty(), 0, Self::BYTES);
-        Self(file.try_clone().ok().filter(|_| taken.is_ok()))
+    fn held_by(file: Option<&File>) -> Self {
+        let take = |file: &&File| {
+            rustix::fs::fallocate(file, FallocateFlags::empty(), 0, Self::BYTES).is_ok()
+        };
+        Self(file.filter(take).and_then(|file| file.try_clone().ok()))
     }
 
     /// Frees the space; returns false if nothing was reserved.

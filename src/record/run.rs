@@ -26,14 +26,15 @@ use uuid::Uuid;
 use super::child::{self, Spare};
 use super::execute::{Executor, Record, RunKind};
 use super::facts::Facts;
-use super::pipeline::Pipeline;
-use super::row_queue::{RowQueue, RunFiles, RunStart, remove_run_dir};
+use super::logs;
+use super::pipeline::{Pipeline, PipelineCommand, PipelineJob};
+use super::row_queue::{Begin, RowQueue, RunFiles, RunStart, remove_run_dir};
 use super::stop::{Stop, Watch, prepare_signals};
 use crate::error::{Error, Result, chain};
-use crate::model::{JobId, RunId};
-use crate::store::{NewRun, RunEnd, Writer};
+use crate::model::{JobId, RunDetails, RunId};
+use crate::store::{NewJob, NewRun, RunEnd, Writer};
 use crate::time::Time;
-use crate::{file, log, store};
+use crate::{file, log, sanitize, store};
 
 /// The maximum time that the start of a run waits for the store.
 const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -41,7 +42,12 @@ const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The same maximum for a run that must be recorded.
 const MUST_BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The options of a recording.
+/// The same maximum for a command of a run that another process began, whose database may have many
+/// writers.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The options of a recording. [`Options::new`] has the defaults; set the fields that differ.
+#[non_exhaustive]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of the command line or the configuration"
@@ -58,6 +64,11 @@ pub struct Options {
     pub sync: bool,
     /// The repository, ref and commit of the run.
     pub facts: Facts,
+    /// Other facts about the run.
+    pub details: RunDetails,
+    /// The run that a single command is added to. If there is no such run, or if it has ended, the
+    /// command is recorded as a run of its own.
+    pub run: Option<RunId>,
     /// The directory that the commands run in.
     pub cwd: PathBuf,
     /// True if the output of the commands and the progress of a pipeline are not passed on to our
@@ -67,6 +78,25 @@ pub struct Options {
     /// it is recorded (see [`Stop`]). Afterwards they have no effect, so this is for programs that
     /// then exit.
     pub signals: bool,
+}
+
+impl Options {
+    /// Returns the options of a recording without any facts about the run. The commands run in the
+    /// current directory, and their output is passed on.
+    #[must_use]
+    pub fn new(store_root: impl Into<PathBuf>) -> Self {
+        Self {
+            store_root: Ok(store_root.into()),
+            must_record: false,
+            sync: true,
+            facts: Facts::default(),
+            details: RunDetails::default(),
+            run: None,
+            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            quiet: false,
+            signals: false,
+        }
+    }
 }
 
 /// The result of a run, recorded or not.
@@ -97,6 +127,15 @@ pub fn record_command(options: &Options, job: &JobId, argv: &[OsString]) -> Resu
     Ok(Recording::command(options, job, argv)?.execute(&Stop::new()))
 }
 
+/// Records one line for `sh -c`, as [`record_command`] records a program with its arguments.
+///
+/// # Errors
+/// As for [`Recording::command`]. If an error is returned, nothing was run.
+pub fn record_line(options: &Options, job: &JobId, line: &str) -> Result<Ended> {
+    let pipeline = Pipeline::of_command(job, PipelineCommand::Shell(line.to_owned()));
+    Ok(Recording::begin(options, pipeline, RunKind::Command)?.execute(&Stop::new()))
+}
+
 /// Records the jobs of a pipeline, until they have ended or `stop` is used.
 ///
 /// # Errors
@@ -125,7 +164,8 @@ impl Recording {
         if argv.is_empty() {
             return Err(Error::Usage("no command to record".into()));
         }
-        Self::begin(options, Pipeline::of_command(job, argv), RunKind::Command)
+        let command = PipelineCommand::Argv(argv.to_vec());
+        Self::begin(options, Pipeline::of_command(job, command), RunKind::Command)
     }
 
     /// Begins the run of a pipeline.
@@ -155,23 +195,20 @@ impl Recording {
         let _ = lock.map(|lock| lock.unlock());
         drop(watch);
         let exit_code = match executor.kind {
-            RunKind::Command => u8::try_from(last_exit_code).unwrap_or(u8::MAX),
+            RunKind::Command | RunKind::Step => u8::try_from(last_exit_code).unwrap_or(u8::MAX),
             RunKind::Pipeline => u8::from(end != RunEnd::Complete),
         };
         Ended { run: executor.run, exit_code, warnings: executor.warnings }
     }
 
     fn begin(options: &Options, pipeline: Pipeline, kind: RunKind) -> Result<Self> {
-        let Options { facts, quiet, signals, .. } = options;
         let cwd = std::path::absolute(&options.cwd).unwrap_or_else(|_| options.cwd.clone());
         // Our own directory may have been deleted or become inaccessible. Commands still run there.
         if !child::is_own_dir(&cwd) && !cwd.is_dir() {
             return Err(Error::io("run in", cwd)(ErrorKind::NotADirectory.into()));
         }
-        let run = RunId(Uuid::now_v7().to_string());
-        // The root is empty, because the safety of the names does not depend on the store.
-        let dir = log::path::run_dir(Path::new(""), &facts.repo, &run)
-            .ok_or_else(|| unsafe_name(&facts.repo))?;
+        let own = RunId(Uuid::now_v7().to_string());
+        let dir = new_run_dir(&options.facts, &own)?;
         if let Some(job) =
             pipeline.jobs().iter().find(|job| log::path::job_dir(&dir, &job.id).is_none())
         {
@@ -180,11 +217,25 @@ impl Recording {
         let mut warnings: Vec<String> =
             prepare_signals().err().map(|error| error.to_string()).into_iter().collect();
         let spare = Spare::take();
-        let started = begin_record(options, &run, &dir, &cwd, &pipeline);
+        let step = options.run.as_ref().filter(|_| kind == RunKind::Command);
+        let joined = step.map(|run| (run, join_record(options, run)));
+        let (kind, run, started) = match joined {
+            Some((run, Err(Error::NoRun(why)))) if !options.must_record => {
+                let run = sanitize::name(run.as_str());
+                warnings.push(format!("recorded as a run of its own: the run {run} {why}"));
+                (kind, own.clone(), begin_record(options, &own, &dir, &cwd, &pipeline))
+            }
+            Some((run, joined)) => (RunKind::Step, run.clone(), joined),
+            None => (kind, own.clone(), begin_record(options, &own, &dir, &cwd, &pipeline)),
+        };
         let (lock, record) = match started {
             Ok((files, record)) => {
                 warnings.extend(files.warnings);
-                (Some(files.lock), Some(record))
+                (files.lock, Some(record))
+            }
+            Err(Error::NoRun(why)) => {
+                let run = sanitize::name(run.as_str()).into_owned();
+                return Err(Error::NoRun(format!("cannot add to the run {run}: it {why}")));
             }
             Err(error) if options.must_record => return Err(error),
             Err(error) => {
@@ -192,10 +243,52 @@ impl Recording {
                 (None, None)
             }
         };
-        let mut executor = Executor::new(kind, run, cwd, *quiet, spare, record);
+        let mut executor = Executor::new(kind, run, cwd, options.quiet, spare, record);
         executor.warnings = warnings;
-        Ok(Self { pipeline, executor, signals: *signals, lock })
+        Ok(Self { pipeline, executor, signals: options.signals, lock })
     }
+}
+
+/// Returns the directory of a new run, below the root of the store. The root is not part of it,
+/// because the safety of the names does not depend on the store.
+///
+/// # Errors
+/// If the name of the repository is unsafe as a path.
+pub(super) fn new_run_dir(facts: &Facts, run: &RunId) -> Result<PathBuf> {
+    log::path::run_dir(Path::new(""), &facts.repo, run).ok_or_else(|| unsafe_name(&facts.repo))
+}
+
+/// Connects to the record of a run that another process began, and waits a limited time for its
+/// database.
+///
+/// # Errors
+/// If the store cannot be used. If there is no such run or it has ended, the error is
+/// [`Error::NoRun`] with the predicate of a sentence about the run.
+fn join_record(options: &Options, run: &RunId) -> Result<(RunFiles, Record)> {
+    let root = options.store_root.clone().map_err(Error::Usage)?;
+    let database = root.join(store::OUR_DATABASE);
+    let missing =
+        |root: &Path| Error::NoRun(format!("has ended, or is not in the store {}", root.display()));
+    if !database.exists() {
+        return Err(missing(&root));
+    }
+    let (store_root, run) = (root.clone(), run.clone());
+    let find = move |writer: &mut Writer| {
+        writer.keep_wal()?;
+        let repo = writer.repo_of_unfinished(&run)?;
+        let dir = repo.and_then(|repo| log::path::run_dir(&store_root, &repo, &run));
+        let dir = dir.ok_or_else(|| missing(&store_root))?;
+        Ok(RunFiles { dir, lock: None, warnings: Vec::new() })
+    };
+    let rows = RowQueue::start(database, Begin::Step(Box::new(find)))
+        .map_err(Error::io("start a thread for the database of", &root))?;
+    let files = match rows.started(STEP_TIMEOUT) {
+        RunStart::Yes(files) | RunStart::FilesOnly { files, .. } => files,
+        RunStart::Nothing => return Err(silent(root)),
+        RunStart::Failed(error) => return Err(error),
+    };
+    let record = Record::new(rows, root, files.dir.clone(), options.sync);
+    Ok((files, record))
 }
 
 /// Begins the record of a run: creates its files, and waits a limited time for its first row.
@@ -210,19 +303,18 @@ fn begin_record(
     let (database, dir) = (root.join(store::OUR_DATABASE), root.join(dir));
     let (facts, id, workspace, queued_at) =
         (options.facts.clone(), run.clone(), cwd.to_owned(), Time::now());
-    let jobs: Vec<_> = pipeline.jobs().iter().map(|job| job.id.clone()).collect();
-    let first = move |writer: &mut Writer| {
-        let (repo, ref_name, sha) = (&facts.repo, &facts.ref_name, &facts.sha);
-        writer.begin_run(
-            &NewRun { id: &id, repo, ref_name, sha, workspace: &workspace, queued_at },
-            &jobs,
-        )
+    let details =
+        RunDetails { name: pipeline.name().map(str::to_owned), ..options.details.clone() };
+    let jobs: Vec<_> = pipeline.jobs().iter().map(new_job).collect();
+    let rows = move |writer: &mut Writer| {
+        writer.begin_run(&new_run(&id, &facts, &details, &workspace, queued_at), &jobs)
     };
-    let prepare = {
+    let files = {
         let (root, database, dir) = (root.clone(), database.clone(), dir.clone());
         move || prepare(&root, &database, dir)
     };
-    let rows = RowQueue::start(database, prepare, first)
+    let begin = Begin::Run { files: Box::new(files), rows: Box::new(rows) };
+    let rows = RowQueue::start(database, begin)
         .map_err(Error::io("start a thread for the database of", &root))?;
     let timeout = if options.must_record { MUST_BEGIN_TIMEOUT } else { BEGIN_TIMEOUT };
     let files = match rows.started(timeout) {
@@ -236,7 +328,23 @@ fn begin_record(
         RunStart::Nothing => return Err(silent(root)),
         RunStart::Failed(error) => return Err(error),
     };
-    Ok((files, Record::new(rows, dir, options.sync)))
+    Ok((files, Record::new(rows, root, dir, options.sync)))
+}
+
+/// Returns the row of a new run.
+pub(super) fn new_run<'a>(
+    id: &'a RunId,
+    facts: &'a Facts,
+    details: &'a RunDetails,
+    workspace: &'a Path,
+    queued_at: Time,
+) -> NewRun<'a> {
+    let Facts { repo, ref_name, sha } = facts;
+    NewRun { id, repo, ref_name, sha, workspace, queued_at, details }
+}
+
+fn new_job(job: &PipelineJob) -> NewJob {
+    NewJob { id: job.id.clone(), needs: job.needs.clone(), allow_failure: false }
 }
 
 fn silent(root: PathBuf) -> Error {
@@ -249,23 +357,25 @@ fn silent(root: PathBuf) -> Error {
 /// Creates the files of a run, and the root of the store if it is missing. Fails if the root
 /// belongs to quire.
 fn prepare(root: &Path, database: &Path, dir: PathBuf) -> Result<RunFiles> {
+    create_dirs(root, database, &dir)?;
+    let path = log::path::recorder_lock(&dir);
+    let created = file::create_private(&path).map_err(Error::io("create", &path));
+    let lock = created.inspect_err(|_| remove_run_dir(&dir))?;
+    let unlocked = |error| logs::unlocked(&path, &error);
+    let warnings = lock.try_lock().map_err(unlocked).err().into_iter().collect();
+    Ok(RunFiles { dir, lock: Some(lock), warnings })
+}
+
+/// Creates the directories of a run, and the root of the store if it is missing.
+///
+/// # Errors
+/// If one of them cannot be created, or the root belongs to quire.
+pub(super) fn create_dirs(root: &Path, database: &Path, dir: &Path) -> Result<()> {
     refuse_quire(root, database)?;
     create_root(root)?;
-    let jobs = dir.join("jobs");
-    let path = log::path::recorder_lock(&dir);
-    let created = file::create_private_dirs(&jobs).map_err(Error::io("create", &dir));
-    let created =
-        created.and_then(|()| file::create_private(&path).map_err(Error::io("create", &path)));
-    let lock = created.inspect_err(|_| remove_run_dir(&dir))?;
-    // No other process uses the new file yet, so locking it fails only if the file system has no
-    // locks.
-    let unlocked = |error| {
-        let why = "the run looks interrupted while it is recorded, because its file system does \
-                   not support locks";
-        format!("{why}: cannot lock {}: {error}", path.display())
-    };
-    let warnings = lock.try_lock().map_err(unlocked).err().into_iter().collect();
-    Ok(RunFiles { dir, lock, warnings })
+    file::create_private_dirs(&dir.join("jobs"))
+        .map_err(Error::io("create", dir))
+        .inspect_err(|_| remove_run_dir(dir))
 }
 
 /// Refuses the root of a quire store, because a rundown database next to quire's database would

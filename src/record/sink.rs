@@ -6,7 +6,7 @@
 //! write ends the log, since a gap in it would not be visible. The command is not affected and
 //! continues.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::MetadataExt;
@@ -46,6 +46,14 @@ impl Sink {
         let file = create_private(path)?;
         let metadata = file.metadata()?;
         Ok(Self { identity: Some((metadata.dev(), metadata.ino())), ..Self::new(file, start) })
+    }
+
+    /// Locks the log until it is closed, for readers that check if its recorder is alive.
+    ///
+    /// # Errors
+    /// If the file system has no locks.
+    pub fn lock(&self) -> Result<(), TryLockError> {
+        self.file.as_ref().map_or(Ok(()), File::try_lock)
     }
 
     /// Returns a sink for an empty file that is open for appending and has no other writer.
@@ -136,7 +144,8 @@ impl Sink {
         for stream in Stream::ALL {
             self.flush(stream);
         }
-        self.file = None;
+        // Unlock explicitly: a child between fork and exec may still hold the descriptor.
+        let _ = self.file.take().map(|file| file.unlock());
         self.failure.take().map_or(Ok(()), Err)
     }
 

@@ -29,4 +29,4 @@ pub use highlight::Highlight;
 pub use page::{Beside, RunPage};
 pub use read::{ListedRun, Reader, RunRows};
 pub use schema::APPLICATION_ID;
-pub use write::{JobEnd, NewRun, RunEnd, ShEnd, ShStart, Writer};
+pub use write::{COMMAND_FAILED, JobEnd, LogCut, NewJob, NewRun, RunEnd, ShEnd, ShStart, Writer};

@@ -465,7 +465,6 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         finished_at: time(row, 8)?,
         in_database: true,
         details: RunDetails {
-            has_row: integer(row, 9)?.is_some(),
             is_open: integer(row, 9)? == Some(1),
             name: said(row, 10)?,
             subject: said(row, 11)?,

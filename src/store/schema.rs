@@ -39,12 +39,12 @@ pub(super) fn newest() -> i64 {
 /// `application_id` and a version that this program supports (offsets 68 and 60, big-endian:
 /// <https://sqlite.org/fileformat2.html#the_database_header>).
 pub(super) fn is_ours(header: &[u8]) -> bool {
-    let number = |at: usize| {
-        header.get(at..at + 4).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes)
+    let number = |bytes: std::ops::Range<usize>| {
+        header.get(bytes).and_then(|bytes| bytes.try_into().ok()).map(i32::from_be_bytes)
     };
     header.starts_with(b"SQLite format 3\0")
-        && number(68) == Some(APPLICATION_ID)
-        && number(60).is_some_and(|version| (1..=newest()).contains(&version.into()))
+        && number(68..72) == Some(APPLICATION_ID)
+        && number(60..64).is_some_and(|version| (1..=newest()).contains(&version.into()))
 }
 
 /// Migrates a database to the newest version. Call [`check`] first, so that a database that rundown

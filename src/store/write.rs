@@ -15,12 +15,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, named_params, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, TransactionBehavior, named_params, params,
+};
 
 use super::{access, limits, schema};
 use crate::error::{Error, Result};
 use crate::file;
-use crate::model::{JobId, RunId, ShKey};
+#[cfg(doc)]
+use crate::model::Sh;
+use crate::model::{JobId, RunDetails, RunId, ShKey};
 use crate::time::Time;
 
 /// The maximum time that a transaction waits for another writer of the same store.
@@ -51,6 +55,7 @@ pub struct Writer {
     connection: Connection,
     path: PathBuf,
     is_alone: bool,
+    keeps_wal: bool,
 }
 
 /// A run that is about to be recorded.
@@ -67,6 +72,19 @@ pub struct NewRun<'a> {
     pub workspace: &'a Path,
     /// The time at which the run was requested.
     pub queued_at: Time,
+    /// The facts about it that only rundown records.
+    pub details: &'a RunDetails,
+}
+
+/// A job that the recorder of its run starts and finishes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewJob {
+    /// Its id.
+    pub id: JobId,
+    /// The jobs that it needs.
+    pub needs: Vec<JobId>,
+    /// True if its run may pass although the job fails.
+    pub allow_failure: bool,
 }
 
 /// The end of a run.
@@ -102,6 +120,8 @@ pub struct ShStart {
     pub cmd: String,
     /// The directory that it runs in.
     pub cwd: PathBuf,
+    /// The number of the attempt, from 1, if the command is repeated when it fails.
+    pub attempt: Option<u32>,
 }
 
 /// The end of a command.
@@ -125,6 +145,134 @@ pub struct ShEnd {
     pub log_bytes: Option<i64>,
     /// The reason why it could not be started; `None` if it was started.
     pub start_error: Option<String>,
+    /// The way in which its streams were read, see [`Sh::output`]; `None` if they were not.
+    pub output: Option<&'static str>,
+    /// The reason for its end, see [`Sh::ended_by`].
+    pub ended_by: Option<&'static str>,
+    /// The output that was removed from the middle of its log.
+    pub cut: Option<LogCut>,
+}
+
+/// Output that was removed from the middle of a log, because the log reached its size limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogCut {
+    /// The byte offset in the log at which it was removed.
+    pub at: i64,
+    /// The number of bytes of output that were removed.
+    pub bytes: i64,
+}
+
+/// The `failure_kind` of a run with a failed command.
+pub const COMMAND_FAILED: &str = "command-failed";
+
+/// Adds the job of a command, unless it exists.
+const ADD_JOB: &str = "INSERT OR IGNORE INTO jobs(run_id, job_id, state, started_at_ms)
+    VALUES (?, ?, 'active', ?)";
+
+/// Adds the missing ends of commands. Their duration is unknown, so they end at their start.
+const FINISH_SHS: &str = "INSERT OR IGNORE INTO sh_events
+    SELECT run_id, job_id, started_at_ms, started_at_ms, -1, cmd FROM sh_calls AS call
+    WHERE run_id = ?1 AND NOT EXISTS (
+      SELECT 1 FROM sh_events AS event
+      WHERE event.run_id = call.run_id AND event.job_id = call.job_id
+        AND event.started_at_ms = call.started_at_ms)";
+
+/// Marks the commands with the ends of [`FINISH_SHS`]. A recorder never writes the exit code -1.
+const FINISH_CALLS: &str = "UPDATE sh_calls SET ended_by = 'lost'
+    WHERE run_id = ?1 AND EXISTS (
+      SELECT 1 FROM sh_events AS event
+      WHERE event.run_id = sh_calls.run_id AND event.job_id = sh_calls.job_id
+        AND event.started_at_ms = sh_calls.started_at_ms AND event.exit_code = -1)";
+
+/// Ends the jobs that have not ended. A job has failed if one of its commands has; its exit code is
+/// that of the last one.
+const FINISH_JOBS: &str = "UPDATE jobs SET
+      finished_at_ms = max(?2, coalesce(started_at_ms, ?2)),
+      exit_code = CASE WHEN started_at_ms IS NOT NULL THEN coalesce((
+        SELECT exit_code FROM sh_events AS event
+        WHERE event.run_id = jobs.run_id AND event.job_id = jobs.job_id AND exit_code <> 0
+        ORDER BY event.started_at_ms DESC LIMIT 1), 0) END,
+      state = CASE
+        WHEN started_at_ms IS NULL THEN 'skipped'
+        WHEN EXISTS (
+          SELECT 1 FROM sh_events AS event
+          WHERE event.run_id = jobs.run_id AND event.job_id = jobs.job_id AND exit_code <> 0)
+        THEN 'failed' ELSE 'complete' END
+    WHERE run_id = ?1 AND finished_at_ms IS NULL";
+
+const FAILED_JOBS: &str = "SELECT 1 FROM jobs LEFT JOIN job_details USING (run_id, job_id)
+    WHERE run_id = ? AND state IN ('failed', 'aborted') AND coalesce(allow_failure, 0) = 0";
+
+const FINISH_RUN: &str = "UPDATE runs SET state = ?2, failure_kind = ?3,
+      finished_at_ms = max(?4, coalesce(started_at_ms, queued_at_ms)) WHERE id = ?1";
+
+fn insert_details(
+    tx: &rusqlite::Transaction<'_>,
+    run: &RunId,
+    details: &RunDetails,
+) -> rusqlite::Result<()> {
+    tx.execute(
+        "INSERT INTO run_details(run_id, is_open, name, subject, author, event, url, attempt,
+                                 ci_job, runner, repeats, traceparent)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        params![
+            run.as_str(),
+            details.is_open,
+            details.name,
+            details.subject,
+            details.author,
+            details.event,
+            details.url,
+            details.attempt,
+            details.ci_job,
+            details.runner,
+            details.repeats.as_ref().map(RunId::as_str),
+            details.traceparent,
+        ],
+    )?;
+    details.variables.iter().try_for_each(|(name, value)| {
+        let sql = "INSERT OR REPLACE INTO run_variables(run_id, name, value) VALUES (?, ?, ?)";
+        tx.execute(sql, params![run.as_str(), name, value]).map(drop)
+    })
+}
+
+fn insert_job(tx: &rusqlite::Transaction<'_>, run: &RunId, job: &NewJob) -> rusqlite::Result<()> {
+    let (run, id) = (run.as_str(), job.id.as_str());
+    tx.execute("INSERT INTO jobs(run_id, job_id, state) VALUES (?, ?, 'pending')", [run, id])?;
+    let needs: serde_json::Value = job.needs.iter().map(JobId::as_str).collect();
+    tx.execute(
+        "INSERT INTO job_details(run_id, job_id, needs, allow_failure) VALUES (?, ?, ?, ?)",
+        params![run, id, needs.to_string(), job.allow_failure],
+    )
+    .map(drop)
+}
+
+impl ShEnd {
+    /// Returns the end of a command with an exit code, and with no other fact.
+    #[must_use]
+    pub const fn new(finished_at: Time, exit_code: i32) -> Self {
+        Self {
+            finished_at,
+            exit_code,
+            signal: None,
+            cpu_ms: None,
+            max_rss_bytes: None,
+            lost_bytes: None,
+            log_bytes: None,
+            start_error: None,
+            output: None,
+            ended_by: None,
+            cut: None,
+        }
+    }
+}
+
+impl NewJob {
+    /// Returns a job that needs no other job, and must pass.
+    #[must_use]
+    pub const fn new(id: JobId) -> Self {
+        Self { id, needs: Vec::new(), allow_failure: false }
+    }
 }
 
 impl Writer {
@@ -156,7 +304,7 @@ impl Writer {
             )
             .map_err(failed())?;
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
-        Ok(Self { connection, path: path.to_owned(), is_alone })
+        Ok(Self { connection, path: path.to_owned(), is_alone, keeps_wal: false })
     }
 
     /// Checks that a database, if it exists, may be opened for writing. Changes nothing. The header
@@ -186,11 +334,21 @@ impl Writer {
         self.is_alone
     }
 
-    /// Adds a run and its jobs, all `pending`.
+    /// Keeps the `-wal` when this connection is closed. Other recorders of the same run continue to
+    /// use it, and the last one of them empties it.
     ///
     /// # Errors
     /// If SQLite fails. This holds for every method here.
-    pub fn begin_run(&mut self, run: &NewRun<'_>, jobs: &[JobId]) -> Result<()> {
+    pub fn keep_wal(&mut self) -> Result<()> {
+        self.keeps_wal = true;
+        self.connection
+            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+            .map(drop)
+            .map_err(Error::database("open", &self.path))
+    }
+
+    /// Adds a run and its jobs, all `pending`. A run that is open starts at once.
+    pub fn begin_run(&mut self, run: &NewRun<'_>, jobs: &[NewJob]) -> Result<()> {
         self.transaction(|tx| {
             tx.execute(
                 "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms,
@@ -205,14 +363,34 @@ impl Writer {
                     ":workspace": run.workspace.to_string_lossy(),
                 },
             )?;
-            for job in jobs {
+            if run.details.is_open {
                 tx.execute(
-                    "INSERT INTO jobs(run_id, job_id, state) VALUES (?, ?, 'pending')",
-                    params![run.id.as_str(), job.as_str()],
+                    "UPDATE runs SET state = 'active', started_at_ms = queued_at_ms WHERE id = ?",
+                    [run.id.as_str()],
                 )?;
             }
-            Ok(())
+            insert_details(tx, run.id, run.details)?;
+            jobs.iter().try_for_each(|job| insert_job(tx, run.id, job))
         })
+    }
+
+    /// Returns the repository of a run that has not ended, so that commands can be added to it.
+    /// Returns `None` if there is no such run, or it has ended.
+    pub fn repo_of_unfinished(&mut self, run: &RunId) -> Result<Option<String>> {
+        let sql = "SELECT repo FROM runs WHERE id = ? AND finished_at_ms IS NULL";
+        self.connection
+            .query_row(sql, [run.as_str()], |row| row.get(0))
+            .optional()
+            .map_err(Error::database("read", &self.path))
+    }
+
+    /// Returns true if a run is open: [`RunDetails::is_open`], and not ended.
+    pub fn is_open(&mut self, run: &RunId) -> Result<bool> {
+        let sql = "SELECT 1 FROM runs JOIN run_details ON run_id = id
+                   WHERE id = ? AND is_open = 1 AND finished_at_ms IS NULL";
+        let mut statement =
+            self.connection.prepare_cached(sql).map_err(Error::database("read", &self.path))?;
+        statement.exists([run.as_str()]).map_err(Error::database("read", &self.path))
     }
 
     /// Marks a pending run as active.
@@ -223,17 +401,37 @@ impl Writer {
         )
     }
 
-    /// Marks an active run as ended.
-    pub fn finish_run(&mut self, run: &RunId, end: RunEnd, at: Time) -> Result<()> {
-        let (state, reason) = match end {
-            RunEnd::Complete => ("complete", None),
-            RunEnd::Failed(reason) => ("failed", Some(reason)),
-        };
-        self.execute(
-            "UPDATE runs SET state = ?2, failure_kind = ?3,
-                    finished_at_ms = max(?4, coalesce(started_at_ms, queued_at_ms)) WHERE id = ?1",
-            params![run.as_str(), state, reason, at.floor_millis()],
-        )
+    /// Ends the commands and jobs of a run that have not ended: their recorders were killed, or
+    /// outlive the run. Call it before [`Writer::finish_run`].
+    pub fn finish_parts(&mut self, run: &RunId, at: Time) -> Result<()> {
+        self.transaction(|tx| {
+            for sql in [FINISH_SHS, FINISH_CALLS] {
+                tx.prepare_cached(sql)?.execute([run.as_str()])?;
+            }
+            tx.prepare_cached(FINISH_JOBS)?.execute(params![run.as_str(), at.floor_millis()])?;
+            Ok(())
+        })
+    }
+
+    /// Marks an active run as ended. If `end` is `None`, the run has failed if one of its jobs
+    /// failed that was not allowed to.
+    pub fn finish_run(&mut self, run: &RunId, end: Option<RunEnd>, at: Time) -> Result<()> {
+        let at = at.floor_millis();
+        self.transaction(|tx| {
+            let end = match end {
+                Some(end) => end,
+                None if tx.prepare_cached(FAILED_JOBS)?.exists([run.as_str()])? => {
+                    RunEnd::Failed(COMMAND_FAILED)
+                }
+                None => RunEnd::Complete,
+            };
+            let (state, reason) = match end {
+                RunEnd::Complete => ("complete", None),
+                RunEnd::Failed(reason) => ("failed", Some(reason)),
+            };
+            tx.prepare_cached(FINISH_RUN)?.execute(params![run.as_str(), state, reason, at])?;
+            Ok(())
+        })
     }
 
     /// Marks a pending job as active.
@@ -261,21 +459,27 @@ impl Writer {
         )
     }
 
-    /// Adds a command that is about to be spawned.
+    /// Adds a command that is about to be spawned. If its job does not exist, adds the job, too.
     pub fn begin_sh(&mut self, start: &ShStart) -> Result<()> {
-        let ShStart { key, started_at, cmd, cwd } = start;
-        self.execute(
-            "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd) \
-             VALUES (?, ?, ?, ?, ?, ?)",
-            params![
-                key.run.as_str(),
-                key.job.as_str(),
+        let ShStart { key, started_at, cmd, cwd, attempt } = start;
+        let (run, job, at) = (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
+        self.transaction(|tx| {
+            tx.prepare_cached(ADD_JOB)?.execute(params![run, job, at])?;
+            tx.prepare_cached(
+                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+            )?
+            .execute(params![
+                run,
+                job,
                 key.n,
-                started_at.floor_millis(),
+                at,
                 cmd,
                 cwd.to_string_lossy(),
-            ],
-        )
+                attempt
+            ])?;
+            Ok(())
+        })
     }
 
     /// Stores the process id of a command that was spawned.
@@ -289,19 +493,22 @@ impl Writer {
     /// Records the end of a command whose log is closed. Adds a row to `sh_events`. Completes the
     /// row in `sh_calls`, or adds a complete one if [`Writer::begin_sh`] failed.
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
-        let ShStart { key, started_at, cmd, cwd } = start;
+        let ShStart { key, started_at, cmd, cwd, attempt } = start;
         let (run, job, started_ms) =
             (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
         self.transaction(|tx| {
+            tx.prepare_cached(ADD_JOB)?.execute(params![run, job, started_ms])?;
             tx.prepare_cached(
-                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd,
+                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt,
                                       signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes,
-                                      start_error)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                                      start_error, output, ended_by, cut_at, cut_bytes)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT(run_id, job_id, n) DO UPDATE SET
                    signal = excluded.signal, cpu_ms = excluded.cpu_ms,
                    max_rss_bytes = excluded.max_rss_bytes, lost_bytes = excluded.lost_bytes,
-                   log_bytes = excluded.log_bytes, start_error = excluded.start_error",
+                   log_bytes = excluded.log_bytes, start_error = excluded.start_error,
+                   output = excluded.output, ended_by = excluded.ended_by,
+                   cut_at = excluded.cut_at, cut_bytes = excluded.cut_bytes",
             )?
             .execute(params![
                 run,
@@ -310,15 +517,21 @@ impl Writer {
                 started_ms,
                 cmd,
                 cwd.to_string_lossy(),
+                attempt,
                 end.signal,
                 end.cpu_ms,
                 end.max_rss_bytes,
                 end.lost_bytes,
                 end.log_bytes,
-                end.start_error
+                end.start_error,
+                end.output,
+                end.ended_by,
+                end.cut.map(|cut| cut.at),
+                end.cut.map(|cut| cut.bytes),
             ])?;
+            // The run may have been finished while the command was running.
             tx.prepare_cached(
-                "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code,
+                "INSERT OR REPLACE INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code,
                                        cmd)
                  VALUES (?1, ?2, ?3, max(?4, ?3), ?5, ?6)",
             )?
@@ -359,6 +572,9 @@ impl Drop for Writer {
     /// open. The database file alone, as a CI server may archive it, would then lack the newest
     /// rows. If the `-wal` cannot be emptied, nothing is lost: readers also read it.
     fn drop(&mut self) {
+        if self.keeps_wal {
+            return;
+        }
         let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
         let _ = limits::limit_time(&self.connection, TIME_LIMIT);
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
@@ -413,9 +629,10 @@ mod tests {
 
     use super::*;
 
-    fn new_run(id: &RunId) -> NewRun<'_> {
+    fn new_run<'a>(id: &'a RunId, details: &'a RunDetails) -> NewRun<'a> {
         let (ref_name, sha, workspace) = ("", "", Path::new("/"));
-        NewRun { id, repo: "r", ref_name, sha, workspace, queued_at: Time::from_millis(1) }
+        let queued_at = Time::from_millis(1);
+        NewRun { id, repo: "r", ref_name, sha, workspace, queued_at, details }
     }
 
     /// The database may be replaced by another one after its schema was checked.
@@ -429,7 +646,7 @@ mod tests {
         let trigger = format!("CREATE TRIGGER evil AFTER INSERT ON runs BEGIN {endless}; END");
         Connection::open(&path).unwrap().execute_batch(&trigger).unwrap();
         let id = RunId("one".into());
-        writer.begin_run(&new_run(&id), &[]).unwrap();
+        writer.begin_run(&new_run(&id, &RunDetails::default()), &[]).unwrap();
         assert!(matches!(
             writer.execute(endless, ()),
             Err(Error::TooLong { .. } | Error::Database { .. })
@@ -445,22 +662,19 @@ mod tests {
         let path = dir.path().join("rundown.db");
         let mut writer = Writer::open(&path).unwrap();
         let (run, job) = (RunId("one".into()), JobId("job".into()));
-        writer.begin_run(&new_run(&run), std::slice::from_ref(&job)).unwrap();
+        writer
+            .begin_run(&new_run(&run, &RunDetails::default()), &[NewJob::new(job.clone())])
+            .unwrap();
         let end = ShEnd {
-            finished_at: Time::from_millis(20),
-            exit_code: 137,
             signal: Some(9),
-            cpu_ms: None,
-            max_rss_bytes: None,
-            lost_bytes: None,
             log_bytes: Some(70),
-            start_error: None,
+            ..ShEnd::new(Time::from_millis(20), 137)
         };
         for n in 1..=2 {
             let key = ShKey { run: run.clone(), job: job.clone(), n };
             let started_at = Time::from_millis(10 + i64::from(n));
             let cwd = "/src".into();
-            let start = ShStart { key, started_at, cmd: "make".into(), cwd };
+            let start = ShStart { key, started_at, cmd: "make".into(), cwd, attempt: None };
             if n == 1 {
                 writer.begin_sh(&start).unwrap();
             }

@@ -43,6 +43,7 @@ mod record;
 mod run_names;
 mod screens;
 mod scroll;
+mod steps;
 mod support;
 #[cfg(target_os = "linux")]
 mod terminal_sizes;

@@ -507,14 +507,10 @@ fn costly_run() -> Built {
     store.print(&run, "build", 1, 200, Stream::Stdout, &"compiling\n".repeat(20));
     store.print(&run, "build", 1, 300, Stream::Stderr, "warning: unused\nwarning: odd\n");
     let end = ShEnd {
-        finished_at: at(34_100),
-        exit_code: 137,
         signal: Some(9),
         cpu_ms: Some(62_400),
         max_rss_bytes: Some(512 << 20),
-        lost_bytes: None,
-        log_bytes: None,
-        start_error: None,
+        ..ShEnd::new(at(34_100), 137)
     };
     store.finish(&run, "build", 1, &end);
     store.end_job(&run, "build", JobEnd::Failed(137), 34_200);
@@ -547,16 +543,8 @@ fn a_command_that_could_not_be_started_shows_the_reason_in_place_of_rows() {
     let (mut store, run) = (Built::new(), run_id(7));
     store.begin(&run, &["build"], 0);
     store.start(&run, "build", 1, r#"["./missing"]"#, 100);
-    let end = ShEnd {
-        finished_at: at(110),
-        exit_code: 127,
-        signal: None,
-        cpu_ms: None,
-        max_rss_bytes: None,
-        lost_bytes: None,
-        log_bytes: Some(0),
-        start_error: Some("No such file or directory".into()),
-    };
+    let start_error = Some("No such file or directory".into());
+    let end = ShEnd { log_bytes: Some(0), start_error, ..ShEnd::new(at(110), 127) };
     store.finish(&run, "build", 1, &end);
     store.end_run(&run, RunEnd::Failed("command-failed"), 200);
     let screen = open(&store, SMALL).screen();

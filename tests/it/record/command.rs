@@ -253,7 +253,8 @@ fn a_run_that_cannot_be_recorded_is_not_started() {
     let store = Store::new();
     let touch = ["touch".into(), store.dir.path().join("ran").into_os_string()];
     let begin = |change: &dyn Fn(&mut rundown::record::Options), name: &str| {
-        let mut options = rundown::record::Options { must_record: true, ..store.options.clone() };
+        let mut options = store.options.clone();
+        options.must_record = true;
         change(&mut options);
         record_command(&options, &job(name), &touch).unwrap_err()
     };

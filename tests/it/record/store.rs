@@ -22,16 +22,8 @@ impl Store {
         let dir = tempfile::tempdir().unwrap();
         let facts =
             Facts { repo: "o/r".into(), ref_name: "refs/heads/main".into(), sha: "ab12".into() };
-        let (store_root, cwd) = (Ok(dir.path().join("store")), dir.path().to_owned());
-        let options = Options {
-            store_root,
-            facts,
-            cwd,
-            quiet: true,
-            signals: false,
-            must_record: false,
-            sync: true,
-        };
+        let mut options = Options::new(dir.path().join("store"));
+        (options.facts, options.cwd, options.quiet) = (facts, dir.path().to_owned(), true);
         Self { dir, options }
     }
 

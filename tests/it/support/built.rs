@@ -10,8 +10,8 @@ use std::sync::OnceLock;
 use rundown::catalog::Catalog;
 use rundown::cri::{Encoder, MAX_CONTENT, Stream};
 use rundown::log::path;
-use rundown::model::{JobId, RunId, ShKey};
-use rundown::store::{JobEnd, NewRun, RunEnd, ShEnd, ShStart, Writer};
+use rundown::model::{JobId, RunDetails, RunId, ShKey};
+use rundown::store::{JobEnd, NewJob, NewRun, RunEnd, ShEnd, ShStart, Writer};
 use rundown::time::Time;
 use tempfile::TempDir;
 
@@ -43,7 +43,7 @@ fn empty_database(path: &Path) {
 /// process reads and writes it at the same time.
 pub struct Built {
     dir: TempDir,
-    locks: Vec<(RunId, File)>,
+    locks: RefCell<Vec<(RunId, File)>>,
     starts: RefCell<Vec<ShStart>>,
 }
 
@@ -52,7 +52,7 @@ impl Built {
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("runs")).unwrap();
         empty_database(&dir.path().join("rundown.db"));
-        Self { dir, locks: Vec::new(), starts: RefCell::default() }
+        Self { dir, locks: RefCell::default(), starts: RefCell::default() }
     }
 
     pub fn root(&self) -> &Path {
@@ -84,13 +84,14 @@ impl Built {
             sha: "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
             workspace: Path::new("/src"),
             queued_at: at(ms),
+            details: &RunDetails::default(),
         };
-        let jobs: Vec<_> = jobs.iter().map(|job| JobId((*job).into())).collect();
+        let jobs: Vec<_> = jobs.iter().map(|job| NewJob::new(JobId((*job).into()))).collect();
         let dir = self.run_dir(run);
         fs::create_dir_all(dir.join("jobs")).unwrap();
         let lock = File::create(path::recorder_lock(&dir)).unwrap();
         lock.lock().unwrap();
-        self.locks.push((run.clone(), lock));
+        self.locks.get_mut().push((run.clone(), lock));
         self.write(|writer| {
             writer.begin_run(&new, &jobs).unwrap();
             writer.start_run(run, at(ms)).unwrap();
@@ -106,11 +107,19 @@ impl Built {
             if n == 1 {
                 writer.start_job(run, &key.job, at(ms)).unwrap();
             }
-            let start = ShStart { key, started_at: at(ms), cmd: cmd.into(), cwd: "/src".into() };
+            let start = ShStart {
+                key,
+                started_at: at(ms),
+                cmd: cmd.into(),
+                cwd: "/src".into(),
+                attempt: None,
+            };
             writer.begin_sh(&start).unwrap();
             self.starts.borrow_mut().push(start);
         });
-        File::create(log).unwrap();
+        let log = File::create(log).unwrap();
+        log.lock().unwrap();
+        self.locks.borrow_mut().push((run.clone(), log));
     }
 
     /// Encodes output of a command as records, and appends them to its log.
@@ -134,17 +143,7 @@ impl Built {
 
     /// Ends a command with an exit code.
     pub fn end(&self, run: &RunId, job: &str, n: u32, exit_code: i32, ms: i64) {
-        let end = ShEnd {
-            finished_at: at(ms),
-            exit_code,
-            signal: None,
-            cpu_ms: None,
-            max_rss_bytes: None,
-            lost_bytes: None,
-            log_bytes: None,
-            start_error: None,
-        };
-        self.finish(run, job, n, &end);
+        self.finish(run, job, n, &ShEnd::new(at(ms), exit_code));
     }
 
     /// Ends a command that was started.
@@ -162,13 +161,13 @@ impl Built {
 
     /// Ends a run, and releases its lock.
     pub fn end_run(&mut self, run: &RunId, end: RunEnd, ms: i64) {
-        self.write(|writer| writer.finish_run(run, end, at(ms)).unwrap());
+        self.write(|writer| writer.finish_run(run, Some(end), at(ms)).unwrap());
         self.kill_recorder(run);
     }
 
     /// Releases the lock of a run, as when its recorder is killed.
     pub fn kill_recorder(&mut self, run: &RunId) {
-        for (_, lock) in self.locks.extract_if(.., |(id, _)| id == run) {
+        for (_, lock) in self.locks.get_mut().extract_if(.., |(id, _)| id == run) {
             // Unlock explicitly: a child between fork and exec may still hold the descriptor.
             lock.unlock().unwrap();
         }

@@ -1,0 +1,96 @@
+//! Runs of many steps: `begin`, `end`, and the shell that records each of its lines.
+
+use std::io::{self, Write};
+
+use super::args::{Begin, BeginFormat, End, EndState, RecordArgs, Root, RunFacts, Sh};
+use super::place::{Adds, recording, variable};
+use super::{exit_status, print_notices, trust};
+use crate::catalog::{Catalog, RunFilter, RunSpec};
+use crate::display::{Status, duration};
+use crate::error::{Error, Result};
+use crate::join::RunNode;
+use crate::model::{ABORTED, JobId, RunDetails, RunId};
+use crate::record::{self, Facts, Options};
+use crate::store::{COMMAND_FAILED, RunEnd};
+
+/// Begins a run, and prints its id or the variables for its steps.
+pub(super) fn begin(begin: Begin) -> anyhow::Result<u8> {
+    let root = begin.root.root_if(trust::check_for_recording)?;
+    let root = std::path::absolute(&root).unwrap_or(root);
+    let mut options = Options::new(&root);
+    options.facts = Facts::find(&begin.facts.given(), &options.cwd);
+    let parent = variable(record::TRACEPARENT).filter(|text| record::is_traceparent(text));
+    options.details =
+        RunDetails { name: begin.name, traceparent: parent.clone(), ..RunDetails::default() };
+    let run = record::begin_run(&options)?;
+    let text = match begin.format {
+        BeginFormat::Id => run.0,
+        BeginFormat::Env => variables(&run, &root.to_string_lossy(), parent.as_deref())?,
+    };
+    writeln!(io::stdout().lock(), "{text}").map_err(Error::Output)?;
+    Ok(0)
+}
+
+/// Returns the variables for the steps of a run, one on each line.
+fn variables(run: &RunId, root: &str, parent: Option<&str>) -> Result<String> {
+    if root.contains(['\n', '\r']) {
+        return Err(Error::Usage(format!("the path of the store {root:?} contains a line break")));
+    }
+    let trace = record::traceparent_of_run(run, parent);
+    let lines =
+        [(record::RUN, run.as_str()), (record::ROOT, root), (record::TRACEPARENT, trace.as_str())];
+    Ok(lines.map(|(name, value)| format!("{name}={value}")).join("\n"))
+}
+
+/// Ends a run, and prints a notice with its result.
+pub(super) fn end(end: &End) -> anyhow::Result<u8> {
+    let run = end.run.clone().or_else(|| variable(record::RUN)).ok_or_else(|| {
+        Error::Usage(
+            "no run to end; name its ID, or set RUNDOWN_RUN as `rundown begin` does".into(),
+        )
+    })?;
+    let root = end.root.root()?;
+    let state = end.state.map(|state| match state {
+        EndState::Passed => RunEnd::Complete,
+        EndState::Failed => RunEnd::Failed(COMMAND_FAILED),
+        EndState::Stopped => RunEnd::Failed(ABORTED),
+    });
+    let run = RunId(run);
+    record::end_run(&root, &run, state)?;
+    let catalog = Catalog::of_store(&root, None);
+    let found = catalog.find(&RunSpec::Id(run.0), &RunFilter::default())?;
+    let Some(node) = catalog.run(&found)? else { return Ok(0) };
+    print_notices(&[result(&node)]);
+    Ok(if end.exit_status { exit_status(&node.head)? } else { 0 })
+}
+
+/// Returns the result of a run: `run 6d11 passed: 12 commands in 3 jobs, 1m 2s`.
+fn result(node: &RunNode) -> String {
+    let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    let commands = plural(node.jobs.iter().map(|job| job.shs.len()).sum(), "command");
+    let jobs = plural(node.jobs.len(), "job");
+    let took = node.head.lasted_ms().map(|ms| format!(", {}", duration(ms))).unwrap_or_default();
+    let (id, word) = (node.head.run.id.short(), Status::of_run(&node.head).word());
+    format!("run {id} {word}: {commands} in {jobs}{took}")
+}
+
+/// Runs the shell with these arguments, and records it as one command.
+pub(super) fn run_line(sh: &Sh) -> anyhow::Result<u8> {
+    let facts = RunFacts { repo: None, ref_name: None, sha: None };
+    let store = RecordArgs { root: Root::default(), must_record: false, config: None };
+    let options = recording(&facts, &store, Adds::Command(None))?;
+    let shell = variable("RUNDOWN_SHELL").unwrap_or_else(|| "sh".into());
+    let job = variable(record::JOB).map_or_else(|| JobId("sh".into()), JobId);
+    let ended = match sh.args.as_slice() {
+        [option, line] if option == "-c" && shell == "sh" && line.to_str().is_some() => {
+            record::record_line(&options, &job, &line.to_string_lossy())?
+        }
+        args => {
+            let shell = std::iter::once(shell.into());
+            let command: Vec<_> = shell.chain(args.iter().cloned()).collect();
+            record::record_command(&options, &job, &command)?
+        }
+    };
+    print_notices(&ended.warnings);
+    Ok(ended.exit_code)
+}

@@ -1,0 +1,81 @@
+//! Runs of many steps: the beginning and the end of a run to which other processes add commands.
+//!
+//! ```text
+//! rundown begin ─► run directory, rows of the run (open, active)
+//! rundown record --run ID, rundown sh ─► commands, any number at the same time
+//! rundown end ─► ends of lost commands and of jobs ─► row of the run
+//! ```
+//!
+//! An open run has no recorder and no `recorder.lock`: readers check the locks of its commands.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::run::{Options, create_dirs, new_run, new_run_dir};
+use crate::error::{Error, Result};
+use crate::model::{RunDetails, RunId};
+use crate::store::{self, RunEnd, Writer};
+use crate::time::Time;
+
+/// The maximum time that the beginning and the end of a run wait for a locked database.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause before another attempt.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
+
+/// Begins a run to which other processes add commands.
+///
+/// # Errors
+/// If the store cannot be used, or the name of the repository is unsafe as a path.
+pub fn begin_run(options: &Options) -> Result<RunId> {
+    let root = options.store_root.clone().map_err(Error::Usage)?;
+    let run = RunId(Uuid::now_v7().to_string());
+    let dir = root.join(new_run_dir(&options.facts, &run)?);
+    let database = root.join(store::OUR_DATABASE);
+    until_unlocked(|| Writer::check(&database))?;
+    create_dirs(&root, &database, &dir)?;
+    let details = RunDetails { is_open: true, ..options.details.clone() };
+    let row = new_run(&run, &options.facts, &details, &options.cwd, Time::now());
+    let mut writer = until_unlocked(|| Writer::open(&database))?;
+    until_unlocked(|| writer.begin_run(&row, &[]))?;
+    Ok(run)
+}
+
+/// Ends a run that was begun by [`begin_run`]. If `end` is `None`, the run has failed if one of its
+/// commands has. Commands that are still running are lost: their recorders may still complete them.
+///
+/// # Errors
+/// If the store cannot be used, or there is no such run that is open.
+pub fn end_run(root: &Path, run: &RunId, end: Option<RunEnd>) -> Result<()> {
+    let database = root.join(store::OUR_DATABASE);
+    if !database.exists() {
+        return Err(Error::NoStore { root: root.to_owned(), why: "it has no rundown.db" });
+    }
+    until_unlocked(|| Writer::check(&database))?;
+    let mut writer = until_unlocked(|| Writer::open(&database))?;
+    if !until_unlocked(|| writer.is_open(run))? {
+        return Err(Error::NoRun(format!(
+            "the run {} was not begun by `rundown begin`, or has already ended",
+            run.as_str()
+        )));
+    }
+    let now = Time::now();
+    until_unlocked(|| writer.finish_parts(run, now))?;
+    until_unlocked(|| writer.finish_run(run, end, now))
+}
+
+/// Repeats an operation until the database is not locked, or the time limit is over.
+fn until_unlocked<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(Error::Locked { .. }) if started.elapsed() < LOCK_TIMEOUT => {
+                thread::sleep(LOCK_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
