@@ -31,6 +31,7 @@ fn check_jobs(jobs: &[PipelineJob]) {
         assert!(job.needs.iter().all(|need| done.contains(need)));
         assert!(!job.commands.is_empty());
         job.commands.iter().for_each(check_command);
+        job.commands.iter().for_each(|command| check_in_shell(job, command));
         assert!(done.insert(job.id.clone()), "{:?} twice", job.id);
     }
 }
@@ -45,5 +46,16 @@ fn check_command(command: &PipelineCommand) {
         let stored = Sh { origin: Origin::Call, cmd: command.stored(), ..Sh::default() };
         let read = stored.argv().unwrap();
         assert!(argv.iter().map(|arg| arg.to_str().unwrap()).eq(read.iter()));
+    }
+}
+
+/// Checks that a shell receives the command as one argument that it splits into the same list.
+fn check_in_shell(job: &PipelineJob, command: &PipelineCommand) {
+    let Some(shell) = &job.settings.shell else { return };
+    let argv = job.argv(command);
+    assert_eq!(argv.len(), shell.len() + 1);
+    if let PipelineCommand::Argv(list) = command {
+        let words = shlex::split(argv[shell.len()].to_str().unwrap()).unwrap();
+        assert!(list.iter().map(|arg| arg.to_str().unwrap()).eq(&words));
     }
 }

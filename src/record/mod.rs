@@ -41,7 +41,10 @@ mod stop;
 
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
 pub use facts::{Facts, Git, Given, choose};
-pub use pipeline::{DEMO, Pipeline, PipelineCommand, PipelineJob, load_pipeline, parse_pipeline};
+pub use pipeline::{
+    DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, PipelineOutput, When, load_pipeline,
+    parse_pipeline, read_pipeline,
+};
 pub use run::{Ended, Options, Recording, default_job, record_command, record_line, run_pipeline};
 pub use sink::{Sink, Tee};
 pub use steps::{begin_run, end_run};

@@ -1,27 +1,47 @@
-//! A pipeline: the file that `exec` reads, checked as a whole before anything runs.
+//! A pipeline: the file that `exec` reads, checked and expanded as a whole before anything runs.
 //!
 //! ```toml
 //! name = "demo"                    # optional
+//! timeout = "10m"                  # a setting for all jobs
 //!
 //! [jobs.build]
-//! commands = ["cargo build"]       # a text goes to `sh -c`, a list is a program and its arguments
+//! commands = ["cargo build"]       # a text for the shell, or a list: a program and its arguments
 //!
 //! [jobs.test]
 //! needs = ["build"]
+//! matrix = { os = ["linux", "mac"] }  # two jobs, `test (os=linux)` and `test (os=mac)`
 //! commands = [["cargo", "test"]]
 //! ```
 //!
-//! The invariant of a [`Pipeline`]: at least one job, at least one command in each job, and names
-//! that are safe as a path. Every job comes after the jobs that it needs; apart from that, jobs are
-//! in the order of the file. An invalid file is refused with the line of the error and the correct
-//! form. Nothing is run here.
+//! `docs/pipeline.md` describes all keys. The invariant of a [`Pipeline`]: at least one job, at
+//! least one command in each job, and different names that are safe as a path. Every job comes
+//! after the jobs that it waits for; apart from that, jobs are in the order of the file. An invalid
+//! file is refused with the line of the error and the correct form. Nothing is run here.
 
+mod matrix;
+mod only;
+mod order;
+mod plan;
+mod settings;
+mod values;
+
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::OsString;
-use std::path::Path;
+use std::fs::File;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use self::matrix::Axis;
+pub(super) use self::order::waits;
+use self::order::{Need, in_order, resolve};
+use self::settings::Settings;
+use self::values::{
+    Read, Refusal, Value, argv_of, check_keys, list_of, optional, table_of, text_of, wrong_type,
+};
 use crate::error::{Error, Result};
 use crate::model::JobId;
 use crate::{display, log};
@@ -29,6 +49,9 @@ use crate::{display, log};
 /// An example file that shows within seconds the possible results of a run: passing, failing and
 /// skipped jobs.
 pub const DEMO: &str = include_str!("demo.toml");
+
+/// The maximum number of jobs of a pipeline.
+const MAX_JOBS: usize = 4096;
 
 /// Jobs in an order in which they can run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,18 +63,73 @@ pub struct Pipeline {
 /// A named list of commands.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PipelineJob {
-    /// Its name.
+    /// Its name: `test`, or `test (os=linux)` for a job of a matrix.
     pub id: JobId,
-    /// The jobs that must have passed before it starts.
+    /// Its name in the file, which all jobs of a matrix have in common: `test`.
+    pub base: JobId,
+    /// The jobs that it waits for. If there are none and [`JobSettings::when`] is not
+    /// [`When::OnSuccess`], it waits for all jobs that run [`When::OnSuccess`].
     pub needs: Vec<JobId>,
     /// Its commands, run one after the other until one fails.
     pub commands: Vec<PipelineCommand>,
+    /// The way in which its commands run.
+    pub settings: JobSettings,
+}
+
+/// The settings of a job, completed with the defaults of the file.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct JobSettings {
+    /// The variables that its commands get in addition to our own, with those of the matrix.
+    pub env: BTreeMap<String, String>,
+    /// The directory of its commands, relative to that of the run. It may be missing until the job
+    /// starts.
+    pub dir: Option<PathBuf>,
+    /// The program that runs each command, with the arguments before the command; `None` for
+    /// `sh -c`. See [`PipelineJob::argv`].
+    pub shell: Option<Vec<String>>,
+    /// The time limit of the job. Each retry of a command starts it anew.
+    pub timeout: Option<Duration>,
+    /// True if the job counts as passed even if it fails.
+    pub allow_failure: bool,
+    /// The number of times that a failed command is run again.
+    pub retry: u8,
+    /// The results of other jobs with which it runs.
+    pub when: When,
+    /// The names of the variables whose values are secret.
+    pub mask: Vec<String>,
+    /// The way in which the output is captured; `None` for the default of the recorder.
+    pub output: Option<PipelineOutput>,
+}
+
+/// The results of the jobs that a job waits for with which it runs.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum When {
+    /// It runs if all of them passed.
+    #[default]
+    OnSuccess,
+    /// It runs once they are over.
+    Always,
+    /// It runs once they are over, if one of them failed.
+    OnFailure,
+}
+
+/// The way in which the two output streams of a command are captured.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PipelineOutput {
+    /// With one pipe for each stream.
+    Apart,
+    /// With one pipe for both streams.
+    Merge,
+    /// With one terminal for both streams.
+    Pty,
+    /// Apart, in their exact order.
+    Exact,
 }
 
 /// A command as written by the user.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum PipelineCommand {
-    /// A text for `sh -c`.
+    /// A text for the shell.
     Shell(String),
     /// A program and its arguments.
     Argv(Vec<OsString>),
@@ -73,18 +151,47 @@ impl Pipeline {
     /// Creates a pipeline of one job with one command.
     #[must_use]
     pub(super) fn of_command(job: &JobId, command: PipelineCommand) -> Self {
-        let job = PipelineJob { id: job.clone(), needs: Vec::new(), commands: vec![command] };
+        let job = PipelineJob {
+            id: job.clone(),
+            base: job.clone(),
+            needs: Vec::new(),
+            commands: vec![command],
+            settings: JobSettings::default(),
+        };
         Self { name: None, jobs: vec![job] }
     }
 }
 
+impl PipelineJob {
+    /// Returns the program and the arguments that run one of its commands: the command itself, or
+    /// the job's shell with the command as its last argument. A list is quoted for the shell then.
+    #[must_use]
+    pub fn argv(&self, command: &PipelineCommand) -> Vec<OsString> {
+        let Some(shell) = &self.settings.shell else { return command.argv() };
+        shell.iter().map(OsString::from).chain([command.line()]).collect()
+    }
+}
+
 impl PipelineCommand {
-    /// Returns the program and its arguments.
+    /// Returns the program and its arguments, for a job without a shell of its own.
     #[must_use]
     pub fn argv(&self) -> Vec<OsString> {
         match self {
             Self::Shell(text) => ["sh", "-c", text].map(OsString::from).into(),
             Self::Argv(argv) => argv.clone(),
+        }
+    }
+
+    /// Returns the command as a line for a shell.
+    fn line(&self) -> OsString {
+        match self {
+            Self::Shell(text) => text.into(),
+            Self::Argv(argv) => {
+                let quoter = shlex::bytes::Quoter::new().allow_nul(true);
+                let line = quoter.join(argv.iter().map(|arg| arg.as_bytes()));
+                // Only a NUL cannot be quoted, and it is allowed here: no program accepts it.
+                OsString::from_vec(line.unwrap_or_default())
+            }
         }
     }
 
@@ -121,9 +228,17 @@ impl PipelineCommand {
 /// If the file cannot be read or is not a valid pipeline. For the latter, the error contains the
 /// line and the correct form.
 pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
-    let unreadable =
-        |error| Error::Usage(format!("cannot read the pipeline {}: {error}", path.display()));
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    read_pipeline(&mut File::open(path).map_err(unreadable(path))?, path)
+}
+
+/// Reads and checks a pipeline from an open file or another source; `path` is for the messages, for
+/// example `<stdin>`.
+///
+/// # Errors
+/// As for [`load_pipeline`].
+pub fn read_pipeline(source: &mut dyn std::io::Read, path: &Path) -> Result<Pipeline> {
+    let mut bytes = Vec::new();
+    source.read_to_end(&mut bytes).map_err(unreadable(path))?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => parse_pipeline(text, path),
         Err(error) => {
@@ -135,6 +250,10 @@ pub fn load_pipeline(path: &Path) -> Result<Pipeline> {
             })
         }
     }
+}
+
+fn unreadable(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    move |error| Error::Usage(format!("cannot read the pipeline {}: {error}", path.display()))
 }
 
 /// Parses and checks the text of a pipeline file; `path` is for the messages.
@@ -154,32 +273,14 @@ fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-/// The reason why a text is not a pipeline.
-struct Refusal {
-    /// The byte offset of the error in the text.
-    at: usize,
-    message: String,
-}
-
-impl Refusal {
-    fn new(at: usize, message: impl Into<String>) -> Self {
-        Self { at, message: message.into() }
-    }
-}
-
-type Read<T> = std::result::Result<T, Refusal>;
-
-/// A job as written in the file.
+/// The jobs of one table `[jobs.NAME]` before their expansion.
 struct Draft {
     at: usize,
-    id: JobId,
+    base: JobId,
     needs: Vec<Need>,
     commands: Vec<PipelineCommand>,
-}
-
-struct Need {
-    at: usize,
-    name: String,
+    settings: JobSettings,
+    matrix: Vec<Axis>,
 }
 
 fn parse(text: &str) -> Read<Pipeline> {
@@ -188,37 +289,28 @@ fn parse(text: &str) -> Read<Pipeline> {
         Refusal::new(at, error.message().replace('\n', ", "))
     })?;
     let root = root.get_ref();
-    check_keys(root, &["name", "jobs"])?;
-    let name = root.get("name").map(|name| text_of(name, "`name`")).transpose()?;
-    let Some(jobs) = root.get("jobs") else {
-        return Err(Refusal::new(0, "no jobs; add a table [jobs.NAME] with commands = [\"…\"]"));
-    };
-    let jobs_at = jobs.span().start;
-    let jobs = table_of(jobs, "`jobs`", "[jobs.NAME]")?;
-    let mut drafts =
-        jobs.iter().map(|(name, job)| draft_of(name, job)).collect::<Read<Vec<_>>>()?;
-    if drafts.is_empty() {
-        return Err(Refusal::new(
-            jobs_at,
-            "no jobs; add a table [jobs.NAME] with commands = [\"…\"]",
-        ));
+    check_keys(root, &[&["name", "jobs"], &settings::KEYS[..]].concat())?;
+    let name = optional(root, "name", text_of)?;
+    let defaults = Settings::read(root)?;
+    let no_jobs = |at| Refusal::new(at, "no jobs; add a table [jobs.NAME] with commands = [\"…\"]");
+    let jobs = root.get("jobs").ok_or_else(|| no_jobs(0))?;
+    let table = table_of(jobs, "`jobs`", "[jobs.NAME]")?;
+    if table.is_empty() {
+        return Err(no_jobs(jobs.span().start));
     }
+    let mut drafts =
+        table.iter().map(|(name, job)| draft_of(name, job, &defaults)).collect::<Read<Vec<_>>>()?;
     // The parser's table is sorted by name: restore the order of the file.
     drafts.sort_by_key(|draft| draft.at);
-    Ok(Pipeline { name, jobs: in_order(drafts)? })
+    Ok(Pipeline { name, jobs: expand(drafts)? })
 }
 
-fn draft_of(name: &Spanned<DeString<'_>>, job: &Spanned<DeValue<'_>>) -> Read<Draft> {
-    let (at, id) = (name.span().start, JobId(name.get_ref().to_string()));
-    if log::path::job_dir(Path::new(""), &id).is_none() {
-        return Err(Refusal::new(
-            at,
-            format!("invalid job name {:?}: not a valid directory name", id.as_str()),
-        ));
-    }
-    let what = format!("job `{}`", id.as_str());
-    let table = table_of(job, &what, &format!("[jobs.{}]", id.as_str()))?;
-    check_keys(table, &["needs", "commands"])?;
+fn draft_of(name: &Spanned<DeString<'_>>, job: &Value<'_>, defaults: &Settings) -> Read<Draft> {
+    let (at, base) = (name.span().start, JobId(name.get_ref().to_string()));
+    check_name(at, &base)?;
+    let what = format!("job `{}`", base.as_str());
+    let table = table_of(job, &what, &format!("[jobs.{}]", base.as_str()))?;
+    check_keys(table, &[&["needs", "commands"], &settings::KEYS[..]].concat())?;
     let Some(commands) = table.get("commands") else {
         return Err(Refusal::new(at, format!("{what} has no commands; add commands = [\"…\"]")));
     };
@@ -228,176 +320,67 @@ fn draft_of(name: &Spanned<DeString<'_>>, job: &Spanned<DeValue<'_>>) -> Read<Dr
     if commands.is_empty() {
         return Err(Refusal::new(commands_at, format!("{what} has no commands; add at least one")));
     }
-    let needs = match table.get("needs") {
-        None => Vec::new(),
-        Some(needs) => list_of(needs, "`needs`")?.iter().map(need_of).collect::<Read<_>>()?,
-    };
-    Ok(Draft { at, id, needs, commands })
+    let needs = optional(table, "needs", |needs, what| {
+        list_of(needs, what)?.iter().map(need_of).collect::<Read<_>>()
+    })?;
+    let (settings, matrix) = Settings::read(table)?.complete(defaults);
+    Ok(Draft { at, base, needs: needs.unwrap_or_default(), commands, settings, matrix })
 }
 
-fn need_of(value: &Spanned<DeValue<'_>>) -> Read<Need> {
+/// Refuses the name of a job that cannot be the name of its directory.
+fn check_name(at: usize, id: &JobId) -> Read<()> {
+    if log::path::job_dir(Path::new(""), id).is_some() {
+        return Ok(());
+    }
+    let name = id.as_str();
+    Err(Refusal::new(at, format!("invalid job name {name:?}: not a valid directory name")))
+}
+
+fn need_of(value: &Value<'_>) -> Read<Need> {
     Ok(Need { at: value.span().start, name: text_of(value, "an entry of `needs`")? })
 }
 
-fn command_of(value: &Spanned<DeValue<'_>>) -> Read<PipelineCommand> {
+fn command_of(value: &Value<'_>) -> Read<PipelineCommand> {
     let at = value.span().start;
     match value.get_ref() {
         DeValue::String(text) if text.trim().is_empty() => {
             Err(Refusal::new(at, "empty command; remove it"))
         }
         DeValue::String(_) => text_of(value, "a command").map(PipelineCommand::Shell),
-        DeValue::Array(list) => {
-            let argv: Vec<_> = list
-                .iter()
-                .map(|arg| text_of(arg, "an argument").map(OsString::from))
-                .collect::<Read<_>>()?;
-            match argv.first() {
-                Some(program) if !program.is_empty() => Ok(PipelineCommand::Argv(argv)),
-                _ => Err(Refusal::new(
-                    at,
-                    "command without a program; name one, as in [\"cargo\", \"test\"]",
-                )),
-            }
+        DeValue::Array(_) => {
+            let argv = argv_of(value, "command", "[\"cargo\", \"test\"]")?;
+            Ok(PipelineCommand::Argv(argv.into_iter().map(OsString::from).collect()))
         }
         other => Err(wrong_type(at, "a command", "a string or an array of strings", other)),
     }
 }
 
-fn wrong_type(at: usize, what: &str, right: &str, wrong: &DeValue<'_>) -> Refusal {
-    Refusal::new(at, format!("{what} must be {right}, not {}", type_word(wrong)))
-}
-
-fn type_word(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) | DeValue::Float(_) => "a number",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-fn text_of(value: &Spanned<DeValue<'_>>, what: &str) -> Read<String> {
-    let wrong = || wrong_type(value.span().start, what, "a string", value.get_ref());
-    let text = value.get_ref().as_str().ok_or_else(wrong)?;
-    if text.contains('\0') {
-        return Err(Refusal::new(
-            value.span().start,
-            format!("{what} contains a NUL byte, which no program accepts; remove it"),
-        ));
-    }
-    Ok(text.to_owned())
-}
-
-fn list_of<'a, 'i>(
-    value: &'a Spanned<DeValue<'i>>,
-    what: &str,
-) -> Read<&'a [Spanned<DeValue<'i>>]> {
-    match value.get_ref() {
-        DeValue::Array(list) => Ok(list),
-        other => Err(wrong_type(value.span().start, what, "an array", other)),
-    }
-}
-
-fn table_of<'a, 'i>(
-    value: &'a Spanned<DeValue<'i>>,
-    what: &str,
-    example: &str,
-) -> Read<&'a DeTable<'i>> {
-    match value.get_ref() {
-        DeValue::Table(table) => Ok(table),
-        other => Err(wrong_type(value.span().start, what, &format!("a table ({example})"), other)),
-    }
-}
-
-fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
-    let unknown = table
-        .keys()
-        .filter(|key| !known.contains(&key.get_ref().as_ref()))
-        .min_by_key(|key| key.span().start);
-    let Some(key) = unknown else { return Ok(()) };
-    let known = known.iter().copied();
-    let message = format!(
-        "unknown key {:?}; {}",
-        key.get_ref(),
-        suggestion(key.get_ref(), known, "expected one of")
-    );
-    Err(Refusal::new(key.span().start, message))
-}
-
-/// Returns the name that was probably meant, or a list of all names.
-fn suggestion<'a>(wrong: &str, known: impl Iterator<Item = &'a str> + Clone, all: &str) -> String {
-    match display::nearest(wrong, known.clone()) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!(
-            "{all} {}",
-            known.map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        ),
-    }
-}
-
-/// Sorts the jobs so that each comes after the jobs that it needs. Of the jobs that can be next,
-/// the first one in the file is taken.
-fn in_order(drafts: Vec<Draft>) -> Read<Vec<PipelineJob>> {
-    let needs = resolve(&drafts)?;
-    // The position of each job in the order; `None` until it is assigned.
-    let mut places: Vec<Option<usize>> = vec![None; drafts.len()];
-    for place in 0..drafts.len() {
-        let has_place = |job: &usize| places.get(*job).copied().flatten().is_some();
-        let is_next =
-            |(job, needs): &(usize, &Vec<usize>)| !has_place(job) && needs.iter().all(has_place);
-        let Some((job, _)) = needs.iter().enumerate().find(is_next) else {
-            return Err(circle(&drafts, &needs, has_place));
-        };
-        if let Some(free) = places.get_mut(job) {
-            *free = Some(place);
+/// Returns the jobs of all drafts, sorted. Each matrix becomes one job per combination.
+fn expand(drafts: Vec<Draft>) -> Read<Vec<PipelineJob>> {
+    let (mut jobs, mut needs, mut at) = (Vec::new(), Vec::new(), Vec::new());
+    let mut names = HashSet::new();
+    for draft in drafts {
+        for combination in matrix::combinations(&draft.matrix) {
+            let id = JobId(matrix::name_of(draft.base.as_str(), &combination));
+            check_name(draft.at, &id)?;
+            if !names.insert(id.clone()) {
+                let message = format!("two jobs have the name {:?}; rename one", id.as_str());
+                return Err(Refusal::new(draft.at, message));
+            }
+            let mut settings = draft.settings.clone();
+            settings.env.extend(combination);
+            let (base, commands) = (draft.base.clone(), draft.commands.clone());
+            jobs.push(PipelineJob { id, base, needs: Vec::new(), commands, settings });
+            needs.push(draft.needs.clone());
+            at.push(draft.at);
+        }
+        if jobs.len() > MAX_JOBS {
+            let message = format!("more than {MAX_JOBS} jobs; divide the pipeline");
+            return Err(Refusal::new(draft.at, message));
         }
     }
-    let mut sorted: Vec<_> = places.into_iter().zip(drafts).collect();
-    sorted.sort_by_key(|(place, _)| *place);
-    let needed = |needs: Vec<Need>| needs.into_iter().map(|need| JobId(need.name)).collect();
-    let job_of =
-        |Draft { id, needs, commands, .. }| PipelineJob { id, needs: needed(needs), commands };
-    Ok(sorted.into_iter().map(|(_, draft)| job_of(draft)).collect())
-}
-
-/// Returns the needs of each job as positions in the list of drafts.
-fn resolve(drafts: &[Draft]) -> Read<Vec<Vec<usize>>> {
-    let names = drafts.iter().map(|draft| draft.id.as_str());
-    let place = |need: &Need| {
-        names.clone().position(|name| name == need.name).ok_or_else(|| {
-            let suggestion = suggestion(&need.name, names.clone(), "the jobs are");
-            Refusal::new(need.at, format!("unknown job {:?} in `needs`; {suggestion}", need.name))
-        })
-    };
-    drafts.iter().map(|draft| draft.needs.iter().map(place).collect()).collect()
-}
-
-/// Reports the cycle that keeps the remaining jobs from starting. Each of them needs a remaining
-/// job, so following the needs leads back to a job that was seen before.
-fn circle(drafts: &[Draft], needs: &[Vec<usize>], is_done: impl Fn(&usize) -> bool) -> Refusal {
-    let waiting_for =
-        |job: usize| needs.get(job).and_then(|all| all.iter().copied().find(|need| !is_done(need)));
-    let mut path: Vec<usize> = Vec::new();
-    let mut next = (0..drafts.len()).find(|job| !is_done(job));
-    while let Some(job) = next.filter(|job| !path.contains(job)) {
-        path.push(job);
-        next = waiting_for(job);
-    }
-    let start = path.iter().position(|job| Some(*job) == next).unwrap_or(0);
-    // Start the cycle at the job that comes first in the file: users look there first.
-    let mut around = path.split_off(start);
-    let first = around.iter().enumerate().min_by_key(|(_, job)| **job).map_or(0, |(at, _)| at);
-    around.rotate_left(first);
-    around.extend(around.first().copied());
-    let round: Vec<_> = around.iter().filter_map(|job| drafts.get(*job)).collect();
-    let names: Vec<_> = round.iter().map(|draft| format!("`{}`", draft.id.as_str())).collect();
-    let at = round.first().map_or(0, |draft| draft.at);
-    Refusal::new(
-        at,
-        format!("dependency cycle: {}; remove one of these needs", names.join(" needs ")),
-    )
+    resolve(&mut jobs, &needs)?;
+    in_order(jobs, &at)
 }
 
 #[cfg(test)]

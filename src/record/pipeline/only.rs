@@ -1,0 +1,60 @@
+//! The selection of jobs by name: `--only JOB`.
+
+use std::collections::HashSet;
+
+use globset::Glob;
+
+use super::values::suggestion;
+use super::{Pipeline, PipelineJob, When, waits};
+use crate::error::{Error, Result};
+
+impl Pipeline {
+    /// Returns the pipeline with the selected jobs only. Needs of other jobs are dropped. A
+    /// [`When::OnFailure`] job that then has no job to wait for always runs.
+    ///
+    /// A selector is the name of a job, the name in the file of all jobs of a matrix, or a glob that
+    /// matches such names.
+    ///
+    /// # Errors
+    /// If a selector matches no job. The error contains the name that was probably meant.
+    pub fn only<S: AsRef<str>>(&self, selectors: &[S]) -> Result<Self> {
+        let mut selected = HashSet::new();
+        for selector in selectors {
+            selected.extend(self.select(selector.as_ref())?.into_iter().map(|job| &job.id));
+        }
+        let mut jobs: Vec<PipelineJob> =
+            self.jobs.iter().filter(|job| selected.contains(&job.id)).cloned().collect();
+        for job in &mut jobs {
+            job.needs.retain(|need| selected.contains(need));
+        }
+        let waits = waits(&jobs);
+        for (job, waits) in jobs.iter_mut().zip(waits) {
+            if waits.is_empty() && job.settings.when == When::OnFailure {
+                job.settings.when = When::Always;
+            }
+        }
+        Ok(Self { name: self.name.clone(), jobs })
+    }
+
+    /// Returns the jobs that a selector matches: at least one.
+    fn select(&self, selector: &str) -> Result<Vec<&PipelineJob>> {
+        let found = self.matching(|name| name == selector);
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let glob = Glob::new(selector).map(|glob| glob.compile_matcher());
+        let found = glob.map(|glob| self.matching(|name| glob.is_match(name))).unwrap_or_default();
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        let mut names: Vec<_> = self.jobs.iter().map(|job| job.base.as_str()).collect();
+        names.dedup();
+        let suggestion = suggestion(selector, names.into_iter(), "the jobs are");
+        Err(Error::Usage(format!("the pipeline has no job {selector:?}; {suggestion}")))
+    }
+
+    fn matching(&self, matches: impl Fn(&str) -> bool) -> Vec<&PipelineJob> {
+        let is_match = |job: &&PipelineJob| matches(job.id.as_str()) || matches(job.base.as_str());
+        self.jobs.iter().filter(is_match).collect()
+    }
+}
