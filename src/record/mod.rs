@@ -35,6 +35,7 @@ mod number;
 mod pipeline;
 mod row_queue;
 mod run;
+mod schedule;
 mod sink;
 mod steps;
 mod stop;
@@ -46,6 +47,7 @@ pub use pipeline::{
     parse_pipeline, read_pipeline,
 };
 pub use run::{Ended, Options, Recording, default_job, record_command, record_line, run_pipeline};
+pub use schedule::{JobResult, Schedule, SkipReason};
 pub use sink::{Sink, Tee};
 pub use steps::{begin_run, end_run};
 pub use stop::Stop;
