@@ -16,6 +16,7 @@ use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::cli::{Arguments, Config, parse};
+use rundown::record::parse_pipeline;
 use rundown::store::Writer;
 use rundown::time::Time;
 use rundown::tui::keymap::{BINDINGS, Binding};
@@ -44,6 +45,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/cli.md",
     "docs/config.md",
     "docs/keys.md",
+    "docs/pipeline.md",
 ];
 
 fn path(name: &str) -> PathBuf {
@@ -240,6 +242,29 @@ fn settings_are_documented() {
             read.unwrap_or_else(|error| panic!("{error}\n{example}"));
         }
     }
+}
+
+#[test]
+fn example_pipelines_are_valid() {
+    let mut count = 0;
+    for document in DOCUMENTS {
+        let examples = fenced(&read(document), &["toml"]);
+        for example in examples.iter().filter(|example| example.contains("[jobs.")) {
+            let pipeline = parse_pipeline(example, Path::new(document));
+            pipeline.unwrap_or_else(|error| panic!("{error}\n{example}"));
+            count += 1;
+        }
+    }
+    assert!(count > 5, "{count} pipelines");
+    let sample = fs::read_to_string(fixture("pipelines/settings.toml")).unwrap();
+    let text = read("docs/pipeline.md");
+    for (key, _) in sample.lines().filter_map(|line| line.split_once(" = ")) {
+        assert!(
+            text.contains(&format!("| `{key}` |")),
+            "docs/pipeline.md does not explain `{key}`"
+        );
+    }
+    parse_pipeline(&sample, Path::new("settings.toml")).unwrap();
 }
 
 #[test]
