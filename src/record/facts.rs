@@ -2,11 +2,15 @@
 //!
 //! Each value is taken from the first source that has it: the command line, the variables of the CI
 //! server that we run in, git, the name of the directory. [`choose`] is pure; [`Facts::find`] reads
-//! the environment and runs git. A missing git, or a directory without a repository, is not an
-//! error.
+//! the environment and the repository. A missing git, or a directory without a repository, is not
+//! an error.
+
+mod checkout;
+mod git;
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+
+pub use git::{Commit, Git};
 
 /// The repository, ref and commit of a run.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -28,19 +32,6 @@ pub struct Given {
     pub ref_name: Option<String>,
     /// The commit, taken as it is.
     pub sha: Option<String>,
-}
-
-/// Git's values for a directory; empty if unknown.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Git {
-    /// The URL of the remote `origin`.
-    pub origin: String,
-    /// The top directory of the work tree.
-    pub top: String,
-    /// The full name of the checked out branch; empty with a detached head.
-    pub ref_name: String,
-    /// The checked out commit.
-    pub sha: String,
 }
 
 /// The form in which a variable contains a ref.
@@ -109,8 +100,8 @@ const SHA_VARIABLES: &[&str] = &[
 const MAX_SEGMENT_CHARS: usize = 60;
 
 impl Facts {
-    /// Finds the facts of a run in `cwd`. Runs git only if the command line and the environment
-    /// lack a fact. Never prompts and never uses the network.
+    /// Finds the facts of a run in `cwd`. Reads the repository only if the command line and the
+    /// environment lack a fact. Never prompts and never uses the network.
     #[must_use]
     pub fn find(given: &Given, cwd: &Path) -> Self {
         let env = |name: &str| std::env::var(name).ok();
@@ -157,8 +148,10 @@ pub fn choose(given: &Given, env: impl Fn(&str) -> Option<String>, git: &Git, di
             REF_VARIABLES.iter().find_map(|(name, form)| Some(full_ref(&set(name)?, *form)))
         })
         .unwrap_or_else(|| git.ref_name.clone());
+    // Buildkite may name the commit by a ref.
+    let is_sha = |sha: &String| sha != "HEAD";
     let sha = given_value(&given.sha)
-        .or_else(|| SHA_VARIABLES.iter().find_map(|name| set(name)))
+        .or_else(|| SHA_VARIABLES.iter().find_map(|name| set(name)).filter(is_sha))
         .unwrap_or_else(|| git.sha.clone());
     let repo = candidates.into_iter().find_map(safe_repo).unwrap_or_else(|| NO_REPO.into());
     Facts { repo, ref_name, sha }
@@ -198,41 +191,6 @@ fn safe_segment(segment: &str) -> String {
     let safe: String =
         segment.chars().take(MAX_SEGMENT_CHARS).map(|c| if is_safe(c) { c } else { '-' }).collect();
     if safe.chars().all(|c| c == '.') { String::new() } else { safe }
-}
-
-impl Git {
-    /// Reads the values of a directory by running git.
-    #[must_use]
-    pub fn read(dir: &Path) -> Self {
-        let output =
-            git(dir, &["rev-parse", "--show-toplevel", "HEAD", "--symbolic-full-name", "HEAD"]);
-        let mut lines = output.lines();
-        let mut values = Self { top: lines.next().unwrap_or_default().into(), ..Self::default() };
-        if values.top.is_empty() {
-            return values;
-        }
-        let is_sha =
-            |line: &&str| line.len() >= 40 && line.bytes().all(|byte| byte.is_ascii_hexdigit());
-        values.sha = lines.next().filter(is_sha).unwrap_or_default().into();
-        values.ref_name =
-            lines.next().filter(|line| line.starts_with("refs/")).unwrap_or_default().into();
-        values.origin = git(dir, &["config", "--get", "remote.origin.url"]).trim_end().into();
-        values
-    }
-}
-
-/// Returns the output of git; empty if git is missing. The output of a failed call is kept: a
-/// repository without a commit still has a top directory.
-fn git(dir: &Path, args: &[&str]) -> String {
-    let mut command = Command::new("git");
-    command
-        .arg("-C")
-        .arg(dir)
-        .args(args)
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_OPTIONAL_LOCKS", "0");
-    let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
-    output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -345,41 +303,5 @@ mod tests {
             assert_eq!(safe_repo(name).as_deref(), safe, "{name:?}");
         }
         assert!(safe_repo(&"ü".repeat(1000)).unwrap().len() <= 255);
-    }
-
-    #[test]
-    fn git_facts_describe_the_checkout_and_are_empty_outside_of_a_repository() {
-        let dir = tempfile::tempdir().unwrap();
-        assert_eq!(Git::read(&dir.path().join("missing")), Git::default());
-        let run = |args: &[&str]| {
-            // In a git hook, these variables point to the repository that is being committed to.
-            let mut command = Command::new("git");
-            for variable in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"] {
-                command.env_remove(variable);
-            }
-            assert!(command.arg("-C").arg(dir.path()).args(args).status().unwrap().success());
-        };
-        run(&["init", "--quiet", "--initial-branch=main"]);
-        let empty = Git::read(dir.path());
-        assert!(!empty.top.is_empty() && empty.sha.is_empty() && empty.ref_name.is_empty());
-        run(&[
-            "-c",
-            "user.name=a",
-            "-c",
-            "user.email=a@b",
-            "commit",
-            "--quiet",
-            "--allow-empty",
-            "-m",
-            "x",
-        ]);
-        run(&["remote", "add", "origin", "ssh://git@host/o/r.git"]);
-        let output = Git::read(dir.path());
-        assert_eq!(
-            (output.ref_name.as_str(), output.sha.len(), output.origin.as_str()),
-            ("refs/heads/main", 40, "ssh://git@host/o/r.git")
-        );
-        run(&["checkout", "--quiet", "--detach"]);
-        assert_eq!(Git::read(dir.path()).ref_name, "");
     }
 }

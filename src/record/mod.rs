@@ -24,7 +24,7 @@
 //!
 //! Nothing here draws on the screen or reads a store. For details see the modules: `row_queue` on
 //! retries and time limits, `child` on threads and time-outs, `stop` on signals, `pipeline` on the
-//! file format.
+//! file format, `schedule` on the order of jobs, `facts` on the metadata of a run.
 
 mod child;
 mod context;
@@ -41,7 +41,7 @@ mod steps;
 mod stop;
 
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
-pub use facts::{Facts, Git, Given, choose};
+pub use facts::{Commit, Details, Facts, Git, Given, choose, choose_details, named_variables};
 pub use pipeline::{
     DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, PipelineOutput, When, load_pipeline,
     parse_pipeline, read_pipeline,
