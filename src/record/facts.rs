@@ -1,4 +1,4 @@
-//! The repository, ref and commit of a run.
+//! The repository, ref and commit of a run, and its [`Details`].
 //!
 //! Each value is taken from the first source that has it: the command line, the variables of the CI
 //! server that we run in, git, the name of the directory. [`choose`] is pure; [`Facts::find`] reads
@@ -6,10 +6,12 @@
 //! an error.
 
 mod checkout;
+mod details;
 mod git;
 
 use std::path::Path;
 
+pub use details::{Details, choose_details, named_variables};
 pub use git::{Commit, Git};
 
 /// The repository, ref and commit of a run.
