@@ -23,14 +23,15 @@
 //!   active run with a free lock was interrupted.
 //!
 //! Nothing here draws on the screen or reads a store. For details see the modules: `row_queue` on
-//! retries and time limits, `child` on threads and time-outs, `stop` on signals, `pipeline` on the
-//! file format, `schedule` on the order of jobs, `facts` on the metadata of a run.
+//! retries and time limits, `child` on threads and time-outs, `stop` on signals, `mask` on secrets,
+//! `pipeline` on the file format, `schedule` on the order of jobs, `facts` on the metadata of a run.
 
 mod child;
 mod context;
 mod execute;
 mod facts;
 mod logs;
+mod mask;
 mod number;
 mod pipeline;
 mod row_queue;
@@ -42,6 +43,7 @@ mod stop;
 
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
 pub use facts::{Commit, Details, Facts, Git, Given, choose, choose_details, named_variables};
+pub use mask::{Masker, Secrets};
 pub use pipeline::{
     DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, PipelineOutput, When, load_pipeline,
     parse_pipeline, read_pipeline,

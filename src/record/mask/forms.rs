@@ -1,0 +1,270 @@
+//! The forms in which a value may be printed: as it is and line by line, in base64, and quoted for
+//! URLs, JSON, programming languages and shells.
+//!
+//! A form is what another program prints for the *inside* of the value, without quotes around it.
+//! All whitespace in it is normalized: see [`normalized`]. Pure functions.
+
+use base64::Engine as _;
+use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
+
+/// The length in bytes of the shortest value, line or other form that is masked.
+pub const MIN_BYTES: usize = 6;
+
+/// The columns at which programs break base64: coreutils and MIME at 76, OpenSSL and PEM at 64.
+const BASE64_COLUMNS: [usize; 2] = [76, 64];
+
+/// Returns true for a byte that may be a part of the space between two words or lines.
+pub const fn is_whitespace(byte: u8) -> bool {
+    matches!(byte, b'\t'..=b'\r' | b' ')
+}
+
+/// Returns a value without the whitespace around it.
+pub fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = value
+        && is_whitespace(*first)
+    {
+        value = rest;
+    }
+    while let [rest @ .., last] = value
+        && is_whitespace(*last)
+    {
+        value = rest;
+    }
+    value
+}
+
+/// Replaces each run of whitespace by one space, and removes the whitespace around the text.
+pub fn normalized(text: &[u8]) -> Vec<u8> {
+    let words = text.split(|byte| is_whitespace(*byte)).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(&b' ')
+}
+
+/// Returns the forms of a value, each normalized and at least [`MIN_BYTES`] long. Some may be
+/// equal.
+pub fn forms(value: &[u8]) -> Vec<Vec<u8>> {
+    let mut found = Vec::new();
+    for piece in pieces(value) {
+        found.push(piece.to_vec());
+        add_base64(piece, &mut found);
+        if !piece.iter().all(u8::is_ascii_alphanumeric) {
+            found.extend(QUOTINGS.map(|quote| quoted(piece, quote)));
+            found.extend(PERCENT.map(|rule| percent_encoded(piece, rule)));
+        }
+    }
+    for form in &mut found {
+        *form = normalized(form);
+    }
+    found.retain(|form| form.len() >= MIN_BYTES);
+    found
+}
+
+/// Returns the value as a whole, and its lines, without those that are too short.
+fn pieces(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let lines = value.split(|byte| matches!(byte, b'\n' | b'\r'));
+    let is_one = value.iter().all(|byte| !matches!(byte, b'\n' | b'\r'));
+    std::iter::once(value)
+        .chain(lines.filter(move |_| !is_one))
+        .map(trimmed)
+        .filter(|piece| piece.len() >= MIN_BYTES)
+}
+
+/// Adds a piece in base64, wherever it begins in the encoded text. The digits that it shares with
+/// the bytes around it are left out: at most 4 bits at each end.
+///
+/// ```text
+/// offset 0   sssss|s ssss|ss sss|sssss   of 24 bits, each digit has 6: none is shared in front,
+/// offset 1   -----|- -sss|ss sss|sssss   2 digits,
+/// offset 2   -----|- ----|-- --s|sssss   3 digits
+/// ```
+fn add_base64(piece: &[u8], found: &mut Vec<Vec<u8>>) {
+    for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
+        for (offset, shared) in [(0, 0), (1, 2), (2, 3)] {
+            let text = engine.encode([[0; 2].get(..offset).unwrap_or_default(), piece].concat());
+            let digits = text.as_bytes().get(shared..).unwrap_or_default();
+            let bytes = offset + piece.len();
+            let own = digits.get(..8 * bytes / 6 - shared).unwrap_or_default();
+            found.push(own.to_vec());
+            // At the end of the encoded text, zeros fill the last digit, and padding may follow.
+            if own.len() < digits.len() {
+                let padding: &[u8] = if bytes % 3 == 2 { b"=" } else { b"==" };
+                found.extend([digits.to_vec(), [digits, padding].concat()]);
+            }
+            if offset == 0 {
+                add_wrapped(own, found);
+            }
+        }
+    }
+}
+
+/// Adds base64 digits that are broken into lines.
+fn add_wrapped(digits: &[u8], found: &mut Vec<Vec<u8>>) {
+    for columns in BASE64_COLUMNS.into_iter().filter(|columns| digits.len() > *columns) {
+        let wrapped = digits.chunks(columns).collect::<Vec<_>>().join(&b'\n');
+        found.extend(pieces(&wrapped).map(<[u8]>::to_vec));
+    }
+}
+
+/// Writes one character of a value as another program prints it.
+type Quote = fn(char, &mut Vec<u8>);
+
+const QUOTINGS: [Quote; 11] = [
+    json,
+    json_with_slashes,
+    json_for_html,
+    json_in_ascii,
+    json_in_ascii_with_slashes,
+    literal,
+    shell_ansi_c,
+    shell_backslashes,
+    shell_double_quotes,
+    shell_single_quotes,
+    shell_mixed_quotes,
+];
+
+/// Quotes a value. Bytes that are not UTF-8 remain.
+fn quoted(value: &[u8], quote: Quote) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    for chunk in value.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| quote(c, &mut out));
+        out.extend_from_slice(chunk.invalid());
+    }
+    out
+}
+
+fn plain(c: char, out: &mut Vec<u8>) {
+    out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+}
+
+fn with_backslash(c: char, out: &mut Vec<u8>) {
+    out.push(b'\\');
+    plain(c, out);
+}
+
+fn utf16_escape(c: char, out: &mut Vec<u8>) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        out.extend_from_slice(format!("\\u{unit:04x}").as_bytes());
+    }
+}
+
+fn json(c: char, out: &mut Vec<u8>) {
+    match c {
+        '"' => with_backslash('"', out),
+        _ => literal(c, out),
+    }
+}
+
+/// As PHP and some JavaScript libraries print it.
+fn json_with_slashes(c: char, out: &mut Vec<u8>) {
+    if c == '/' { with_backslash('/', out) } else { json(c, out) }
+}
+
+/// As Go prints it.
+fn json_for_html(c: char, out: &mut Vec<u8>) {
+    if "<>&".contains(c) { utf16_escape(c, out) } else { json(c, out) }
+}
+
+/// As Python prints it.
+fn json_in_ascii(c: char, out: &mut Vec<u8>) {
+    if c.is_ascii() { json(c, out) } else { utf16_escape(c, out) }
+}
+
+fn json_in_ascii_with_slashes(c: char, out: &mut Vec<u8>) {
+    if c.is_ascii() { json_with_slashes(c, out) } else { utf16_escape(c, out) }
+}
+
+/// A string in single quotes of Python or JavaScript.
+fn literal(c: char, out: &mut Vec<u8>) {
+    match c {
+        '\\' => with_backslash('\\', out),
+        '\x08' => with_backslash('b', out),
+        '\x0c' => with_backslash('f', out),
+        '\n' => with_backslash('n', out),
+        '\r' => with_backslash('r', out),
+        '\t' => with_backslash('t', out),
+        _ if c < ' ' => utf16_escape(c, out),
+        _ => plain(c, out),
+    }
+}
+
+/// Bash's `$'…'`, which `printf %q` prints if there are control characters.
+fn shell_ansi_c(c: char, out: &mut Vec<u8>) {
+    match c {
+        '\'' | '\\' => with_backslash(c, out),
+        '\x07' => with_backslash('a', out),
+        '\x08' => with_backslash('b', out),
+        '\x0b' => with_backslash('v', out),
+        '\x0c' => with_backslash('f', out),
+        '\x1b' => with_backslash('E', out),
+        '\n' => with_backslash('n', out),
+        '\r' => with_backslash('r', out),
+        '\t' => with_backslash('t', out),
+        _ if c.is_ascii_control() => {
+            out.extend_from_slice(format!("\\{:03o}", u32::from(c)).as_bytes());
+        }
+        _ => plain(c, out),
+    }
+}
+
+/// Other values in `printf %q`. A `~` or `#` has a backslash only in front of the value.
+fn shell_backslashes(c: char, out: &mut Vec<u8>) {
+    if " \t!\"$&'()*,;<>?[\\]^`{|}".contains(c) { with_backslash(c, out) } else { plain(c, out) }
+}
+
+fn shell_double_quotes(c: char, out: &mut Vec<u8>) {
+    if "\"$\\`".contains(c) { with_backslash(c, out) } else { plain(c, out) }
+}
+
+/// As bash prints it with `set -x`.
+fn shell_single_quotes(c: char, out: &mut Vec<u8>) {
+    if c == '\'' { out.extend_from_slice(b"'\\''") } else { plain(c, out) }
+}
+
+/// As Python's `shlex.quote` prints it.
+fn shell_mixed_quotes(c: char, out: &mut Vec<u8>) {
+    if c == '\'' { out.extend_from_slice(b"'\"'\"'") } else { plain(c, out) }
+}
+
+/// A kind of percent encoding.
+#[derive(Clone, Copy)]
+struct Percent {
+    /// The characters that remain, besides letters and digits.
+    keeps: &'static [u8],
+    /// The form of a blank.
+    blank: &'static [u8],
+    is_upper_hex: bool,
+}
+
+const PERCENT: [Percent; 10] = {
+    const UNRESERVED: &[u8] = b"-._~";
+    const WITH_SLASH: &[u8] = b"-._~/";
+    const COMPONENT: &[u8] = b"-._~!'()*";
+    const FORM: &[u8] = b"*-._";
+    const fn rule(keeps: &'static [u8], blank: &'static [u8], is_upper_hex: bool) -> Percent {
+        Percent { keeps, blank, is_upper_hex }
+    }
+    [
+        rule(UNRESERVED, b"%20", true),
+        rule(UNRESERVED, b"%20", false),
+        rule(UNRESERVED, b"+", true),
+        rule(UNRESERVED, b"+", false),
+        rule(WITH_SLASH, b"%20", true),
+        rule(WITH_SLASH, b"%20", false),
+        rule(COMPONENT, b"%20", true),
+        rule(COMPONENT, b"%20", false),
+        rule(FORM, b"+", true),
+        rule(FORM, b"+", false),
+    ]
+};
+
+fn percent_encoded(value: &[u8], rule: Percent) -> Vec<u8> {
+    let mut out = Vec::with_capacity(value.len());
+    for &byte in value {
+        match byte {
+            b' ' => out.extend_from_slice(rule.blank),
+            _ if byte.is_ascii_alphanumeric() || rule.keeps.contains(&byte) => out.push(byte),
+            _ if rule.is_upper_hex => out.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+            _ => out.extend_from_slice(format!("%{byte:02x}").as_bytes()),
+        }
+    }
+    out
+}
