@@ -11,6 +11,7 @@
 //! sanitizer   rows of a log                                 a terminal's parser, unicode-width
 //! events      events.jsonl                                  the rules of its numbers; valid JSON
 //! pipeline    a pipeline file                               the invariant of `Pipeline`
+//! mask        secrets and a text                            the text in other pieces
 //! config      a configuration file                          itself, printed and read again
 //! database    a database and its -wal or -journal           the listed runs can be opened
 //! ```
@@ -29,6 +30,7 @@ mod events;
 #[allow(clippy::duplicate_mod, reason = "tests/it loads it, and this package, too")]
 #[path = "../../tests/it/support/joiner.rs"]
 mod joiner;
+mod mask;
 mod pipeline;
 mod rows;
 mod sanitizer;
@@ -45,6 +47,7 @@ pub use config::config;
 pub use cri::cri_lines;
 pub use database::database;
 pub use events::events;
+pub use mask::mask;
 pub use pipeline::pipeline;
 pub use rows::log_rows;
 pub use sanitizer::sanitizer;

@@ -170,6 +170,21 @@ fn pipeline() {
 }
 
 #[test]
+fn mask() {
+    let key = "-----BEGIN KEY-----\\nMIIEpAIBAAKCAQEA\\nshort\\n-----END KEY-----";
+    let text = "-----BEGIN KEY-----\r\nMIIEpAIBAAKCAQEA\r\nshort\r\n-----END KEY-----\r\n \
+                aHVudGVyMg== cGFzc3dvcmQ6aHVudGVyMg it\\'s%20aabaab aabaabaab hunter2hunter2";
+    let seeds = [
+        ("key", format!("{key}|hunter2|it's aabaab|aabaab\n\x03{text}")),
+        (
+            "overlap",
+            "aabaab|abcabcabd|a b a b a b|bababa\n\x02aabaabaab abcabcabcabd a  b a\tb a b".into(),
+        ),
+    ];
+    run("mask", fuzz::mask, &seeds.map(|(name, seed)| (name.into(), seed.into_bytes())));
+}
+
+#[test]
 fn config() {
     let some = "ascii = true\nmouse = false\nwrap = true\nnumbers = true\nnotify = true\n\
                 times = \"delta\"\ntimezone = \"Europe/Berlin\"\n\
