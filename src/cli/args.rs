@@ -537,9 +537,26 @@ pub(super) struct Sh {
 
 #[derive(Args, Debug)]
 pub(super) struct Exec {
-    /// The pipeline file
+    /// The pipeline file; - reads it from stdin
     #[arg(help_heading = help::RUN, display_order = FIRST)]
     pub file: PathBuf,
+    /// Run up to N jobs at the same time [default: CPUs]
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>, help_heading = help::RUN)]
+    pub jobs: Option<usize>,
+    /// Run only jobs that match, as in test or 'test*'
+    ///
+    /// A name without a wildcard also selects all jobs of its matrix. The needs of other jobs are
+    /// ignored. Repeat the option for more jobs.
+    #[arg(long, value_name = "JOB", help_heading = help::RUN)]
+    pub only: Vec<String>,
+    /// Start no more jobs after one has failed
+    ///
+    /// Jobs with `when = "always"` or `when = "on_failure"` still run.
+    #[arg(long, help_heading = help::RUN)]
+    pub fail_fast: bool,
+    /// Print the jobs and their commands, and run nothing
+    #[arg(long, help_heading = help::RUN)]
+    pub dry_run: bool,
     #[command(flatten)]
     pub facts: RunFacts,
     /// Print neither the output of the commands nor the progress

@@ -205,6 +205,7 @@ pub(super) const EXEC: Page = Page {
     about: "Run the jobs of a pipeline file and record them",
     examples: &[
         ("rundown exec ci.toml", "run all jobs of ci.toml, and record them"),
+        ("rundown exec --only test ci.toml", "run one job"),
         ("rundown exec --quiet ci.toml", "print no output of the commands"),
         ("rundown exec --ref main ci.toml", "record them as a run of a ref"),
     ],

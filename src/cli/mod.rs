@@ -310,9 +310,23 @@ fn record_command(record: Record) -> anyhow::Result<u8> {
 }
 
 fn exec_pipeline(exec: &Exec) -> anyhow::Result<u8> {
-    let pipeline = record::load_pipeline(&exec.file)?;
+    let mut pipeline = if exec.file == Path::new("-") {
+        record::read_pipeline(&mut io::stdin().lock(), Path::new("<stdin>"))?
+    } else {
+        record::load_pipeline(&exec.file)?
+    };
+    if !exec.only.is_empty() {
+        pipeline = pipeline.only(&exec.only)?;
+    }
+    if exec.dry_run {
+        let mut out = ci::Output::new(io::stdout().lock());
+        out.write_all(pipeline.plan().as_bytes()).map_err(Error::Output)?;
+        return Ok(0);
+    }
     let mut options = recording(&exec.facts, &exec.store, Adds::Run)?;
-    options.quiet = exec.quiet;
+    (options.quiet, options.fail_fast) = (exec.quiet, exec.fail_fast);
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    options.jobs = exec.jobs.unwrap_or_else(cores);
     let ended = record::run_pipeline(&options, &pipeline, &record::Stop::new())?;
     print_notices(&ended.warnings);
     Ok(ended.exit_code)

@@ -58,7 +58,7 @@ pub struct Spawn<'a> {
     /// The directory that it runs in.
     pub cwd: &'a Path,
     /// The variables that it gets in addition to ours.
-    pub env: &'a [(&'static str, OsString)],
+    pub env: &'a [(OsString, OsString)],
     /// True if it inherits our stdin; otherwise its stdin is empty.
     pub inherit_stdin: bool,
     /// True if it leads a process group of its own, so that signals also reach its child processes.

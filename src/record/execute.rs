@@ -1,31 +1,37 @@
-//! Execution of a run that has started: runs its jobs and their commands one after the other, and
-//! adds the rows of each to the record.
+//! Execution of a run that has started: runs its jobs, each in a thread, and adds the rows of each
+//! to the record.
+//!
+//! ```text
+//! run ─► schedule ─► job threads ─► command by command: log, rows, process
+//!           ▲             │
+//!           └── results ──┘
+//! ```
 //!
 //! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
 //! command becomes an exit code. A run whose store cannot be used runs without a record: its
-//! commands inherit our own stdout and stderr. A failed command ends its job. A job runs only if
-//! all jobs that it needs have passed. Once a stop of the pipeline is requested, the running job
-//! and all pending jobs count as aborted, even if the running command ignored the signal.
+//! commands inherit our own stdout and stderr. A failed command ends its job. Once a stop of the
+//! pipeline is requested, the running jobs and all pending jobs count as aborted, even if a running
+//! command ignored the signal.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::child::{Ended, Exit, NotStarted, Running, Spare, Spawn, lock};
-use super::context::{self, TRACEPARENT};
-use super::logs::{self, NewLog};
+use super::child::Spare;
+use super::command::Command;
+use super::logs;
 use super::pipeline::{Pipeline, PipelineCommand, PipelineJob};
 use super::row_queue::RowQueue;
-use super::sink::Sink;
+use super::schedule::{JobResult, Schedule, SkipReason};
 use super::stop::Stop;
 use crate::display::{self, Status};
 use crate::error::Result;
 use crate::file::{self, Identity};
-use crate::model::{self, JobId, RunId, ShKey};
-use crate::store::{COMMAND_FAILED, JobEnd, RunEnd, ShEnd, ShStart, Writer};
+use crate::model::{self, JobId, RunId};
+use crate::store::{COMMAND_FAILED, JobEnd, RunEnd, Writer};
 use crate::time::Time;
 use crate::{ci, sanitize};
 
@@ -48,7 +54,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// the output of the last command ended long after the exit of that command.
 const LEAST_END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The executor of a run.
+/// The executor of a run. Its threads share it.
 pub struct Executor {
     /// The kind of the run.
     pub kind: RunKind,
@@ -56,15 +62,28 @@ pub struct Executor {
     pub run: RunId,
     /// The record of the run; `None` if it is not recorded.
     pub record: Option<Record>,
+    /// The directory of its commands.
+    pub cwd: PathBuf,
+    /// True if neither output nor progress is passed on.
+    pub quiet: bool,
+    /// The descriptors that were reserved for the first job.
+    pub spare: Mutex<Option<Spare>>,
+    /// True if there is a terminal whose keys reach the commands.
+    pub has_terminal: bool,
+    /// The maximum number of jobs that run at the same time.
+    pub jobs: usize,
+    /// True if no job starts after a failure, except those that wait for one.
+    pub fail_fast: bool,
+    outcome: Mutex<Outcome>,
+}
+
+/// The results that the threads collect.
+#[derive(Default)]
+struct Outcome {
     /// Messages for the user, printed at the end.
-    pub warnings: Vec<String>,
-    cwd: PathBuf,
-    quiet: bool,
-    spare: Spare,
+    warnings: Vec<String>,
     /// The time at which the last command exited.
     last_exit: Option<Instant>,
-    /// True if there is a terminal whose keys reach the commands.
-    has_terminal: bool,
 }
 
 /// The record of a run.
@@ -80,14 +99,24 @@ pub struct Record {
     /// The identity of the run's directory at the beginning.
     identity: Option<Identity>,
     /// The paths of the complete logs so far, which are synced at the end.
-    logs: Vec<PathBuf>,
+    logs: Mutex<Vec<PathBuf>>,
 }
 
 impl Record {
     /// Creates the record of a run whose files already exist.
     pub fn new(rows: RowQueue, root: PathBuf, dir: PathBuf, sync: bool) -> Self {
         let identity = file::identity(&dir);
-        Self { rows, root, dir, sync, identity, logs: Vec::new() }
+        Self { rows, root, dir, sync, identity, logs: Mutex::default() }
+    }
+
+    /// Returns true if the directory of the run is still at its path.
+    pub fn is_in_place(&self) -> bool {
+        file::identity(&self.dir) == self.identity
+    }
+
+    /// Adds a complete log, to be synced at the end.
+    pub fn add_log(&self, path: PathBuf) {
+        locked(&self.logs).push(path);
     }
 }
 
@@ -98,73 +127,134 @@ impl Executor {
         kind: RunKind,
         run: RunId,
         cwd: PathBuf,
-        quiet: bool,
         spare: Spare,
         record: Option<Record>,
     ) -> Self {
         // Check stdin, too: without free file descriptors, /dev/tty cannot be opened even if there
         // is a terminal.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
-        Self {
-            kind,
-            run,
-            record,
-            warnings: Vec::new(),
-            cwd,
-            quiet,
-            spare,
-            last_exit: None,
-            has_terminal,
-        }
+        let (quiet, jobs, fail_fast) = (false, 1, false);
+        let (outcome, spare) = (Mutex::default(), Mutex::new(Some(spare)));
+        Self { spare, kind, run, record, cwd, quiet, has_terminal, jobs, fail_fast, outcome }
     }
 
-    /// Runs the jobs and completes the record. Returns the result of the run, and the exit code of
-    /// the last command that failed, or 0 if none did.
-    pub fn run(&mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32) {
+    /// Runs the jobs and completes the record. Returns the result of the run, the exit code of the
+    /// last command that failed, or 0 if none did, and the messages for the user.
+    pub fn run(mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32, Vec<String>) {
         let started = Time::now();
         if self.owns_run() {
             self.note(move |writer, run| writer.start_run(run, started));
         }
-        let mut passed = Vec::new();
-        let mut run_end = RunEnd::Complete;
-        let mut exit_code = 0;
-        for job in pipeline.jobs() {
-            let end = self.job(job, &passed, stop);
-            run_end = match (end, run_end) {
-                (JobEnd::Aborted, _) => RunEnd::Failed(model::ABORTED),
-                (JobEnd::Failed(_) | JobEnd::Skipped, RunEnd::Complete) => {
-                    RunEnd::Failed(COMMAND_FAILED)
-                }
-                (_, so_far) => so_far,
-            };
-            match end {
-                JobEnd::Complete => passed.push(&job.id),
-                JobEnd::Failed(code) => exit_code = code,
-                JobEnd::Skipped | JobEnd::Aborted => {}
-            }
-        }
+        let mut schedule = Schedule::new(pipeline, self.fail_fast);
+        let exit_code = thread::scope(|scope| self.run_jobs(scope, pipeline, &mut schedule, stop));
+        let run_end = if self.is_stopped(stop) {
+            RunEnd::Failed(model::ABORTED)
+        } else if schedule.has_failed() {
+            RunEnd::Failed(COMMAND_FAILED)
+        } else {
+            RunEnd::Complete
+        };
         self.complete(run_end, stop);
-        (run_end, exit_code)
+        (run_end, exit_code, std::mem::take(&mut locked(&self.outcome).warnings))
+    }
+
+    /// Runs all jobs, as many at the same time as allowed. Returns the exit code of the last
+    /// command that failed, or 0.
+    fn run_jobs<'s>(
+        &'s self,
+        scope: &'s thread::Scope<'s, '_>,
+        pipeline: &'s Pipeline,
+        schedule: &mut Schedule,
+        stop: &Stop,
+    ) -> i32 {
+        let (send, ended) = mpsc::channel();
+        let (mut running, mut exit_code) = (0_usize, 0);
+        loop {
+            while running < self.jobs.max(1) && !self.is_stopped(stop) {
+                let next = schedule.next_job();
+                self.note_skipped(pipeline, schedule.skipped());
+                let Some((at, job)) = next.and_then(|at| Some((at, pipeline.jobs().get(at)?)))
+                else {
+                    break;
+                };
+                running = running.saturating_add(1);
+                let (send, stop) = (send.clone(), stop.branch());
+                let work = move || {
+                    // The result is sent even if the thread panics.
+                    let mut done = Done { at, end: JobEnd::Aborted, send };
+                    done.end = self.job(job, &stop);
+                };
+                if self.jobs <= 1 || pipeline.jobs().len() == 1 {
+                    work();
+                } else {
+                    scope.spawn(work);
+                }
+            }
+            if running == 0 {
+                break;
+            }
+            let Ok((at, end)) = ended.recv() else { break };
+            running = running.saturating_sub(1);
+            if let JobEnd::Failed(code) = end {
+                exit_code = code;
+            }
+            schedule.finish(at, result_of(end));
+        }
+        self.abort_rest(pipeline, schedule);
+        exit_code
+    }
+
+    /// Ends the jobs that did not start because the pipeline was stopped.
+    fn abort_rest(&self, pipeline: &Pipeline, schedule: &mut Schedule) {
+        for job in schedule.abort().into_iter().filter_map(|at| pipeline.jobs().get(at)) {
+            self.finish_job(&job.id, JobEnd::Aborted);
+            self.print_progress(|| job_line(&job.id, JobEnd::Aborted, 0));
+        }
+    }
+
+    fn note_skipped(&self, pipeline: &Pipeline, skipped: Vec<(usize, SkipReason)>) {
+        let name = |at: usize| {
+            let job = pipeline.jobs().get(at);
+            job.map(|job| sanitize::name(job.id.as_str()).into_owned()).unwrap_or_default()
+        };
+        for (at, reason) in skipped {
+            let Some(job) = pipeline.jobs().get(at) else { continue };
+            self.finish_job(&job.id, JobEnd::Skipped);
+            let why = match reason {
+                SkipReason::NotPassed(need) => format!("{} did not pass", name(need)),
+                SkipReason::NothingFailed => "nothing failed".to_owned(),
+                SkipReason::FailFast(failed) => format!("{} failed", name(failed)),
+            };
+            self.print_progress(|| {
+                format!("{} {} · skipped: {why}", Status::Skipped.glyph(), name(at))
+            });
+        }
     }
 
     /// Syncs the logs to disk, if requested, and then writes the last rows, all within one time
     /// limit.
     fn complete(&mut self, run_end: RunEnd, stop: &Stop) {
         let (ended, now) = (Time::now(), Instant::now());
-        let deadline = (self.last_exit.unwrap_or(now) + END_TIMEOUT).max(now + LEAST_END_TIMEOUT);
+        let last_exit = locked(&self.outcome).last_exit.unwrap_or(now);
+        let deadline = (last_exit + END_TIMEOUT).max(now + LEAST_END_TIMEOUT);
         stop.all_ended();
         let is_hurried = || stop.is_hurried();
-        if let Some(record) = self.record.as_mut().filter(|record| record.sync) {
-            let logs = std::mem::take(&mut record.logs);
-            self.warnings.extend(logs::sync(logs, deadline, is_hurried));
+        if let Some(record) = self.record.as_ref().filter(|record| record.sync) {
+            let logs = std::mem::take(&mut *locked(&record.logs));
+            self.warn(logs::sync(logs, deadline, is_hurried));
         }
         if self.owns_run() {
             self.note(move |writer, run| writer.finish_parts(run, ended));
             self.note(move |writer, run| writer.finish_run(run, Some(run_end), ended));
         }
         if let Some(Record { rows, dir, .. }) = self.record.take() {
-            self.warnings.extend(rows.close(&dir, deadline, is_hurried));
+            self.warn(rows.close(&dir, deadline, is_hurried));
         }
+    }
+
+    /// Adds messages for the user.
+    pub fn warn(&self, warnings: impl IntoIterator<Item = String>) {
+        locked(&self.outcome).warnings.extend(warnings);
     }
 
     /// Adds a row to the record. Does nothing if the run is not recorded.
@@ -175,70 +265,48 @@ impl Executor {
         }
     }
 
-    fn job(&mut self, job: &PipelineJob, passed: &[&JobId], stop: &Stop) -> JobEnd {
+    fn job(&self, job: &PipelineJob, stop: &Stop) -> JobEnd {
         let started = Time::now();
-        let missing = job.needs.iter().find(|need| !passed.contains(need));
-        let end = match missing {
-            _ if self.is_stopped(stop) => JobEnd::Aborted,
-            Some(_) => JobEnd::Skipped,
-            None => {
-                let id = job.id.clone();
-                if self.owns_run() {
-                    self.note(move |writer, run| writer.start_job(run, &id, started));
-                }
-                self.commands(job, stop)
-            }
-        };
-        let ended = Time::now();
-        let id = job.id.clone();
         if self.owns_run() {
-            self.note(move |writer, run| writer.finish_job(run, &id, end, ended));
+            let id = job.id.clone();
+            self.note(move |writer, run| writer.start_job(run, &id, started));
         }
-        self.print_progress(|| job_line(&job.id, end, missing, ended.millis_since(started)));
+        let end = self.commands(job, stop);
+        self.finish_job(&job.id, end);
+        self.print_progress(|| job_line(&job.id, end, Time::now().millis_since(started)));
         end
     }
 
-    fn commands(&mut self, job: &PipelineJob, stop: &Stop) -> JobEnd {
-        for (n, command) in (1..).zip(&job.commands) {
-            self.print_progress(|| command_line(&job.id, command));
-            let exit_code = self.command(&job.id, n, command, stop);
-            if self.is_stopped(stop) {
-                return JobEnd::Aborted;
-            }
-            if exit_code != 0 {
-                return JobEnd::Failed(exit_code);
+    fn finish_job(&self, id: &JobId, end: JobEnd) {
+        if self.owns_run() {
+            let (id, ended) = (id.clone(), Time::now());
+            self.note(move |writer, run| writer.finish_job(run, &id, end, ended));
+        }
+    }
+
+    /// Runs the commands of a job until one fails, each as often as the job allows.
+    fn commands(&self, job: &PipelineJob, stop: &Stop) -> JobEnd {
+        let mut command = Command::of_job(self, job, stop);
+        for (n, line) in (1..).zip(&job.commands) {
+            for attempt in 1..=job.settings.retry.saturating_add(1) {
+                self.print_progress(|| command_line(&job.id, line, attempt));
+                let ended = command.run(n, line, attempt);
+                let mut outcome = locked(&self.outcome);
+                outcome.warnings.extend(ended.warnings);
+                outcome.last_exit = outcome.last_exit.max(Some(ended.at));
+                drop(outcome);
+                if self.is_stopped(stop) {
+                    return JobEnd::Aborted;
+                }
+                if ended.exit_code == 0 {
+                    break;
+                }
+                if attempt > job.settings.retry {
+                    return JobEnd::Failed(ended.exit_code);
+                }
             }
         }
         JobEnd::Complete
-    }
-
-    /// Runs a command to its end, and returns its exit code. `n` is its number in the pipeline.
-    fn command(&mut self, job: &JobId, n: u32, command: &PipelineCommand, stop: &Stop) -> i32 {
-        let is_alone = self.kind != RunKind::Pipeline;
-        let argv = command.argv();
-        let spawn = Spawn {
-            argv: &argv,
-            cwd: &self.cwd,
-            env: &[],
-            inherit_stdin: is_alone,
-            own_group: !self.has_terminal,
-            may_be_killed: !is_alone,
-            spare: &self.spare,
-        };
-        let whose = match self.kind {
-            RunKind::Command | RunKind::Step => String::new(),
-            RunKind::Pipeline => format!("{}, command {n}: ", sanitize::name(job.as_str())),
-        };
-        let ended = match &mut self.record {
-            Some(record) => {
-                let new = NewSh { run: &self.run, job, own_n: n, cmd: command.stored() };
-                recorded(record, new, &spawn, self.quiet, stop)
-            }
-            None => run(&spawn, None, self.quiet, stop, |_| ()),
-        };
-        self.warnings.extend(ended.warnings.into_iter().map(|warning| format!("{whose}{warning}")));
-        self.last_exit = Some(ended.at);
-        ended.exit.code
     }
 
     /// Returns true if this recorder began the run, and will finish it.
@@ -259,107 +327,46 @@ impl Executor {
     }
 }
 
-/// A command that is about to be recorded.
-struct NewSh<'a> {
-    run: &'a RunId,
-    job: &'a JobId,
-    /// Its number if no log can be created.
-    own_n: u32,
-    /// The command line as it is stored.
-    cmd: String,
+/// The end of a job, sent when the job's thread ends.
+struct Done {
+    at: usize,
+    end: JobEnd,
+    send: mpsc::Sender<(usize, JobEnd)>,
 }
 
-/// Runs a command, records its output, and adds its rows to the queue.
-fn recorded(
-    record: &mut Record,
-    new: NewSh<'_>,
-    spawn: &Spawn<'_>,
-    quiet: bool,
-    stop: &Stop,
-) -> Ended {
-    let NewLog { numbered, sink, path, warning } = logs::create(&record.dir, new.job, new.own_n);
-    let key = ShKey { run: new.run.clone(), job: new.job.clone(), n: numbered.n };
-    let env = context::variables(&record.root, &key, std::env::var(TRACEPARENT).ok().as_deref());
-    let start = ShStart {
-        key: key.clone(),
-        started_at: numbered.started_at,
-        cmd: new.cmd,
-        cwd: spawn.cwd.to_owned(),
-        attempt: None,
-    };
-    let started = start.clone();
-    record.rows.write(move |writer| writer.begin_sh(&started));
-    record.rows.settle();
-    let sink = Arc::new(Mutex::new(sink));
-    let mut ended = run(&Spawn { env: &env, ..*spawn }, Some(&sink), quiet, stop, |pid| {
-        record.rows.write(move |writer| writer.set_pid(&key, pid));
-    });
-    ended.warnings.extend(warning);
-    let closed = logs::close(&mut lock(&sink), path.as_deref(), ended.is_recorded);
-    record.logs.extend(path.filter(|_| closed.log_bytes.is_some() && closed.warning.is_none()));
-    // A missing run directory is reported once, at the end of the run.
-    let is_in_place = file::identity(&record.dir) == record.identity;
-    ended.warnings.extend(closed.warning.filter(|_| is_in_place || closed.lost_bytes.is_some()));
-    let integer = |bytes: u64| i64::try_from(bytes).ok();
-    let end = ShEnd {
-        finished_at: Time::now(),
-        exit_code: ended.exit.code,
-        signal: ended.exit.signal,
-        cpu_ms: ended.exit.cpu_ms,
-        max_rss_bytes: ended.exit.max_rss_bytes,
-        lost_bytes: closed.lost_bytes.and_then(integer),
-        log_bytes: closed.log_bytes.and_then(integer),
-        start_error: ended.start_error.clone(),
-        output: None,
-        ended_by: None,
-        cut: None,
-    };
-    record.rows.write(move |writer| writer.finish_sh(&start, &end));
-    ended
-}
-
-/// Runs a command to its end; `started` receives its process id.
-fn run(
-    spawn: &Spawn<'_>,
-    sink: Option<&Arc<Mutex<Sink>>>,
-    quiet: bool,
-    stop: &Stop,
-    started: impl FnOnce(u32),
-) -> Ended {
-    match Running::start(spawn, sink, quiet, stop) {
-        Ok(running) => {
-            started(running.pid());
-            running.wait()
-        }
-        Err(NotStarted { exit_code, why }) => Ended {
-            exit: Exit::without_run(exit_code),
-            at: Instant::now(),
-            is_recorded: true,
-            warnings: vec![format!("cannot run `{}`: {why}", sanitize::name(&program(spawn)))],
-            start_error: Some(why),
-        },
+impl Drop for Done {
+    fn drop(&mut self) {
+        let _ = self.send.send((self.at, self.end));
     }
 }
 
-fn program<'a>(spawn: &Spawn<'a>) -> Cow<'a, str> {
-    spawn.argv.first().map(|program| program.to_string_lossy()).unwrap_or_default()
+const fn result_of(end: JobEnd) -> JobResult {
+    match end {
+        JobEnd::Complete => JobResult::Passed,
+        JobEnd::Failed(_) => JobResult::Failed,
+        JobEnd::Skipped => JobResult::Skipped,
+        JobEnd::Aborted => JobResult::Aborted,
+    }
 }
 
-fn command_line(job: &JobId, command: &PipelineCommand) -> String {
-    format!("▶ {} · {}", sanitize::name(job.as_str()), display::first_line(&command.shown()))
+/// Locks a mutex. Ignores poisoning: after a panic of a thread, the others continue.
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn job_line(job: &JobId, end: JobEnd, missing: Option<&JobId>, ms: i64) -> String {
+fn command_line(job: &JobId, command: &PipelineCommand, attempt: u8) -> String {
+    let line = display::first_line(&command.shown());
+    let again = if attempt > 1 { format!(" · attempt {attempt}") } else { String::new() };
+    format!("{} {} · {line}{again}", "▶", sanitize::name(job.as_str()))
+}
+
+fn job_line(job: &JobId, end: JobEnd, ms: i64) -> String {
     let (mark, why) = match end {
         JobEnd::Complete => (Status::Passed, display::duration(ms)),
         JobEnd::Failed(code) => {
             (Status::Failed, format!("exit {code} · {}", display::duration(ms)))
         }
-        JobEnd::Skipped => {
-            let need =
-                missing.map(|need| format!(": {} did not pass", sanitize::name(need.as_str())));
-            (Status::Skipped, format!("skipped{}", need.unwrap_or_default()))
-        }
+        JobEnd::Skipped => (Status::Skipped, Status::Skipped.word().into()),
         JobEnd::Aborted => (Status::Stopped, Status::Stopped.word().into()),
     };
     format!("{} {} · {why}", mark.glyph(), sanitize::name(job.as_str()))
@@ -373,17 +380,16 @@ mod tests {
     fn progress_prints_one_line_per_event() {
         let job = JobId("build".into());
         let shell = PipelineCommand::Shell("\n  set -e\n  make\n".into());
-        assert_eq!(command_line(&job, &shell), "▶ build · set -e …");
+        assert_eq!(command_line(&job, &shell, 1), "▶ build · set -e …");
         let argv = PipelineCommand::Argv(vec!["cargo".into(), "build".into()]);
-        assert_eq!(command_line(&job, &argv), "▶ build · cargo build");
-        let need = JobId("test".into());
+        assert_eq!(command_line(&job, &argv, 2), "▶ build · cargo build · attempt 2");
         for (end, line) in [
             (JobEnd::Complete, "✓ build · 1.2s"),
             (JobEnd::Failed(101), "✗ build · exit 101 · 1.2s"),
-            (JobEnd::Skipped, "⊘ build · skipped: test did not pass"),
+            (JobEnd::Skipped, "⊘ build · skipped"),
             (JobEnd::Aborted, "■ build · stopped"),
         ] {
-            assert_eq!(job_line(&job, end, Some(&need), 1200), line);
+            assert_eq!(job_line(&job, end, 1200), line);
         }
     }
 }

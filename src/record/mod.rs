@@ -27,6 +27,7 @@
 //! `pipeline` on the file format, `schedule` on the order of jobs, `facts` on the metadata of a run.
 
 mod child;
+mod command;
 mod context;
 mod execute;
 mod facts;

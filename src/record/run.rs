@@ -74,6 +74,11 @@ pub struct Options {
     /// True if the output of the commands and the progress of a pipeline are not passed on to our
     /// own stdout and stderr.
     pub quiet: bool,
+    /// The maximum number of jobs of a pipeline that run at the same time.
+    pub jobs: usize,
+    /// True if no job of a pipeline starts after one has failed, except those that wait for a
+    /// failure or for the end of other jobs.
+    pub fail_fast: bool,
     /// True if signals to this process, such as SIGINT, SIGTERM and SIGHUP, control the run while
     /// it is recorded (see [`Stop`]). Afterwards they have no effect, so this is for programs that
     /// then exit.
@@ -94,6 +99,8 @@ impl Options {
             run: None,
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             quiet: false,
+            jobs: 1,
+            fail_fast: false,
             signals: false,
         }
     }
@@ -185,20 +192,21 @@ impl Recording {
     /// Executes the run to its end.
     #[must_use]
     pub fn execute(self, stop: &Stop) -> Ended {
-        let Self { pipeline, mut executor, signals, lock } = self;
+        let Self { pipeline, executor, signals, lock } = self;
         let watch = signals.then(|| Watch::start(stop));
         if let Some(Err(error)) = &watch {
-            executor.warnings.push(format!("signals are not forwarded to the command: {error}"));
+            executor.warn([format!("signals are not forwarded to the command: {error}")]);
         }
-        let (end, last_exit_code) = executor.run(&pipeline, stop);
+        let (kind, run) = (executor.kind, executor.run.clone());
+        let (end, last_exit_code, warnings) = executor.run(&pipeline, stop);
         // Unlock explicitly: a child between fork and exec may still hold the descriptor.
         let _ = lock.map(|lock| lock.unlock());
         drop(watch);
-        let exit_code = match executor.kind {
+        let exit_code = match kind {
             RunKind::Command | RunKind::Step => u8::try_from(last_exit_code).unwrap_or(u8::MAX),
             RunKind::Pipeline => u8::from(end != RunEnd::Complete),
         };
-        Ended { run: executor.run, exit_code, warnings: executor.warnings }
+        Ended { run, exit_code, warnings }
     }
 
     fn begin(options: &Options, pipeline: Pipeline, kind: RunKind) -> Result<Self> {
@@ -243,8 +251,10 @@ impl Recording {
                 (None, None)
             }
         };
-        let mut executor = Executor::new(kind, run, cwd, options.quiet, spare, record);
-        executor.warnings = warnings;
+        let mut executor = Executor::new(kind, run, cwd, spare, record);
+        (executor.quiet, executor.jobs) = (options.quiet, options.jobs);
+        executor.fail_fast = options.fail_fast;
+        executor.warn(warnings);
         Ok(Self { pipeline, executor, signals: options.signals, lock })
     }
 }
@@ -344,7 +354,8 @@ pub(super) fn new_run<'a>(
 }
 
 fn new_job(job: &PipelineJob) -> NewJob {
-    NewJob { id: job.id.clone(), needs: job.needs.clone(), allow_failure: false }
+    let allow_failure = job.settings.allow_failure;
+    NewJob { id: job.id.clone(), needs: job.needs.clone(), allow_failure }
 }
 
 fn silent(root: PathBuf) -> Error {

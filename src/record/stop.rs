@@ -59,6 +59,10 @@ struct State {
     pending: Vec<Signal>,
     /// True if a request to stop came while no command was running.
     is_hurried: bool,
+    /// True if the running command has exceeded its time limit.
+    is_overdue: bool,
+    /// The handles of the jobs that run at the same time.
+    branches: Vec<Stop>,
 }
 
 impl Stop {
@@ -71,6 +75,28 @@ impl Stop {
     /// Stops the recording: the running command gets a SIGTERM. Returns at once.
     pub fn stop(&self) {
         self.request(Signal::TERM, false, Instant::now());
+    }
+
+    /// Returns a handle for one of several jobs that run at the same time. Requests to stop also
+    /// reach its command, but not the other way around.
+    pub(super) fn branch(&self) -> Self {
+        let mut state = self.state();
+        let branch = Self::new();
+        let pending = std::mem::take(&mut state.pending);
+        let requested_at = state.requested_at;
+        *branch.state() = State { requested_at, pending, ..State::default() };
+        state.branches.retain(|branch| Arc::strong_count(&branch.0) > 1);
+        state.branches.push(branch.clone());
+        branch
+    }
+
+    /// Sends a signal to the running command, if there is one, because of its time limit.
+    pub(super) fn time_out(&self, signal: Signal) {
+        let mut state = self.state();
+        if let Some(target) = state.running {
+            state.is_overdue = true;
+            target.send(signal);
+        }
     }
 
     /// Returns true if a stop was requested.
@@ -93,8 +119,12 @@ impl Stop {
     /// Passes on a signal that is not a request to stop.
     fn pass_on(&self, signal: Signal) {
         let mut state = self.state();
+        for branch in &state.branches {
+            branch.pass_on(signal);
+        }
         match state.running {
             Some(target) => target.send(signal),
+            None if state.has_branches() => {}
             None => state.pending.push(signal),
         }
     }
@@ -103,10 +133,14 @@ impl Stop {
         let mut state = self.state();
         let first = *state.requested_at.get_or_insert(now);
         let is_overdue = now.saturating_duration_since(first) >= TIMEOUT;
+        for branch in &state.branches {
+            branch.request(signal, was_delivered, now);
+        }
         match state.running {
             Some(target) if is_overdue && target.may_be_killed => target.send(Signal::KILL),
             Some(target) if target.leads_group || !was_delivered => target.send(signal),
             Some(_) => {}
+            None if state.has_branches() => {}
             None => {
                 state.pending.push(signal);
                 state.is_hurried = true;
@@ -126,13 +160,14 @@ impl Stop {
 
     /// Calls `wait`, which reaps the command and must not block, and returns its result. Holds the
     /// lock during the call, so that no signal is sent after the process id is free. In a stopped
-    /// pipeline, the rest of the command's process group is killed first, so that none of its
+    /// pipeline, and after a time limit, the rest of the command's process group is killed first, so that none of its
     /// processes continues.
     pub(super) fn ended<T>(&self, wait: impl FnOnce() -> T) -> T {
         let mut state = self.state();
         let target =
             state.running.take().filter(|target| target.leads_group && target.may_be_killed);
-        if let Some(target) = target.filter(|_| state.requested_at.is_some()) {
+        let is_ended_early = state.requested_at.is_some() || std::mem::take(&mut state.is_overdue);
+        if let Some(target) = target.filter(|_| is_ended_early) {
             target.send(Signal::KILL);
         }
         wait()
@@ -140,6 +175,13 @@ impl Stop {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Returns true if the jobs that use the branches have not all ended.
+    fn has_branches(&self) -> bool {
+        self.branches.iter().any(|branch| Arc::strong_count(&branch.0) > 1)
     }
 }
 

@@ -185,3 +185,109 @@ fn the_demo_fails_in_its_job_test_and_skips_dependent_jobs() {
     assert!(String::from_utf8(failure).unwrap().contains("panicked at tests/delivery.rs:57:5:"));
     assert_eq!(store.sql::<i64>("SELECT exit_code FROM jobs WHERE job_id = 'test'"), [101]);
 }
+
+/// Runs a pipeline whose jobs run at the same time.
+fn run_parallel(store: &mut Store, text: &str) -> rundown::record::Ended {
+    store.options.jobs = 4;
+    run_pipeline(&store.options, &pipeline(text), &Stop::new()).unwrap()
+}
+
+#[test]
+fn independent_jobs_run_at_the_same_time() {
+    let mut store = Store::new();
+    // Each job waits for the file of the other one.
+    let meet = |mine: &str, other: &str| {
+        format!("[jobs.{mine}]\ncommands = ['touch {mine}; until test -e {other}; do :; done']\n")
+    };
+    let text =
+        meet("a", "b") + &meet("b", "a") + "[jobs.c]\nneeds = ['a', 'b']\ncommands = ['true']";
+    let ended = run_parallel(&mut store, &text);
+    assert_eq!((ended.exit_code, ended.warnings.as_slice()), (0, &[][..]));
+    assert_eq!(states(&store), ["a complete", "b complete", "c complete"]);
+    let last = "SELECT job_id FROM sh_calls ORDER BY started_at_ms DESC, rowid DESC LIMIT 1";
+    assert_eq!(store.sql::<String>(last), ["c"]);
+}
+
+#[test]
+fn a_stop_reaches_all_running_jobs() {
+    let mut store = Store::new();
+    store.options.jobs = 2;
+    let text = "[jobs.a]\ncommands = ['touch a; exec sleep 60']
+        [jobs.b]\ncommands = ['touch b; exec sleep 60']\n[jobs.c]\ncommands = ['true']";
+    let recording = Recording::pipeline(&store.options, &pipeline(text)).unwrap();
+    let ended = Store::execute_while(recording, |stop| {
+        wait_until("both jobs", || {
+            ["a", "b"].iter().all(|job| store.dir.path().join(job).exists())
+        });
+        stop.stop();
+    });
+    assert_eq!(ended.exit_code, 1);
+    assert_eq!(states(&store), ["a aborted", "b aborted", "c aborted"]);
+}
+
+#[test]
+fn a_job_has_its_own_directory_variables_and_shell() {
+    let mut store = Store::new();
+    std::fs::create_dir(store.dir.path().join("below")).unwrap();
+    let text = r#"
+        env = { SHARED = "file", OWN = "file" }
+        [jobs.a]
+        dir = "below"
+        env = { OWN = "job" }
+        shell = ["sh", "-c", 'echo "shell: $1"; eval "$1"', "sh"]
+        commands = ["echo $SHARED $OWN; basename $PWD", ["echo", "a  b"]]
+        [jobs.b]
+        dir = "nowhere"
+        commands = ["true"]"#;
+    let ended = run_parallel(&mut store, text);
+    assert_eq!(ended.exit_code, 1);
+    assert_eq!(ended.warnings.len(), 1, "{:?}", ended.warnings);
+    assert!(ended.warnings[0].contains("nowhere does not exist"), "{:?}", ended.warnings);
+    let written = |n| String::from_utf8(store.written(&ended.run, "a", n, Stream::Stdout)).unwrap();
+    assert_eq!(written(1), "shell: echo $SHARED $OWN; basename $PWD\nfile job\nbelow\n");
+    assert_eq!(written(2), "shell: echo 'a  b'\na  b\n");
+    assert_eq!(states(&store), ["a complete", "b failed"]);
+}
+
+#[test]
+fn a_failed_command_is_repeated_and_each_attempt_is_a_command() {
+    let mut store = Store::new();
+    let text =
+        "[jobs.a]\nretry = 2\ncommands = ['test -e made || { touch made; exit 3; }', 'false']";
+    assert_eq!(run_parallel(&mut store, text).exit_code, 1);
+    let calls = "SELECT n || ' ' || attempt || ' ' || exit_code
+                 FROM sh_calls JOIN sh_events USING (run_id, job_id, started_at_ms) ORDER BY n";
+    assert_eq!(store.sql::<String>(calls), ["1 1 3", "2 2 0", "3 1 1", "4 2 1", "5 3 1"]);
+}
+
+#[test]
+fn a_command_is_ended_with_its_process_group_at_the_time_limit() {
+    let mut store = Store::new();
+    // The first process ignores SIGTERM, so its child process gets it.
+    let text = "[jobs.a]\ntimeout = '200ms'\nallow_failure = true
+        commands = ['sleep 60 & echo $! > child; wait', 'echo never']
+        [jobs.b]\nneeds = ['a']\ncommands = ['true']";
+    let ended = run_parallel(&mut store, text);
+    assert_eq!(ended.exit_code, 0, "it is allowed to fail");
+    assert_eq!(states(&store), ["a failed", "b complete"]);
+    let calls = "SELECT coalesce(ended_by, '-') || ' ' || coalesce(signal, '-') FROM sh_calls
+                 ORDER BY job_id";
+    assert_eq!(store.sql::<String>(calls), ["timeout 15", "- -"]);
+    let child = std::fs::read_to_string(store.dir.path().join("child")).unwrap();
+    let proc = Path::new("/proc").join(child.trim_end());
+    let is_gone =
+        || std::fs::read_to_string(proc.join("stat")).map_or(true, |stat| stat.contains(") Z "));
+    wait_until("the end of the child process", is_gone);
+}
+
+#[test]
+fn jobs_run_after_a_failure_only_if_they_wait_for_one() {
+    let mut store = Store::new();
+    store.options.fail_fast = true;
+    let text = "[jobs.a]\ncommands = ['false']\n[jobs.b]\nneeds = ['a']\ncommands = ['true']
+        [jobs.alarm]\nwhen = 'on_failure'\ncommands = ['true']
+        [jobs.clean]\nwhen = 'always'\ncommands = ['true']";
+    assert_eq!(run_parallel(&mut store, text).exit_code, 1);
+    let all = ["a failed", "b skipped", "alarm complete", "clean complete"];
+    assert_eq!(states(&store), all);
+}

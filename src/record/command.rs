@@ -1,0 +1,247 @@
+//! One command of a run: its log, its rows, its process, and its time limit.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::child::{Ended, Exit, NotStarted, Running, Spare, Spawn, lock};
+use super::context::{self, TRACEPARENT};
+use super::execute::{Executor, Record, RunKind, locked};
+use super::logs::{self, NewLog};
+use super::pipeline::{PipelineCommand, PipelineJob};
+use super::sink::Sink;
+use super::stop::Stop;
+use crate::model::{ShKey, TIMEOUT};
+use crate::sanitize;
+use crate::store::{ShEnd, ShStart};
+use crate::time::Time;
+
+/// The time that a command has to react to SIGTERM at its time limit, before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// The commands of one job, run one after the other.
+pub(super) struct Command<'a> {
+    executor: &'a Executor,
+    job: &'a PipelineJob,
+    stop: &'a Stop,
+    cwd: PathBuf,
+    spare: Spare,
+    /// The end of the job's time limit.
+    deadline: Option<Instant>,
+}
+
+/// The result of a command.
+pub(super) struct CommandEnd {
+    /// Its exit code, or 128 + the signal that ended it.
+    pub exit_code: i32,
+    /// The time of its exit.
+    pub at: Instant,
+    /// Messages for the user.
+    pub warnings: Vec<String>,
+}
+
+impl<'a> Command<'a> {
+    /// Prepares the commands of a job that starts now.
+    pub fn of_job(executor: &'a Executor, job: &'a PipelineJob, stop: &'a Stop) -> Self {
+        let cwd = match &job.settings.dir {
+            Some(dir) => executor.cwd.join(dir),
+            None => executor.cwd.clone(),
+        };
+        let spare = locked(&executor.spare).take().unwrap_or_else(Spare::take);
+        Self { executor, job, stop, cwd, spare, deadline: deadline(job) }
+    }
+
+    /// Runs a command to its end. `n` is its number in the pipeline, and `attempt` counts from 1. A
+    /// repeated command starts the time limit of its job anew.
+    pub fn run(&mut self, n: u32, command: &PipelineCommand, attempt: u8) -> CommandEnd {
+        if attempt > 1 {
+            self.deadline = deadline(self.job);
+        }
+        let is_alone = self.executor.kind != RunKind::Pipeline;
+        let argv = self.job.argv(command);
+        let spawn = Spawn {
+            argv: &argv,
+            cwd: &self.cwd,
+            env: &[],
+            inherit_stdin: is_alone,
+            // A signal at the time limit must reach all processes of the command.
+            own_group: !self.executor.has_terminal || self.deadline.is_some(),
+            may_be_killed: !is_alone,
+            spare: &self.spare,
+        };
+        let ended = match &self.executor.record {
+            Some(record) => {
+                let attempt = (self.job.settings.retry > 0).then(|| attempt.into());
+                self.recorded(record, &New { n, cmd: command.stored(), attempt }, &spawn)
+            }
+            None => {
+                let env = variables(&self.job.settings.env, []);
+                self.spawn(&Spawn { env: &env, ..spawn }, None, |_| ()).0
+            }
+        };
+        let whose = match self.executor.kind {
+            RunKind::Command | RunKind::Step => String::new(),
+            RunKind::Pipeline => format!("{}, command {n}: ", sanitize::name(self.job.id.as_str())),
+        };
+        let warnings = ended.warnings.into_iter().map(|warning| format!("{whose}{warning}"));
+        CommandEnd { exit_code: ended.exit.code, at: ended.at, warnings: warnings.collect() }
+    }
+
+    /// Runs a command, records its output, and adds its rows to the queue.
+    fn recorded(&self, record: &Record, new: &New, spawn: &Spawn<'_>) -> Ended {
+        let NewLog { numbered, sink, path, warning } =
+            logs::create(&record.dir, &self.job.id, new.n);
+        let key = ShKey { run: self.executor.run.clone(), job: self.job.id.clone(), n: numbered.n };
+        let parent = std::env::var(TRACEPARENT).ok();
+        let own = context::variables(&record.root, &key, parent.as_deref());
+        let env = variables(&self.job.settings.env, own);
+        let start = ShStart {
+            key: key.clone(),
+            started_at: numbered.started_at,
+            cmd: new.cmd.clone(),
+            cwd: spawn.cwd.to_owned(),
+            attempt: new.attempt,
+        };
+        let started = start.clone();
+        record.rows.write(move |writer| writer.begin_sh(&started));
+        record.rows.settle();
+        let sink = Arc::new(Mutex::new(sink));
+        let (mut ended, timed_out) =
+            self.spawn(&Spawn { env: &env, ..*spawn }, Some(&sink), |pid| {
+                record.rows.write(move |writer| writer.set_pid(&key, pid));
+            });
+        ended.warnings.extend(warning);
+        let end = finish_log(record, &sink, path, &mut ended, timed_out);
+        record.rows.write(move |writer| writer.finish_sh(&start, &end));
+        ended
+    }
+
+    /// Runs a process to its end or to the time limit; `started` receives its process id. Also
+    /// returns true if the time limit was exceeded.
+    fn spawn(
+        &self,
+        spawn: &Spawn<'_>,
+        sink: Option<&Arc<Mutex<Sink>>>,
+        started: impl FnOnce(u32),
+    ) -> (Ended, bool) {
+        let running = match Running::start(spawn, sink, self.executor.quiet, self.stop) {
+            Ok(running) => running,
+            Err(NotStarted { exit_code, why }) => {
+                return (not_started(spawn, exit_code, why), false);
+            }
+        };
+        started(running.pid());
+        let Some(deadline) = self.deadline else { return (running.wait(), false) };
+        thread::scope(|scope| {
+            let (ended, is_ended) = mpsc::channel::<()>();
+            let stop = self.stop;
+            let limit = scope.spawn(move || end_at(deadline, &is_ended, stop));
+            let waited = running.wait();
+            drop(ended);
+            (waited, limit.join().unwrap_or(false))
+        })
+    }
+}
+
+/// A command that is about to be recorded.
+struct New {
+    /// Its number if no log can be created.
+    n: u32,
+    /// The command line as it is stored.
+    cmd: String,
+    attempt: Option<u32>,
+}
+
+fn deadline(job: &PipelineJob) -> Option<Instant> {
+    job.settings.timeout.and_then(|timeout| Instant::now().checked_add(timeout))
+}
+
+/// Ends the running command at its time limit: with SIGTERM, and after a grace period with SIGKILL.
+/// Returns true if the limit was exceeded, false if the command ended before.
+fn end_at(deadline: Instant, is_ended: &mpsc::Receiver<()>, stop: &Stop) -> bool {
+    let runs_for = |time: Duration| is_ended.recv_timeout(time) == Err(RecvTimeoutError::Timeout);
+    if !runs_for(deadline.saturating_duration_since(Instant::now())) {
+        return false;
+    }
+    stop.time_out(Signal::TERM);
+    if runs_for(GRACE) {
+        stop.time_out(Signal::KILL);
+    }
+    true
+}
+
+/// Returns the variables of a command: those of its job, and those of its run.
+fn variables<const N: usize>(
+    of_job: &BTreeMap<String, String>,
+    of_run: [(&'static str, OsString); N],
+) -> Vec<(OsString, OsString)> {
+    let of_job = of_job.iter().map(|(name, value)| (name.into(), value.into()));
+    of_job.chain(of_run.into_iter().map(|(name, value)| (name.into(), value))).collect()
+}
+
+/// Closes the log of a command that has ended, and returns the facts about its end.
+fn finish_log(
+    record: &Record,
+    sink: &Mutex<Sink>,
+    path: Option<PathBuf>,
+    ended: &mut Ended,
+    timed_out: bool,
+) -> ShEnd {
+    let closed = logs::close(&mut lock(sink), path.as_deref(), ended.is_recorded);
+    if let Some(path) = path.filter(|_| closed.log_bytes.is_some() && closed.warning.is_none()) {
+        record.add_log(path);
+    }
+    // A missing run directory is reported once, at the end of the run.
+    let is_reported = record.is_in_place() || closed.lost_bytes.is_some();
+    ended.warnings.extend(closed.warning.filter(|_| is_reported));
+    let integer = |bytes: u64| i64::try_from(bytes).ok();
+    ShEnd {
+        finished_at: Time::now(),
+        exit_code: ended.exit.code,
+        signal: ended.exit.signal,
+        cpu_ms: ended.exit.cpu_ms,
+        max_rss_bytes: ended.exit.max_rss_bytes,
+        lost_bytes: closed.lost_bytes.and_then(integer),
+        log_bytes: closed.log_bytes.and_then(integer),
+        start_error: ended.start_error.clone(),
+        output: None,
+        ended_by: timed_out.then_some(TIMEOUT),
+        cut: None,
+    }
+}
+
+fn not_started(spawn: &Spawn<'_>, exit_code: i32, why: String) -> Ended {
+    let program = program(spawn.argv);
+    let why = if spawn.cwd.is_dir() || is_here(spawn.cwd) {
+        why
+    } else {
+        format!("the directory {} does not exist", spawn.cwd.display())
+    };
+    Ended {
+        exit: Exit::without_run(exit_code),
+        at: Instant::now(),
+        is_recorded: true,
+        warnings: vec![format!(
+            "cannot run `{}`: {}",
+            sanitize::name(&program),
+            sanitize::name(&why)
+        )],
+        start_error: Some(why),
+    }
+}
+
+/// Returns true for our own directory, which may have been deleted.
+fn is_here(dir: &Path) -> bool {
+    super::child::is_own_dir(dir)
+}
+
+fn program(argv: &[OsString]) -> Cow<'_, str> {
+    argv.first().map(|program| program.to_string_lossy()).unwrap_or_default()
+}
