@@ -5,6 +5,8 @@
 //! opened without blocking, and only regular files are read. A path is checked each time it is
 //! opened, because a link may have replaced the file.
 
+mod dir;
+
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io;
 use std::ops::Deref;
@@ -14,6 +16,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{CWD, Mode, OFlags, openat};
+
+pub(crate) use dir::Dir;
 
 /// The reason why a link that leads out is not followed.
 pub const LEADS_OUT: &str = "it links outside the run's directory";
