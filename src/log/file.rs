@@ -27,7 +27,7 @@ use crate::time::Time;
 const FEW_ROWS_BUFFER: usize = 16 << 10;
 
 /// The number of bytes that are searched for the first record.
-const FIRST_TIME_BYTES: u64 = 64 << 10;
+const TIME_BYTES: u64 = 64 << 10;
 
 /// An open log.
 #[derive(Debug)]
@@ -397,13 +397,28 @@ impl LogFile {
         self.reading(|view| {
             // The first record is nearly always the first line.
             let limits = Limits { buffer: FEW_ROWS_BUFFER, ..view.limits };
-            let mut lines = View { end: view.end.min(FIRST_TIME_BYTES), limits, ..view }.lines(0);
+            let mut lines = View { end: view.end.min(TIME_BYTES), limits, ..view }.lines(0);
             while let Some(line) = lines.next()? {
                 if let Ok(record) = view.format.parse_line(&line) {
                     return Ok(Some(record.at));
                 }
             }
             Ok(None)
+        })
+    }
+
+    /// Returns the time of the last record, if it is in the last 64 KiB. An incomplete last line
+    /// counts if it has a time.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn last_time(&self) -> Result<Option<Time>> {
+        self.reading(|view| {
+            let near_end = view.end.saturating_sub(TIME_BYTES);
+            let mut lines = view.lines(view.next_line_start(near_end)?);
+            let mut last = None;
+            while let Some(line) = lines.next()? {
+                last = view.format.parse_line(&line).map(|record| record.at).ok().or(last);
+            }
+            Ok(last)
         })
     }
 

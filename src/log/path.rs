@@ -15,6 +15,7 @@
 use std::path::{Path, PathBuf};
 
 use super::beneath::{Beneath, Entry, EntryKind, File};
+use super::hold::RECORDER_LOCK;
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::model::{JobId, RunId};
@@ -115,7 +116,7 @@ pub fn sh_log(job_dir: &Path, n: u32) -> PathBuf {
 /// Returns the path of the file that a rundown recorder keeps locked while it works on a run.
 #[must_use]
 pub fn recorder_lock(run_dir: &Path) -> PathBuf {
-    run_dir.join("recorder.lock")
+    run_dir.join(RECORDER_LOCK)
 }
 
 /// Returns a name if it is a single path segment, otherwise `None`. All characters except `/` and
