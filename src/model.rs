@@ -310,12 +310,14 @@ impl Outcome {
     /// Returns the outcome that a store's word stands for; `None` for the words of runs and jobs
     /// that have not ended, and for unknown words. `reason` is the run's `failure_kind`. Rundown's
     /// own stores record a stopped run as `failed` with the `failure_kind` `aborted`, because
-    /// version 1 of the schema has no state for stopped runs.
+    /// version 1 of the schema has no state for stopped runs. An interrupted run has no outcome; if
+    /// it was repaired, it has the state `failed` and the `failure_kind` `interrupted`.
     #[must_use]
     pub fn from_word(state: &str, reason: Option<&str>) -> Option<Self> {
         match state {
             "complete" | "succeeded" | "success" => Some(Self::Passed),
             "failed" if reason == Some(ABORTED) => Some(Self::Stopped),
+            "failed" if reason == Some(INTERRUPTED) => None,
             "aborted" | "superseded" | "replaced" | "canceled" | "cancelled" => Some(Self::Stopped),
             "skipped" => Some(Self::Skipped),
             "pipeline_failure" | "failed" => Some(Self::Failed),
@@ -369,6 +371,7 @@ mod tests {
             ("succeeded", None, Some(Outcome::Passed)),
             ("failed", Some("orphaned"), Some(Outcome::Failed)),
             ("failed", Some("aborted"), Some(Outcome::Stopped)),
+            ("failed", Some("interrupted"), None),
             ("failed-pipeline", None, Some(Outcome::Failed)),
             ("superseded", None, Some(Outcome::Stopped)),
             ("canceled", None, Some(Outcome::Stopped)),

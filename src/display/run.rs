@@ -40,11 +40,12 @@ pub fn short_ref(run: &Run) -> Option<String> {
 }
 
 /// Returns the reason for a run's end as it is stored: the reason of a failure, or the state of a
-/// stopped run (`superseded`). Sanitized.
+/// stopped run (`superseded`). `None` for an interrupted run. Sanitized.
 #[must_use]
 pub fn reason(head: &RunHead) -> Option<String> {
     let stop = || head.run.state.as_ref().filter(|_| head.outcome == Some(Outcome::Stopped));
-    head.run.reason.as_ref().or_else(stop).map(|word| name(word).into_owned())
+    let reason = head.run.reason.as_ref().filter(|_| !head.interrupted);
+    reason.or_else(stop).map(|word| name(word).into_owned())
 }
 
 /// The most names of failed jobs in one text.

@@ -30,7 +30,8 @@ pub fn find(run: &RunNode, now: Time) -> Findings {
     let names = [&head.run.repo, &head.run.ref_name];
     for (kind, is_so) in [
         (FindingKind::Orphaned, head.is_orphaned()),
-        (FindingKind::Interrupted, head.interrupted),
+        // A run that was repaired is still shown as interrupted, but is complete.
+        (FindingKind::Interrupted, head.interrupted && head.run.finished_at.is_none()),
         (FindingKind::Stalled, stalled),
         (FindingKind::Silent, !stalled && silent_ms(run, now).is_some()),
         (FindingKind::UnsafeName, names.into_iter().flatten().any(|name| is_unsafe(name))),
@@ -39,7 +40,8 @@ pub fn find(run: &RunNode, now: Time) -> Findings {
             found.add(Place::Run, kind);
         }
     }
-    if let Some(kind) = unknown_word(head.run.state.as_deref(), head.outcome) {
+    let state = head.run.state.as_deref().filter(|_| !head.interrupted);
+    if let Some(kind) = unknown_word(state, head.outcome) {
         found.add(Place::Run, kind);
     }
     add_clock(&mut found, Place::Run, head.run.started_at, head.ended_at());
@@ -105,9 +107,9 @@ fn after(at: Time, ms: i64) -> Time {
 fn stalls_at(run: &RunNode) -> Option<Time> {
     let have_ended =
         !run.jobs.is_empty() && run.jobs.iter().all(|job| job.phase == Phase::Finished);
+    let is_recorded = run.head.phase == Phase::Active && !run.head.waiting;
     let last = run.jobs.iter().filter_map(|job| job.job.finished_at).max();
-    let last =
-        last.or(run.head.run.started_at).filter(|_| have_ended && run.head.phase == Phase::Active);
+    let last = last.or(run.head.run.started_at).filter(|_| have_ended && is_recorded);
     last.map(|last| after(last, STALLED_AFTER_MS))
 }
 

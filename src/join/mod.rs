@@ -236,12 +236,15 @@ pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> 
     // Nothing is active in a run that has ended or waits for its next command, whatever the row of
     // the job contains.
     let is_over = head.phase == Phase::Finished || head.waiting;
+    // The repair of an interrupted run ends its active jobs as stopped ones.
+    let is_repaired = head.interrupted && head.run.finished_at.is_some();
+    let interrupted =
+        is_over && stored == Phase::Active || is_repaired && outcome == Some(Outcome::Stopped);
     let (phase, outcome) = match stored {
+        _ if interrupted => (Phase::Finished, None),
         Phase::Queued if is_over => (Phase::Finished, Some(Outcome::Skipped)),
-        Phase::Active if is_over => (Phase::Finished, None),
         stored => (stored, outcome),
     };
-    let interrupted = is_over && stored == Phase::Active;
     let is_over = is_over || phase == Phase::Finished;
     let shs = pair::pair(shs, logs).into_iter().map(|paired| paired.node(is_over)).collect();
     JobNode { job, phase, outcome, interrupted, shs }

@@ -30,7 +30,8 @@ pub struct Highlight {
 }
 
 /// Finds the highlight of a run; `None` if no job of the run failed or is unfinished. Prefers an
-/// unfinished job if `is_open` is true, else a failed one.
+/// unfinished job if `is_open` is true, else a failed one. The unfinished jobs of an interrupted
+/// run that was repaired have the state of stopped ones.
 pub(super) fn highlight(
     connection: &Connection,
     id: &RunId,
@@ -39,9 +40,10 @@ pub(super) fn highlight(
     let sql = format!(
         "SELECT job_id, finished_at_ms IS NULL AS is_open FROM v_jobs WHERE run_id = ?1
          AND (started_at_ms IS NOT NULL AND finished_at_ms IS NULL
-              OR outcome(state, NULL) = {})
+              OR outcome(state, NULL) = {} OR ?2 AND outcome(state, NULL) = {})
          ORDER BY is_open = ?2 DESC, place IS NULL, place, job_id LIMIT 1",
-        outcome_code(Outcome::Failed)
+        outcome_code(Outcome::Failed),
+        outcome_code(Outcome::Stopped)
     );
     let job = |row: &Row<'_>| Ok((text(row, 0)?.unwrap_or_default(), integer(row, 1)? == Some(1)));
     let mut jobs = connection.prepare_cached(&sql)?;

@@ -21,7 +21,7 @@ use super::highlight::{self, Highlight};
 use super::limits;
 use super::page::{self, Beside, RunPage, outcome_code};
 use crate::error::{Error, Result};
-use crate::model::{Job, JobId, Origin, Outcome, Run, RunDetails, RunId, Sh};
+use crate::model::{Job, JobId, LOST, Origin, Outcome, Run, RunDetails, RunId, Sh};
 use crate::time::Time;
 
 /// The number of attempts to read a busy database without SQLite's locks; later attempts use those
@@ -500,6 +500,9 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
 
 /// Reads a command from [`SH_COLUMNS`]; column 0 is its job.
 pub(super) fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
+    let ended_by = said(row, 16)?;
+    // The exit code of a lost command only fills the column.
+    let is_lost = ended_by.as_deref() == Some(LOST);
     Ok(Sh {
         origin: if integer(row, 1)?.is_some() { Origin::Call } else { Origin::Row },
         n: integer(row, 1)?.and_then(|n| u32::try_from(n).ok()),
@@ -508,7 +511,7 @@ pub(super) fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
         pid: integer(row, 4)?,
         started_at: time(row, 5)?,
         finished_at: time(row, 6)?,
-        exit_code: integer(row, 7)?,
+        exit_code: integer(row, 7)?.filter(|_| !is_lost),
         signal: integer(row, 8)?.and_then(|signal| i32::try_from(signal).ok()),
         cpu_ms: integer(row, 9)?,
         max_rss_bytes: integer(row, 10)?,
@@ -517,7 +520,7 @@ pub(super) fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
         start_error: said(row, 13)?,
         output: said(row, 14)?,
         attempt: integer(row, 15)?,
-        ended_by: said(row, 16)?,
+        ended_by,
         cut_at: integer(row, 17)?,
         cut_bytes: integer(row, 18)?,
         is_abandoned: false,
