@@ -52,8 +52,8 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A connection that writes to a database. Connections of any other type only read.
 pub struct Writer {
-    connection: Connection,
-    path: PathBuf,
+    pub(super) connection: Connection,
+    pub(super) path: PathBuf,
     is_alone: bool,
     keeps_wal: bool,
 }

@@ -1,0 +1,132 @@
+//! Completes the rows of a run whose recorder was killed, so that every reader sees that it ended.
+//!
+//! Each command without an end gets the row in `sh_events` that pairs its log for readers of
+//! version 2: they pair the n-th row of a job with `sh-<n>.log`. Its row in `sh_calls` is marked
+//! with [`LOST`], so that our own readers show it as interrupted.
+
+use rusqlite::{Transaction, params};
+
+use super::limits;
+use super::remove::TIME_LIMIT;
+use super::write::Writer;
+use crate::error::{Error, Result};
+use crate::model::{INTERRUPTED, JobId, LOST, RunId};
+use crate::time::Time;
+
+/// The exit code in `sh_events` of a command whose end was not recorded. The column must have a
+/// value, and no command that was recorded to its end has this one.
+const NO_EXIT_CODE: i32 = -1;
+
+/// A command without an end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LostSh {
+    /// Its job.
+    pub job: JobId,
+    /// Its number.
+    pub n: u32,
+    /// The time at which it was started.
+    pub started_at: Time,
+}
+
+/// The end of a command, as far as it can be determined from its log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LostEnd {
+    /// The command.
+    pub sh: LostSh,
+    /// The time of the last record of its log; the start of the command without a record.
+    pub last_at: Time,
+    /// The length of its log in bytes; `None` without a log.
+    pub log_bytes: Option<i64>,
+}
+
+impl Writer {
+    /// Returns the commands of a run that have no end, in the order of their starts.
+    ///
+    /// # Errors
+    /// If SQLite fails. This holds for every method here.
+    pub fn lost_shs(&self, run: &RunId) -> Result<Vec<LostSh>> {
+        let sql = "SELECT job_id, n, started_at_ms FROM sh_calls AS call
+                   WHERE run_id = ? AND NOT EXISTS (
+                     SELECT 1 FROM sh_events AS event
+                     WHERE event.run_id = call.run_id AND event.job_id = call.job_id
+                       AND event.started_at_ms = call.started_at_ms)
+                   ORDER BY started_at_ms";
+        let read = || -> rusqlite::Result<Vec<LostSh>> {
+            limits::limit_time(&self.connection, TIME_LIMIT)?;
+            let mut statement = self.connection.prepare(sql)?;
+            let rows = statement.query_map([run.as_str()], |row| {
+                Ok(LostSh {
+                    job: JobId(row.get(0)?),
+                    n: row.get(1)?,
+                    started_at: Time::from_millis(row.get(2)?),
+                })
+            })?;
+            rows.collect()
+        };
+        read().map_err(Error::database("read", &self.path))
+    }
+
+    /// Ends an unfinished run: its commands that have no end, its jobs and the run itself, in one
+    /// transaction. Returns the number of jobs that it ended.
+    pub fn end_lost_run(&mut self, run: &RunId, ends: &[LostEnd]) -> Result<usize> {
+        let end = |tx: &Transaction<'_>| -> rusqlite::Result<usize> {
+            ends.iter().try_for_each(|end| end_sh(tx, run, end))?;
+            let last_ms = last_ms(tx, run)?;
+            let jobs = tx.execute(
+                "UPDATE jobs SET state = CASE state WHEN 'pending' THEN 'skipped' ELSE 'aborted' END,
+                                 finished_at_ms = max(?2, coalesce(started_at_ms, ?2))
+                 WHERE run_id = ?1 AND finished_at_ms IS NULL",
+                params![run.as_str(), last_ms],
+            )?;
+            tx.execute(
+                "UPDATE runs SET state = 'failed', failure_kind = ?3, finished_at_ms = ?2
+                 WHERE id = ?1 AND finished_at_ms IS NULL",
+                params![run.as_str(), last_ms, INTERRUPTED],
+            )?;
+            Ok(jobs)
+        };
+        let mut write = || -> rusqlite::Result<usize> {
+            limits::limit_time(&self.connection, TIME_LIMIT)?;
+            let tx = self.connection.transaction()?;
+            let jobs = end(&tx)?;
+            tx.commit()?;
+            Ok(jobs)
+        };
+        write().map_err(Error::database("write", &self.path))
+    }
+}
+
+fn end_sh(tx: &Transaction<'_>, run: &RunId, end: &LostEnd) -> rusqlite::Result<()> {
+    let LostEnd { sh, last_at, log_bytes } = end;
+    tx.prepare_cached(
+        "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code, cmd)
+         SELECT run_id, job_id, started_at_ms, max(?4, started_at_ms), ?5, cmd
+         FROM sh_calls WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
+    )?
+    .execute(params![
+        run.as_str(),
+        sh.job.as_str(),
+        sh.n,
+        last_at.floor_millis(),
+        NO_EXIT_CODE
+    ])?;
+    tx.prepare_cached(
+        "UPDATE sh_calls SET log_bytes = ?4, ended_by = ?5
+         WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
+    )?
+    .execute(params![run.as_str(), sh.job.as_str(), sh.n, log_bytes, LOST])?;
+    Ok(())
+}
+
+/// Returns the time of the last event of a run that is in the database.
+fn last_ms(tx: &Transaction<'_>, run: &RunId) -> rusqlite::Result<i64> {
+    let sql = "SELECT max(at) FROM (
+                 SELECT max(queued_at_ms, coalesce(started_at_ms, queued_at_ms)) AS at
+                 FROM runs WHERE id = ?1
+                 UNION ALL
+                 SELECT max(max(coalesce(started_at_ms, 0), coalesce(finished_at_ms, 0)))
+                 FROM jobs WHERE run_id = ?1
+                 UNION ALL
+                 SELECT max(finished_at_ms) FROM sh_events WHERE run_id = ?1)";
+    tx.query_row(sql, [run.as_str()], |row| row.get(0))
+}
