@@ -52,6 +52,8 @@ pub mod search;
 pub mod store;
 #[doc(hidden)]
 pub mod tui;
+#[doc(hidden)]
+pub mod upkeep;
 
 mod ci;
 mod demo;

@@ -24,7 +24,7 @@ const CRATE: Layers = Layers {
         &["time"],
         &["ci", "error", "file", "model", "cri", "sanitize"],
         &["log", "store", "events", "panics"],
-        &["join", "search"],
+        &["join", "search", "upkeep"],
         &["display", "document"],
         &["catalog", "record"],
         &["doctor"],
