@@ -3,6 +3,8 @@
 //!
 //! ```toml
 //! times = "delta"
+//! [retention]
+//! older-than = "30d"
 //! [theme]
 //! name = "dark"
 //! bad = "bold red"
@@ -12,7 +14,7 @@
 //! open = "o"                    # in this context only
 //! ```
 //!
-//! The settings apply to the screen, except `sync`, which applies to the recorder. Output for
+//! The settings apply to the screen, except `sync` and `[retention]`, which apply to the recorder. Output for
 //! scripts does not depend on the configuration, and a faulty configuration does not prevent such
 //! output or a recording. The command line takes precedence over the file.
 
@@ -29,6 +31,7 @@ use super::place::set;
 use crate::error::{Error, Result};
 use crate::tui::Settings;
 use crate::tui::keymap::Fault;
+use crate::upkeep::Limits;
 
 /// The largest file that is read: no real configuration is larger.
 const MAX_BYTES: u64 = 1 << 20;
@@ -44,11 +47,19 @@ pub struct Config {
     pub time_zone: Option<String>,
     /// True if the recorder syncs the logs to disk when a run ends.
     pub sync: bool,
+    /// The limits on the runs of a store, for `prune` and for the recorder.
+    pub retention: Limits,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { settings: Settings::default(), ascii: false, time_zone: None, sync: true }
+        Self {
+            settings: Settings::default(),
+            ascii: false,
+            time_zone: None,
+            sync: true,
+            retention: Limits::default(),
+        }
     }
 }
 

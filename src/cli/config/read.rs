@@ -7,16 +7,30 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
+use crate::cli::amounts::{AGE, SIZE, parse_age, parse_size};
 use crate::display;
 use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Rebinding};
 use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
 
 /// The names at the top level of a file.
-pub(super) const NAMES: [&str; 11] = [
-    "ascii", "mouse", "times", "wrap", "numbers", "notify", "secure", "timezone", "sync", "theme",
+pub(super) const NAMES: [&str; 12] = [
+    "ascii",
+    "mouse",
+    "times",
+    "wrap",
+    "numbers",
+    "notify",
+    "secure",
+    "timezone",
+    "sync",
+    "retention",
+    "theme",
     "keys",
 ];
+
+/// The names in `[retention]`.
+pub(super) const LIMITS: [&str; 4] = ["keep", "older-than", "max-bytes", "failed-keep"];
 
 /// The maximum number of names that a message lists if it has no suggestion.
 const MAX_LISTED: usize = 20;
@@ -79,9 +93,31 @@ impl Draft {
             }
             "timezone" => self.config.time_zone = Some(time_zone(name, value)?),
             "sync" => self.config.sync = switch(name, value)?,
+            "retention" => return self.retention(value),
             "theme" => return self.theme(value),
             "keys" => return self.keys(value),
             _ => return Err(unknown("setting", name, at, "", &NAMES)),
+        }
+        Ok(())
+    }
+
+    fn retention(&mut self, value: &Value<'_>) -> Read<()> {
+        let table = table_of(value, "retention", "older-than = \"30d\"")?;
+        for (name, at, value) in entries(table) {
+            let read = self.limit(name, at, value);
+            self.note(read);
+        }
+        Ok(())
+    }
+
+    fn limit(&mut self, name: &str, at: usize, value: &Value<'_>) -> Read<()> {
+        let limits = &mut self.config.retention;
+        match name {
+            "keep" => limits.keep = Some(number(name, value)?),
+            "failed-keep" => limits.failed_keep = Some(number(name, value)?),
+            "older-than" => limits.older_than = Some(amount(name, AGE, value, parse_age)?),
+            "max-bytes" => limits.max_bytes = Some(amount(name, SIZE, value, parse_size)?),
+            _ => return Err(unknown("limit", name, at, " in [retention]", &LIMITS)),
         }
         Ok(())
     }
@@ -198,6 +234,21 @@ fn wrong(name: &str, wanted: &str, value: &Value<'_>) -> Fault {
 
 fn switch(name: &str, value: &Value<'_>) -> Read<bool> {
     value.get_ref().as_bool().ok_or_else(|| wrong(name, "true or false", value))
+}
+
+fn number(name: &str, value: &Value<'_>) -> Read<u64> {
+    let number = value.get_ref().as_integer().and_then(|number| number.as_str().parse().ok());
+    number.ok_or_else(|| wrong(name, "a whole number of runs, such as 100", value))
+}
+
+/// Reads an amount with a unit, in a string.
+fn amount<T>(
+    name: &str,
+    wanted: &str,
+    value: &Value<'_>,
+    parse: impl FnOnce(&str) -> std::result::Result<T, String>,
+) -> Read<T> {
+    parse(text_of(name, wanted, value)?).map_err(|_| wrong(name, wanted, value))
 }
 
 fn text_of<'a>(name: &str, wanted: &str, value: &'a Value<'_>) -> Read<&'a str> {

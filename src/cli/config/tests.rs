@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use ratatui::style::{Color, Style};
 
@@ -23,6 +24,7 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
         secure = true
         timezone = "Europe/Berlin"
         sync = false
+        retention = { keep = 9, older-than = "2 weeks", max-bytes = "1MB", failed-keep = 3 }
         theme = { name = "dark", match = "black on #d787af" }
         [keys]
         next-error = ["x", "g e"]
@@ -39,6 +41,13 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
         (settings.times, config.time_zone.as_deref()),
         (Times::Delta, Some("Europe/Berlin"))
     );
+    let limits = Limits {
+        keep: Some(9),
+        older_than: Some(Duration::from_hours(14 * 24)),
+        max_bytes: Some(1_000_000),
+        failed_keep: Some(3),
+    };
+    assert_eq!(config.retention, limits);
     let found = Style::new().fg(Color::Black).bg(Color::Rgb(0xd7, 0x87, 0xaf));
     assert_eq!(
         (settings.look.scheme, settings.look.roles.as_slice()),
@@ -99,6 +108,23 @@ fn every_error_reports_its_position_the_value_and_the_closest_match() {
              quit = \"q\"), not a number",
         ),
         (
+            "[retention]\nkep = 1",
+            "c.toml:2:1: unknown limit `kep` in [retention]; did you mean `keep`?",
+        ),
+        (
+            "retention.keep = 1.5",
+            "c.toml:1:18: `keep` must be a whole number of runs, such as 100, not a number",
+        ),
+        (
+            "retention.max-bytes = \"2 gibi\"",
+            "c.toml:1:23: `max-bytes` must be a size, such as 500MiB or 2GiB, not \"2 gibi\"",
+        ),
+        (
+            "retention.older-than = 30",
+            "c.toml:1:24: `older-than` must be an age in minutes, hours, days, or weeks, such as \
+             36h or 30d, not a number",
+        ),
+        (
             "timezone = \"Berlin/Europe\"",
             "c.toml:1:12: unknown time zone \"Berlin/Europe\"; use a name such as \
              \"Europe/Berlin\" or \"UTC\"",
@@ -136,6 +162,7 @@ fn non_utf8_and_endless_files_are_rejected() {
 #[test]
 fn the_printed_configuration_parses_to_the_same_settings() {
     let changed = "notify = true\ntimezone = \"UTC\"\n\
+                   retention = { keep = 7, older-than = \"36h\", max-bytes = \"1.5GiB\" }\n\
                    theme = { name = \"light\", bad = \"bold #aa0000\" }\n[keys]\nwrap = []\n\
                    next-gap = [\"'\", \"\\\\\", '\"', \"z s\"]\ngo-to-mark = \"`\"\n";
     for text in ["", changed] {
@@ -144,7 +171,11 @@ fn the_printed_configuration_parses_to_the_same_settings() {
         assert_eq!(read::parse(&printed).as_ref(), Ok(&config), "{printed}");
     }
     let printed = Config::default().to_toml();
-    for name in read::NAMES.iter().filter(|name| !matches!(**name, "theme" | "keys")) {
+    for name in read::NAMES
+        .iter()
+        .filter(|name| !matches!(**name, "retention" | "theme" | "keys"))
+        .chain(&read::LIMITS)
+    {
         assert!(printed.contains(&format!("{name} = ")), "{name}");
     }
     for action in Action::ALL {

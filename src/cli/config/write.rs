@@ -2,10 +2,12 @@
 //! meaning.
 
 use super::{Config, usual_place};
+use crate::cli::amounts::{age_text, size_text};
 use crate::sanitize;
 use crate::tui::keymap::{Context, Keys};
 use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, style_text};
+use crate::upkeep::Limits;
 
 /// The column of the comments.
 const COMMENTS: usize = 36;
@@ -20,8 +22,13 @@ pub(super) fn to_toml(config: &Config) -> String {
         String::new(),
     ];
     let keys = Context::ALL.into_iter().flat_map(|context| keys(config, context));
-    let lines: Vec<String> =
-        head.into_iter().chain(settings(config)).chain(theme(config)).chain(keys).collect();
+    let lines: Vec<String> = head
+        .into_iter()
+        .chain(settings(config))
+        .chain(retention(config))
+        .chain(theme(config))
+        .chain(keys)
+        .collect();
     lines.join("\n") + "\n"
 }
 
@@ -40,6 +47,37 @@ fn settings(config: &Config) -> Vec<String> {
         line(&format!("{lead}timezone"), zone, "time zone (default: the system's)"),
         line("sync", config.sync, "sync logs to disk when a recorded run ends"),
     ]
+}
+
+fn retention(config: &Config) -> Vec<String> {
+    let Limits { keep, older_than, max_bytes, failed_keep } = config.retention;
+    let count = |count: Option<u64>| count.and_then(|count| i64::try_from(count).ok());
+    let head = [
+        String::new(),
+        "[retention]".to_owned(),
+        "# Runs that exceed a limit are removed, at most once an hour, after a recording."
+            .to_owned(),
+    ];
+    let limits = [
+        limit("keep", count(keep), 100, "number of newest runs to keep"),
+        limit(
+            "older-than",
+            older_than.map(age_text),
+            "30d".into(),
+            "remove runs that ended earlier",
+        ),
+        limit("max-bytes", max_bytes.map(size_text), "2GiB".into(), "disk space for all runs"),
+        limit("failed-keep", count(failed_keep), 10, "newest failed runs to keep in any case"),
+    ];
+    head.into_iter().chain(limits).collect()
+}
+
+/// Formats a limit; one that is not set becomes a comment with an example.
+fn limit<T: Into<toml::Value>>(name: &str, set: Option<T>, example: T, comment: &str) -> String {
+    match set {
+        Some(value) => line(name, value, comment),
+        None => line(&format!("# {name}"), example, comment),
+    }
 }
 
 fn theme(config: &Config) -> Vec<String> {

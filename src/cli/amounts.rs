@@ -1,0 +1,141 @@
+//! Sizes and ages as users write them, in options and in the configuration.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Span, SpanRelativeTo};
+
+/// The units of a size. A single letter is a power of 1024, as in most tools.
+const UNITS: [(&str, u64); 14] = [
+    ("", 1),
+    ("b", 1),
+    ("k", 1 << 10),
+    ("kib", 1 << 10),
+    ("kb", 1000),
+    ("m", 1 << 20),
+    ("mib", 1 << 20),
+    ("mb", 1_000_000),
+    ("g", 1 << 30),
+    ("gib", 1 << 30),
+    ("gb", 1_000_000_000),
+    ("t", 1 << 40),
+    ("tib", 1 << 40),
+    ("tb", 1_000_000_000_000),
+];
+
+/// The units of [`size_text`], largest first.
+const EXACT: [&str; 4] = ["TiB", "GiB", "MiB", "KiB"];
+
+/// The description of a size in an error.
+pub(super) const SIZE: &str = "a size, such as 500MiB or 2GiB";
+
+/// The description of an age in an error.
+pub(super) const AGE: &str = "an age in minutes, hours, days, or weeks, such as 36h or 30d";
+
+const SECS_PER_DAY: u64 = 24 * 60 * 60;
+
+/// Parses a size in bytes: a number, at most with a fraction, and a unit.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    size(text).ok_or_else(|| format!("expected {SIZE}"))
+}
+
+fn size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(end)?;
+    let unit = unit.trim_start().to_ascii_lowercase();
+    let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    let whole: u64 = whole.parse().ok()?;
+    // More digits than these make no difference of a byte.
+    let digits = fraction.get(..fraction.len().min(15))?;
+    let scale = 10_u128.checked_pow(u32::try_from(digits.len()).ok()?)?;
+    let part = u128::from(*factor).checked_mul(digits.parse().ok()?)?.checked_div(scale)?;
+    whole.checked_mul(*factor)?.checked_add(u64::try_from(part).ok()?)
+}
+
+/// Formats a size so that it parses to exactly the same number.
+pub(super) fn size_text(bytes: u64) -> String {
+    let exact = EXACT.iter().find_map(|unit| {
+        let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?.1;
+        (bytes > 0 && bytes.is_multiple_of(factor)).then(|| format!("{}{unit}", bytes / factor))
+    });
+    exact.unwrap_or_else(|| format!("{bytes}B"))
+}
+
+/// Parses an age, in jiff's format for durations. Months and years are refused, because they have
+/// no fixed length.
+pub(super) fn parse_age(text: &str) -> Result<Duration, String> {
+    age(text).ok_or_else(|| format!("expected {AGE}"))
+}
+
+fn age(text: &str) -> Option<Duration> {
+    let span: Span = text.trim().parse().ok()?;
+    let duration: SignedDuration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    duration.try_into().ok()
+}
+
+/// Formats an age so that it parses to the same one.
+pub(super) fn age_text(age: Duration) -> String {
+    let secs = age.as_secs();
+    if secs > 0 && secs.is_multiple_of(SECS_PER_DAY) && age.subsec_nanos() == 0 {
+        return format!("{}d", secs / SECS_PER_DAY);
+    }
+    SignedDuration::try_from(age).map_or_else(|_| format!("{secs}s"), |age| format!("{age:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn sizes_have_binary_and_decimal_units() {
+        for (text, bytes) in [
+            ("0", 0),
+            ("1024", 1024),
+            ("10B", 10),
+            ("2GiB", 2 << 30),
+            ("2g", 2 << 30),
+            ("500 MB", 500_000_000),
+            ("1.5 KiB", 1536),
+            ("0.1GB", 100_000_000),
+            ("16777215TiB", 16_777_215 << 40),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for text in ["", "GiB", "-1", "1.", ".5K", "1..2K", "1,5K", "1 XiB", "1e3", "16777216TiB"] {
+            assert_eq!(
+                parse_size(text),
+                Err("expected a size, such as 500MiB or 2GiB".into()),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn ages_have_units_of_a_fixed_length() {
+        for (text, secs) in
+            [("30d", 30 * 86_400), ("2 weeks", 14 * 86_400), ("36h", 36 * 3600), ("1h 30m", 5400)]
+        {
+            assert_eq!(parse_age(text), Ok(Duration::from_secs(secs)), "{text}");
+        }
+        for text in ["", "30", "1mo", "1y", "-3d", "d", "3d ago"] {
+            assert!(parse_age(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn printed_amounts_parse_to_the_same_values(
+            bytes in any::<u64>(), shift in 0_u32..64, secs in 0_u64..1 << 39,
+        ) {
+            let bytes = bytes << shift;
+            prop_assert_eq!(parse_size(&size_text(bytes)), Ok(bytes));
+            for secs in [secs, secs / 86_400 * 86_400] {
+                let age = Duration::from_secs(secs);
+                prop_assert_eq!(parse_age(&age_text(age)), Ok(age));
+            }
+        }
+    }
+}
