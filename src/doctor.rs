@@ -5,11 +5,15 @@
 //! so memory does not grow with the number of repositories or the size of logs. Each oddity is
 //! passed on as soon as it is found.
 
+use std::path::Path;
+
 use crate::catalog::{Beside, Catalog, RunFilter};
+use crate::display;
 use crate::error::{Error, Result};
 use crate::join::{Finding, FindingKind, LogRef, Place, RunNode, ShState};
 use crate::log::{Format, LogFile, Tail};
 use crate::model::{Phase, RunId};
+use crate::upkeep::{Repaired, count_leftovers};
 
 /// The number of runs per list. Large, because each list reads all runs if the database has no
 /// index.
@@ -29,6 +33,8 @@ pub enum Oddity {
     RunWithoutRow(String, RunId),
     /// About a run.
     Run(RunId, Finding),
+    /// A repair of a run. This is no oddity any more.
+    Repaired(Repaired),
 }
 
 /// Examines the runs that match a filter, newest first, then the store as a whole. Passes each
@@ -72,6 +78,7 @@ pub fn examine_store(
         let notices =
             catalog.dirs_without_row(|repo, id| report(Oddity::RunWithoutRow(repo, id)))?;
         notices.into_iter().try_for_each(|notice| report(Oddity::Store(notice)))?;
+        catalog.root().map_or(Ok(()), |root| report_leftovers(root, report))?;
     }
     Ok(())
 }
@@ -92,6 +99,18 @@ pub fn examine_run(
 /// Reports the notices that the catalog collected while it read the store.
 fn report_notices(catalog: &Catalog, report: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
     catalog.notices().into_iter().try_for_each(|notice| report(Oddity::Store(notice)))
+}
+
+/// Reports the removals of runs that were interrupted.
+fn report_leftovers(root: &Path, report: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {
+    let count = count_leftovers(root).unwrap_or(0);
+    if count == 0 {
+        return Ok(());
+    }
+    let runs = display::runs(u64::try_from(count).unwrap_or(u64::MAX));
+    report(Oddity::Store(format!(
+        "the removal of {runs} was interrupted; `rundown doctor --repair` completes it"
+    )))
 }
 
 fn report_run(run: &RunNode, report: &mut impl FnMut(Oddity) -> Result<()>) -> Result<()> {

@@ -8,10 +8,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
+use super::amounts::{parse_age, parse_size};
 use super::help;
 use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
@@ -339,6 +341,11 @@ pub(super) enum Command {
     )]
     Doctor(Doctor),
     #[command(
+        about = help::PRUNE.about,
+        mut_args = shown_in_short
+    )]
+    Prune(Prune),
+    #[command(
         about = help::DEMO.about,
         mut_args = shown_in_short
     )]
@@ -401,8 +408,68 @@ pub(super) struct Doctor {
         help_heading = help::OUTPUT
     )]
     pub format: ListFormat,
+    /// Finish interrupted runs, and print what was changed
+    ///
+    /// Applies only to stores of rundown. A run is interrupted if its recorder was killed, or if it
+    /// was begun with `rundown begin` and had no command for a day.
+    #[arg(long, conflicts_with = "db", help_heading = help::STORE)]
+    pub repair: bool,
     #[command(flatten)]
     pub store: StoreArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Prune {
+    #[command(flatten)]
+    pub narrow: Narrow,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    /// Print the runs that would be removed, and remove none
+    #[arg(long, help_heading = help::OUTPUT)]
+    pub dry_run: bool,
+    /// Print text (default) or json
+    #[arg(
+        long,
+        value_enum,
+        default_value = "text",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = help::OUTPUT
+    )]
+    pub format: ListFormat,
+    #[command(flatten)]
+    pub zone: Zone,
+    #[command(flatten)]
+    pub root: Root,
+    /// Configuration file; only its `retention` table is used
+    ///
+    /// The default is $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config.
+    #[arg(long, value_name = "FILE", help_heading = help::STORE)]
+    pub config: Option<PathBuf>,
+}
+
+/// The limits on the runs of a store. If one is given, those of the configuration do not apply.
+#[derive(Args, Debug)]
+#[command(next_help_heading = help::LIMITS)]
+pub(super) struct LimitArgs {
+    /// Keep only the N newest runs
+    #[arg(long, value_name = "N", value_parser = parse_number::<u64>)]
+    pub keep: Option<u64>,
+    /// Remove runs that ended more than D ago, such as 30d
+    ///
+    /// A number with a unit: 90min, 36h, 30d, 8w.
+    #[arg(long, value_name = "D", value_parser = parse_age)]
+    pub older_than: Option<Duration>,
+    /// Remove the oldest runs until the others fit into B, such as 2GiB
+    ///
+    /// Counts the disk space of logs, not that of the database. A number with a unit: MiB, GiB, and
+    /// TiB are powers of 1024 (as M, G, and T are), MB, GB, and TB are powers of 1000. The newest
+    /// run stays, even if it does not fit.
+    #[arg(long, value_name = "B", value_parser = parse_size)]
+    pub max_bytes: Option<u64>,
+    /// Keep the N newest failed runs in any case
+    #[arg(long, value_name = "N", value_parser = parse_number::<u64>)]
+    pub failed_keep: Option<u64>,
 }
 
 /// The repository, ref and commit of a new run.

@@ -13,6 +13,7 @@ pub(super) const SELECT: &str = "Select";
 pub(super) const RUN: &str = "Run";
 pub(super) const OUTPUT: &str = "Output";
 pub(super) const SCREEN: &str = "Screen";
+pub(super) const LIMITS: &str = "Limits";
 pub(super) const STORE: &str = "Store";
 
 pub(super) const VIEW_USAGE: &str = "rundown [OPTIONS] [RUN]\n       rundown <COMMAND>";
@@ -84,6 +85,7 @@ pub(super) fn with_pages(root: Command) -> Command {
         .mut_subcommand("end", |end| end.defer(|command| END.add_to(command)))
         .mut_subcommand("sh", |sh| sh.defer(|command| SH.add_to(command)))
         .mut_subcommand("doctor", |doctor| doctor.defer(|command| DOCTOR.add_to(command)))
+        .mut_subcommand("prune", |prune| prune.defer(|command| PRUNE.add_to(command)))
         .mut_subcommand("demo", |demo| demo.defer(|command| DEMO.add_to(command)))
         .mut_subcommand("config", |config| config.defer(|command| CONFIG.add_to(command)))
 }
@@ -306,21 +308,52 @@ pub(super) const DOCTOR: Page = Page {
     examples: &[
         ("rundown doctor", "check all runs of the store"),
         ("rundown doctor latest", "check the newest run"),
+        ("rundown doctor --repair", "finish interrupted runs, and check all runs"),
         ("rundown doctor --format json", "one JSON document, for scripts"),
     ],
     notes: "\
 Prints one line for each finding, with its place and the likely reason: commands without a row or \
 a log, runs that were interrupted, clocks that went back, malformed log lines, and files that are \
-links out of the store. doctor changes nothing.",
+links out of the store. doctor changes nothing without --repair.
+
+--repair finishes the runs whose recorder was killed. Their commands and the runs are still shown \
+as interrupted. Logs stay as they are.",
     exit_codes: &[
         ("0", "nothing found"),
         ("1", "at least one finding"),
         ("2", "usage error"),
         ("5", "no such run, or no run matches --repo or --ref"),
-        ("6", "the store cannot be read"),
+        ("6", "the store cannot be read, or a run cannot be repaired"),
         ("70", "internal error"),
     ],
     environment: &[STORE_VARIABLES, DATABASE_COPIES, CI],
+};
+
+pub(super) const PRUNE: Page = Page {
+    name: "rundown prune",
+    about: "Remove old runs with their logs",
+    examples: &[
+        ("rundown prune --keep 100", "keep the 100 newest runs"),
+        ("rundown prune --older-than 30d --dry-run", "show the runs of more than 30 days ago"),
+        ("rundown prune --max-bytes 2GiB --failed-keep 10", "limit the size, keep 10 failures"),
+        ("rundown prune --ref main --keep 20", "keep the 20 newest runs of a branch"),
+    ],
+    notes: "\
+A run is removed if it exceeds one of the limits. With --repo or --ref, the limits apply to the \
+matching runs only. Active runs are never removed: those with a recorder, and those that were \
+begun with `rundown begin` and had a command within the last day.
+
+Without a limit on the command line, those in the [retention] table of the configuration apply. \
+They also apply after a recording, at most once an hour. If rundown is interrupted, the next \
+prune completes the removal.",
+    exit_codes: &[
+        ("0", "done"),
+        ("2", "usage error, no limit, or invalid configuration"),
+        ("5", "no run matches --repo or --ref"),
+        ("6", "the store cannot be read or written, or a run cannot be removed"),
+        ("70", "internal error"),
+    ],
+    environment: &[STORE_VARIABLES, CONFIG_VARIABLES, TIME_ZONE, CI],
 };
 
 pub(super) const DEMO: Page = Page {
@@ -438,7 +471,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
-        assert_eq!(commands(80).len(), 10);
+        assert_eq!(commands(80).len(), 11);
         for width in [80, 100] {
             for mut command in commands(width) {
                 let name = command.get_name().to_owned();
@@ -517,6 +550,7 @@ mod tests {
                 ("end", "Run Output Store Other"),
                 ("sh", "Run Other"),
                 ("doctor", "Select Output Store Other"),
+                ("prune", "Select Limits Output Store Other"),
                 ("demo", "Select Output Screen Other"),
                 ("config", "Screen Output Other"),
             ]
@@ -564,6 +598,7 @@ mod tests {
           end     End a run that was begun with `rundown begin`
           sh      Run a line in a shell and record it, as the shell of make
           doctor  Check a store for missing or inconsistent data
+          prune   Remove old runs with their logs
           demo    Record a small sample pipeline and show it
           config  Print the effective configuration, with all settings and keys
           help    Print this message or the help of the given subcommand(s)

@@ -37,6 +37,10 @@ const WORDS: &[(&str, &str)] = &[
     ("check", "doctor"),
     ("fsck", "doctor"),
     ("verify", "doctor"),
+    ("repair", "doctor --repair"),
+    ("gc", "prune"),
+    ("clean", "prune"),
+    ("cleanup", "prune"),
     ("settings", "config"),
     ("show", ""),
     ("view", ""),
@@ -397,7 +401,7 @@ mod tests {
         for (words, expected) in [
             (
                 &["record", "--timezone", "UTC", "--", "x"][..],
-                "'--timezone' is an option of 'rundown', 'rundown list', 'rundown demo' and \
+                "'--timezone' is an option of 'rundown', 'rundown list', 'rundown prune', 'rundown demo' and \
                  'rundown config'",
             ),
             (&["--limit", "5"], "'--limit' is an option of 'rundown list'"),

@@ -3,6 +3,7 @@
 //! stdout carries data, stderr carries notices. Exit codes are a stable interface, see
 //! [`crate::error::Error::exit_code`] and [`crate::catalog::exit_status`].
 
+mod amounts;
 mod args;
 mod config;
 mod follow;
@@ -13,6 +14,7 @@ mod list;
 mod once;
 mod parse;
 mod place;
+mod prune;
 mod steps;
 mod trust;
 mod usage;
@@ -27,14 +29,17 @@ use std::time::Duration;
 use crate::catalog::{self, Catalog, RunFilter, RunSpec};
 use crate::ci;
 use crate::demo;
-use crate::doctor;
+use crate::doctor::{self, Oddity};
 use crate::dump::FindingsWriter;
 use crate::error::{Error, Result};
-use crate::join::RunHead;
+use crate::join::{self, RunHead};
 use crate::model::JobId;
 use crate::record;
+use crate::store::RunRowFilter;
+use crate::time::Time;
 use crate::tui::theme::Scheme;
-use crate::{sanitize, tui};
+use crate::upkeep::{self, Repaired};
+use crate::{display, sanitize, tui};
 
 pub use args::Arguments;
 use args::{
@@ -72,6 +77,7 @@ impl Arguments {
                 let Some(run) = run else { return error };
                 hints::for_run(error, run, false, (store, &narrow.filter()))
             }),
+            Some(Command::Prune(prune)) => prune::prune(&prune),
             Some(Command::Record(record)) => record_command(record),
             Some(Command::Exec(exec)) => exec_pipeline(&exec),
             Some(Command::Begin(begin)) => steps::begin(begin),
@@ -269,35 +275,66 @@ fn print_config(config: &PrintConfig) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Lists the findings. The exit code is 1 if there are any.
+/// Lists the findings, after a repair if one is requested. The exit code is 1 if there are any.
 fn examine(doctor: &Doctor) -> anyhow::Result<u8> {
     let filter = doctor.narrow.filter();
-    let (catalog, run) = match &doctor.run {
-        None => (doctor.store.catalog()?, None),
-        Some(named) => {
-            let (catalog, spec) = open(&doctor.store, &filter, named)?;
-            let run = found_run(&catalog, spec.as_ref(), &filter, named)?;
-            (catalog, Some(run))
-        }
-    };
+    // The repair ends before the store is read: no process does both at once.
+    let (repaired, failures) = if doctor.repair { repair(doctor)? } else { Default::default() };
+    let (catalog, run) = named_run(doctor, &filter)?;
     let out = ci::Output::new(BufWriter::new(io::stdout().lock()));
     let mut found =
         FindingsWriter::new(out, doctor.format == ListFormat::Json).map_err(Error::Output)?;
     let mut write = |oddity| found.write(&oddity).map_err(Error::Output);
-    let examined = match run {
+    let written = repaired.into_iter().map(Oddity::Repaired).try_for_each(&mut write);
+    let examined = written.and_then(|()| match run {
         Some(run) => doctor::examine_run(&catalog, &run, &mut write),
         None => doctor::examine_store(&catalog, &filter, &mut write),
-    };
+    });
     let written = found.finish(examined.is_ok()).map_err(Error::Output);
     match examined.and(written) {
         // The findings count even if the reader of the output is gone.
         Err(error) if error.is_closed_pipe() => {}
         result => result?,
     }
+    print_notices(&failures);
+    if !failures.is_empty() {
+        return Ok(6);
+    }
     if found.count() == 0 && doctor.format == ListFormat::Text {
         print_notice("no problems found");
     }
     Ok(u8::from(found.count() > 0))
+}
+
+/// Opens the store or path of `doctor`, and loads its RUN.
+fn named_run(
+    doctor: &Doctor,
+    filter: &RunFilter,
+) -> anyhow::Result<(Catalog, Option<join::RunNode>)> {
+    let Some(named) = &doctor.run else { return Ok((doctor.store.catalog()?, None)) };
+    let (catalog, spec) = open(&doctor.store, filter, named)?;
+    let run = found_run(&catalog, spec.as_ref(), filter, named)?;
+    Ok((catalog, Some(run)))
+}
+
+/// Repairs the runs that `doctor` selects. Returns those that were repaired, and the reasons why
+/// others could not be.
+fn repair(doctor: &Doctor) -> anyhow::Result<(Vec<Repaired>, Vec<String>)> {
+    let root = doctor.store.root.root_to_write()?;
+    let (catalog, run) = named_run(doctor, &doctor.narrow.filter())?;
+    if catalog.root().is_none() {
+        let why = "--repair changes a store, and RUN is a path";
+        return Err(Error::Usage(why.into()).into());
+    }
+    drop(catalog);
+    let id = run.map(|run| run.head.run.id);
+    let filter = RunRowFilter { id, ..doctor.narrow.row_filter() };
+    let repairs = upkeep::repair(&root, &filter, Time::now())?;
+    if repairs.removals > 0 {
+        let runs = display::runs(repairs.removals);
+        print_notice(&format!("completed the removal of {runs} that had been interrupted"));
+    }
+    Ok((repairs.repaired, repairs.failures))
 }
 
 fn record_command(record: Record) -> anyhow::Result<u8> {

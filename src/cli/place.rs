@@ -12,6 +12,7 @@ use crate::error::{Error, Result, chain};
 use crate::file::identity;
 use crate::model::RunId;
 use crate::record::{self, Facts, Given, Options};
+use crate::store::RunRowFilter;
 
 impl LookArgs {
     /// Returns true if the environment or the configuration enables secure mode, or if the
@@ -27,6 +28,12 @@ impl Root {
     /// data directory. Fails if the nearest `.rundown/` is not trusted.
     pub(super) fn root(&self) -> Result<PathBuf> {
         self.root_if(trust::check)
+    }
+
+    /// Returns the store to remove or repair runs in. As for a recording, the nearest `.rundown/`
+    /// must not have come with a repository.
+    pub(super) fn root_to_write(&self) -> Result<PathBuf> {
+        self.root_if(trust::check_for_recording)
     }
 
     /// Returns the named root, the nearest `.rundown/`, or the user's data directory. Fails if
@@ -141,6 +148,11 @@ impl StoreArgs {
 impl Narrow {
     pub(super) fn filter(&self) -> RunFilter {
         RunFilter { repo: self.repo.clone(), ref_name: self.ref_name.clone() }
+    }
+
+    /// Returns the filter for rows of rundown's own database.
+    pub(super) fn row_filter(&self) -> RunRowFilter {
+        RunRowFilter { id: None, repo: self.repo.clone(), ref_name: self.ref_name.clone() }
     }
 }
 

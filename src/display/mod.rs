@@ -17,7 +17,7 @@ pub use command::{
 pub use findings::{finding, finding_with_place, missing, place};
 pub use run::{ended, reason, revision, short_ref, why_skipped};
 pub use status::Status;
-pub use units::{age, count, duration, grouped, lasted, late, ordinal, rows, seconds, size};
+pub use units::{age, count, duration, grouped, lasted, late, ordinal, rows, runs, seconds, size};
 
 /// Returns the known word with the smallest edit distance from `wrong`. Returns `None` if the
 /// distance exceeds both 2 and a third of the length of the known word, or is not less than this

@@ -52,6 +52,12 @@ pub fn rows(rows: u64) -> String {
     if rows == 1 { "1 row".into() } else { format!("{} rows", count(rows)) }
 }
 
+/// Formats a number of runs: `1 run`, `12.3k runs`.
+#[must_use]
+pub fn runs(runs: u64) -> String {
+    if runs == 1 { "1 run".into() } else { format!("{} runs", count(runs)) }
+}
+
 /// Formats a size in binary units: `512 B`, `4.0 KiB`, `1.2 GiB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {

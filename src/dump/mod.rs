@@ -14,6 +14,7 @@ mod options;
 mod printing;
 mod raw;
 mod records;
+mod removals;
 mod text;
 
 use std::io::{self, Write};
@@ -27,6 +28,7 @@ pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
 pub use options::{Format, PrintOptions, Report, Selection, Timestamps, select};
 use printing::Printing;
+pub use removals::{RemovalsLook, RemovalsWriter};
 
 /// Prints a run. Log paths are printed relative to `root`, the store.
 ///

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::built::{Built, failed_run, passed_run, run_id};
+use crate::support::built::{Built, failed_run, passed_run, run_id, running_run};
 use crate::support::{json, run, rundown, stderr, stdout};
 
-const COMMANDS: [&str; 7] = ["", "list", "record", "exec", "doctor", "demo", "config"];
+const COMMANDS: [&str; 8] = ["", "list", "record", "exec", "doctor", "prune", "demo", "config"];
 
 fn help(command: &str, flag: &str) -> String {
     let dir = TempDir::new().unwrap();
@@ -66,10 +66,12 @@ fn long_help_starts_with_examples_and_ends_with_exit_codes_and_variables() {
 /// Tests that each option in the help has an effect: adding it to a command line changes the output
 /// or the exit code. Options of the screen have an effect only on a terminal and are not run.
 #[test]
-fn every_option_of_view_list_and_doctor_has_an_effect() {
+fn every_option_of_a_command_that_uses_a_store_has_an_effect() {
     let (mut store, mut other) = (Built::new(), Built::new());
     failed_run(&mut store, &run_id(1), 0);
     passed_run(&mut store, &run_id(2), 100_000);
+    running_run(&mut store, &run_id(0));
+    store.kill_recorder(&run_id(0));
     passed_run(&mut other, &run_id(3), 0);
     fs::remove_file(other.log_path(&run_id(3), "build", 1)).unwrap();
     let other = other.root().to_str().unwrap();
@@ -107,12 +109,30 @@ fn every_option_of_view_list_and_doctor_has_an_effect() {
         ("--ref", "doctor", "--ref nothing"),
         ("--format", "doctor", "--format json"),
         ("--root", "doctor", &root),
+        ("--repair", "doctor", "--repair"),
         ("--db", "doctor", &db),
     ];
+    let prune = [
+        ("--repo", "prune --dry-run --keep 0", "--repo nothing"),
+        ("--ref", "prune --dry-run --keep 0", "--ref nothing"),
+        ("--keep", "prune --dry-run --keep 0", "--keep 1"),
+        ("--older-than", "prune --dry-run --keep 9", "--older-than 1m"),
+        ("--max-bytes", "prune --dry-run --keep 9", "--max-bytes 0"),
+        ("--failed-keep", "prune --dry-run --keep 0", "--failed-keep 1"),
+        ("--format", "prune --dry-run --keep 0", "--format json"),
+        ("--timezone", "prune --dry-run --keep 0", "--timezone Asia/Tokyo"),
+        ("--root", "prune --dry-run --keep 0", &root),
+        ("--config", "prune --dry-run", "--config limits.toml"),
+        ("--dry-run", "prune --keep 0", "--dry-run"),
+    ];
+    fs::write(store.root().join("limits.toml"), "retention.keep = 0\n").unwrap();
     let screen = ["--once", "--watch", "--at", "--theme", "--ascii", "--notify", "--config"];
-    for (command, rows, unseen) in
-        [("", &view[..], &screen[..]), ("list", &list, &[]), ("doctor", &doctor, &[])]
-    {
+    for (command, rows, unseen) in [
+        ("", &view[..], &screen[..]),
+        ("list", &list, &[]),
+        ("doctor", &doctor, &[]),
+        ("prune", &prune, &[]),
+    ] {
         let listed = rows.iter().map(|(option, ..)| *option).chain(unseen.iter().copied());
         assert_eq!(options(command), listed.map(ToOwned::to_owned).collect(), "{command}");
         for (option, without, added) in rows {
