@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use super::child::Spare;
 use super::command::Command;
+use super::facts::find_commit;
 use super::logs;
 use super::pipeline::{Pipeline, PipelineCommand, PipelineJob};
 use super::row_queue::RowQueue;
@@ -74,6 +75,8 @@ pub struct Executor {
     pub jobs: usize,
     /// True if no job starts after a failure, except those that wait for one.
     pub fail_fast: bool,
+    /// The commit whose subject and author are read from git; `None` if they are known.
+    pub commit: Option<String>,
     outcome: Mutex<Outcome>,
 }
 
@@ -133,9 +136,21 @@ impl Executor {
         // Check stdin, too: without free file descriptors, /dev/tty cannot be opened even if there
         // is a terminal.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
-        let (quiet, jobs, fail_fast) = (false, 1, false);
+        let (quiet, jobs, fail_fast, commit) = (false, 1, false, None);
         let (outcome, spare) = (Mutex::default(), Mutex::new(Some(spare)));
-        Self { spare, kind, run, record, cwd, quiet, has_terminal, jobs, fail_fast, outcome }
+        Self {
+            spare,
+            kind,
+            run,
+            record,
+            cwd,
+            quiet,
+            has_terminal,
+            jobs,
+            fail_fast,
+            commit,
+            outcome,
+        }
     }
 
     /// Runs the jobs and completes the record. Returns the result of the run, the exit code of the
@@ -146,7 +161,12 @@ impl Executor {
             self.note(move |writer, run| writer.start_run(run, started));
         }
         let mut schedule = Schedule::new(pipeline, self.fail_fast);
-        let exit_code = thread::scope(|scope| self.run_jobs(scope, pipeline, &mut schedule, stop));
+        let exit_code = thread::scope(|scope| {
+            if let Some(sha) = self.commit.as_ref().filter(|_| self.owns_run()) {
+                scope.spawn(|| self.add_commit(sha));
+            }
+            self.run_jobs(scope, pipeline, &mut schedule, stop)
+        });
         let run_end = if self.is_stopped(stop) {
             RunEnd::Failed(model::ABORTED)
         } else if schedule.has_failed() {
@@ -249,6 +269,13 @@ impl Executor {
         }
         if let Some(Record { rows, dir, .. }) = self.record.take() {
             self.warn(rows.close(&dir, deadline, is_hurried));
+        }
+    }
+
+    /// Adds the subject and the author of the commit to the row of the run.
+    fn add_commit(&self, sha: &str) {
+        if let Some(found) = find_commit(&self.cwd, sha) {
+            self.note(move |writer, run| writer.set_commit(run, &found));
         }
     }
 

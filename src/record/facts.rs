@@ -1,4 +1,4 @@
-//! The repository, ref and commit of a run, and its [`Details`].
+//! The repository, ref and commit of a run, and its details.
 //!
 //! Each value is taken from the first source that has it: the command line, the variables of the CI
 //! server that we run in, git, the name of the directory. [`choose`] is pure; [`Facts::find`] reads
@@ -11,7 +11,7 @@ mod git;
 
 use std::path::Path;
 
-pub use details::{Details, choose_details, named_variables};
+pub use details::{choose_details, find_commit, find_details, find_job, named_variables};
 pub use git::{Commit, Git};
 
 /// The repository, ref and commit of a run.

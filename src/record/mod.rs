@@ -43,7 +43,10 @@ mod steps;
 mod stop;
 
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
-pub use facts::{Commit, Details, Facts, Git, Given, choose, choose_details, named_variables};
+pub use facts::{
+    Commit, Facts, Git, Given, choose, choose_details, find_commit, find_details, find_job,
+    named_variables,
+};
 pub use mask::{Masker, Secrets};
 pub use pipeline::{
     DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, PipelineOutput, When, load_pipeline,

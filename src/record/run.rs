@@ -66,6 +66,9 @@ pub struct Options {
     pub facts: Facts,
     /// Other facts about the run.
     pub details: RunDetails,
+    /// True if the subject and the author of the commit are read from git. This takes some
+    /// milliseconds, during which the command already runs.
+    pub reads_commit: bool,
     /// The run that a single command is added to. If there is no such run, or if it has ended, the
     /// command is recorded as a run of its own.
     pub run: Option<RunId>,
@@ -96,6 +99,7 @@ impl Options {
             sync: true,
             facts: Facts::default(),
             details: RunDetails::default(),
+            reads_commit: false,
             run: None,
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             quiet: false,
@@ -254,6 +258,7 @@ impl Recording {
         let mut executor = Executor::new(kind, run, cwd, spare, record);
         (executor.quiet, executor.jobs) = (options.quiet, options.jobs);
         executor.fail_fast = options.fail_fast;
+        executor.commit = options.reads_commit.then(|| options.facts.sha.clone());
         executor.warn(warnings);
         Ok(Self { pipeline, executor, signals: options.signals, lock })
     }
@@ -313,8 +318,8 @@ fn begin_record(
     let (database, dir) = (root.join(store::OUR_DATABASE), root.join(dir));
     let (facts, id, workspace, queued_at) =
         (options.facts.clone(), run.clone(), cwd.to_owned(), Time::now());
-    let details =
-        RunDetails { name: pipeline.name().map(str::to_owned), ..options.details.clone() };
+    let name = pipeline.name().map(str::to_owned).or_else(|| options.details.name.clone());
+    let details = RunDetails { name, ..options.details.clone() };
     let jobs: Vec<_> = pipeline.jobs().iter().map(new_job).collect();
     let rows = move |writer: &mut Writer| {
         writer.begin_run(&new_run(&id, &facts, &details, &workspace, queued_at), &jobs)

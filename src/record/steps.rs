@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
+use super::facts::find_commit;
 use super::run::{Options, create_dirs, new_run, new_run_dir};
 use crate::error::{Error, Result};
 use crate::model::{RunDetails, RunId};
@@ -37,7 +38,11 @@ pub fn begin_run(options: &Options) -> Result<RunId> {
     let database = root.join(store::OUR_DATABASE);
     until_unlocked(|| Writer::check(&database))?;
     create_dirs(&root, &database, &dir)?;
-    let details = RunDetails { is_open: true, ..options.details.clone() };
+    let mut details = RunDetails { is_open: true, ..options.details.clone() };
+    let commit = options.reads_commit.then(|| find_commit(&options.cwd, &options.facts.sha));
+    if let Some(found) = commit.flatten() {
+        (details.subject, details.author) = (found.subject, found.author);
+    }
     let row = new_run(&run, &options.facts, &details, &options.cwd, Time::now());
     let mut writer = until_unlocked(|| Writer::open(&database))?;
     until_unlocked(|| writer.begin_run(&row, &[]))?;

@@ -374,6 +374,14 @@ impl Writer {
         })
     }
 
+    /// Sets the subject and the author of a run's commit.
+    pub fn set_commit(&mut self, run: &RunId, found: &RunDetails) -> Result<()> {
+        self.execute(
+            "UPDATE run_details SET subject = ?2, author = ?3 WHERE run_id = ?1",
+            params![run.as_str(), found.subject, found.author],
+        )
+    }
+
     /// Returns the repository of a run that has not ended, so that commands can be added to it.
     /// Returns `None` if there is no such run, or it has ended.
     pub fn repo_of_unfinished(&mut self, run: &RunId) -> Result<Option<String>> {

@@ -7,28 +7,7 @@
 use std::path::Path;
 
 use super::git::Commit;
-use crate::model::JobId;
-
-/// Metadata of a run; `None` if unknown. All texts are single lines of untrusted text.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Details {
-    /// The name of the pipeline or workflow.
-    pub name: Option<String>,
-    /// The first line of the commit's message.
-    pub subject: Option<String>,
-    /// The author of the commit, or else the user who started the run.
-    pub author: Option<String>,
-    /// The event that started the run, in the words of the CI system: `push`, `schedule`.
-    pub event: Option<String>,
-    /// The page of the run or job at the CI system.
-    pub url: Option<String>,
-    /// The number of the attempt, from 1.
-    pub attempt: Option<u32>,
-    /// The name of the CI system's job.
-    pub ci_job: Option<String>,
-    /// The name of the machine or agent.
-    pub runner: Option<String>,
-}
+use crate::model::{JobId, RunDetails};
 
 /// The variables of a CI system. Of several variables for one value, the first one that is set
 /// counts.
@@ -46,7 +25,7 @@ struct System {
     /// Complete URLs; see [`url_of`] for those that are made of several variables.
     url: &'static [&'static str],
     /// The number of the attempt, and the value of the first one.
-    attempt: Option<(&'static str, u32)>,
+    attempt: Option<(&'static str, i64)>,
     job: &'static [&'static str],
     runner: &'static [&'static str],
 }
@@ -147,27 +126,33 @@ const MAX_CHARS: usize = 500;
 /// The maximum number of bytes of the name of a directory.
 const MAX_NAME_BYTES: usize = 255;
 
-impl Details {
-    /// Finds the details of a run of the commit `sha` in `cwd`. Runs git, once, only if the
-    /// variables lack the commit's text. That takes a few milliseconds, so do it while the command
-    /// runs.
-    #[must_use]
-    pub fn find(cwd: &Path, sha: &str) -> Self {
-        let system = system_of(variable);
-        let has = |names: fn(&System) -> &'static [&'static str]| {
-            system.is_some_and(|system| text(variable, names(system)).is_some())
-        };
-        let is_known = has(|system| system.subject) && has(|system| system.author);
-        let commit = if is_known { Commit::default() } else { Commit::read(cwd, sha) };
-        choose_details(variable, &commit)
-    }
+/// Finds the details of a run in the variables of the CI system.
+#[must_use]
+pub fn find_details() -> RunDetails {
+    choose_details(variable, &Commit::default())
+}
 
-    /// Returns the name of the CI system's job, for a job of a recording. It is safe as the name of
-    /// a directory.
-    #[must_use]
-    pub fn job() -> Option<JobId> {
-        job_of(variable)
+/// Finds the subject and the author of the commit `sha` in `cwd`. Returns `None` if the variables
+/// of the CI system contain both, or if git does not know the commit. Runs git, once, which takes a
+/// few milliseconds.
+#[must_use]
+pub fn find_commit(cwd: &Path, sha: &str) -> Option<RunDetails> {
+    let system = system_of(variable);
+    let has = |names: fn(&System) -> &'static [&'static str]| {
+        system.is_some_and(|system| text(variable, names(system)).is_some())
+    };
+    if sha.is_empty() || (has(|system| system.subject) && has(|system| system.author)) {
+        return None;
     }
+    let commit = Commit::read(cwd, sha);
+    (commit != Commit::default()).then(|| choose_details(variable, &commit))
+}
+
+/// Returns the name of the CI system's job, for a job of a recording. It is safe as the name of a
+/// directory.
+#[must_use]
+pub fn find_job() -> Option<JobId> {
+    job_of(variable)
 }
 
 /// Returns a variable of our environment. Invalid UTF-8 is replaced.
@@ -178,22 +163,22 @@ fn variable(name: &str) -> Option<String> {
 /// Chooses each value from the variables of the CI system, or else from the commit. The user who
 /// started the run is the last choice for the author.
 #[must_use]
-pub fn choose_details(env: impl Fn(&str) -> Option<String>, commit: &Commit) -> Details {
+pub fn choose_details(env: impl Fn(&str) -> Option<String>, commit: &Commit) -> RunDetails {
     let env = &env;
     let of_commit = |text: &str| line(text).filter(|text| !text.is_empty());
     let Some(system) = system_of(env) else {
         let (subject, author) = (of_commit(&commit.subject), of_commit(&commit.author));
-        return Details { subject, author, ..Details::default() };
+        return RunDetails { subject, author, ..RunDetails::default() };
     };
     let attempt = system.attempt.and_then(|(name, first)| {
-        let count: u32 = env(name)?.trim().parse().ok()?;
-        count.checked_sub(first)?.checked_add(1)
+        let count: i64 = env(name)?.trim().parse().ok()?;
+        (count >= first).then(|| count - first + 1)
     });
     let name_only = |author: String| match author.split_once(" <") {
         Some((name, _)) => name.trim().to_owned(),
         None => author,
     };
-    Details {
+    RunDetails {
         name: text(env, system.name),
         subject: text(env, system.subject).or_else(|| of_commit(&commit.subject)),
         author: text(env, system.author)
@@ -205,6 +190,7 @@ pub fn choose_details(env: impl Fn(&str) -> Option<String>, commit: &Commit) -> 
         attempt,
         ci_job: text(env, system.job),
         runner: text(env, system.runner),
+        ..RunDetails::default()
     }
 }
 

@@ -18,7 +18,7 @@ fn env(text: &str) -> impl Fn(&str) -> Option<String> {
 /// Returns the details as text, one per line, in the order of the fields.
 fn found(variables: &str) -> String {
     let commit = Commit { subject: "Fix git".into(), author: "Git Author".into() };
-    let Details { name, subject, author, event, url, attempt, ci_job, runner } =
+    let RunDetails { name, subject, author, event, url, attempt, ci_job, runner, .. } =
         choose_details(env(variables), &commit);
     let attempt = attempt.map(|attempt| attempt.to_string());
     let all = [name, subject, author, event, url, attempt, ci_job, runner];
