@@ -17,6 +17,7 @@ use super::amounts::{parse_age, parse_size};
 use super::help;
 use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
+use crate::record::Output;
 use crate::tui::at::At;
 use crate::tui::theme::Scheme;
 
@@ -473,7 +474,7 @@ pub(super) struct LimitArgs {
 }
 
 /// The repository, ref and commit of a new run.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::RUN)]
 pub(super) struct RunFacts {
     /// Repository [default: from the CI system or git]
@@ -487,10 +488,53 @@ pub(super) struct RunFacts {
     pub sha: Option<String>,
 }
 
+/// The connection of the commands' output. Without an option, the configuration decides.
+#[derive(Args, Default, Debug)]
+#[command(next_help_heading = help::OUTPUT)]
+#[group(multiple = false)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
+pub(super) struct ConnectionArgs {
+    /// Record stdout and stderr through two pipes (default)
+    ///
+    /// Under load, lines of different streams that were written within milliseconds of each other
+    /// may change places.
+    #[arg(long)]
+    pub apart: bool,
+    /// Record both as stdout through one pipe, in exact order
+    #[arg(long)]
+    pub merge: bool,
+    /// Record both as stdout through a terminal, in exact order
+    ///
+    /// Commands print colors and flush each line, as on a terminal, and interactive commands work.
+    /// A `record` in a terminal passes on its keys; any other stdin is inherited. A background
+    /// process loses the terminal when its command exits. Ctrl-Z stops a command that does not
+    /// handle this key itself.
+    #[arg(long)]
+    pub pty: bool,
+    /// Record both streams apart, in exact order; has limits
+    ///
+    /// The streams are datagram sockets, which some commands do not support: Node.js prints
+    /// nothing, `/dev/stdout` and `/dev/stderr` cannot be opened (as in `echo >/dev/stderr`), and a
+    /// single write of more than 415 KiB fails (the limit is twice net.core.wmem_max, or 4 MiB).
+    /// The output of a background process is lost once rundown exits.
+    #[arg(long)]
+    pub exact: bool,
+}
+
+impl ConnectionArgs {
+    /// Returns the chosen form.
+    pub(super) fn chosen(&self) -> Option<Output> {
+        let forms = [self.apart, self.merge, self.pty, self.exact].into_iter().zip(Output::ALL);
+        forms.into_iter().find_map(|(is_chosen, form)| is_chosen.then_some(form))
+    }
+}
+
 /// The store to record into, and the settings of the recording.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::STORE)]
 pub(super) struct RecordArgs {
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
     #[command(flatten)]
     pub root: Root,
     /// Run no command that cannot be recorded; exit with 6
@@ -499,7 +543,7 @@ pub(super) struct RecordArgs {
     /// were not recorded.
     #[arg(long)]
     pub must_record: bool,
-    /// Configuration file; only its `sync` setting is used
+    /// Configuration file; only `output` and `sync` are used
     ///
     /// The default is $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config.
     #[arg(long, value_name = "FILE")]

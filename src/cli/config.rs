@@ -14,8 +14,9 @@
 //! open = "o"                    # in this context only
 //! ```
 //!
-//! The settings apply to the screen, except `sync` and `[retention]`, which apply to the recorder. Output for
-//! scripts does not depend on the configuration, and a faulty configuration does not prevent such
+//! The settings apply to the screen, except `output`, `sync` and `[retention]`, which apply to the
+//! recorder. Output for scripts does not depend on the configuration, and a faulty configuration does
+//! not prevent such
 //! output or a recording. The command line takes precedence over the file.
 
 mod read;
@@ -29,6 +30,7 @@ use memchr::memchr_iter;
 
 use super::place::set;
 use crate::error::{Error, Result};
+use crate::record::Output;
 use crate::tui::Settings;
 use crate::tui::keymap::Fault;
 use crate::upkeep::Limits;
@@ -45,6 +47,8 @@ pub struct Config {
     pub ascii: bool,
     /// The name of the time zone in which times are shown. It has been validated.
     pub time_zone: Option<String>,
+    /// The connection of the output of recorded commands.
+    pub output: Output,
     /// True if the recorder syncs the logs to disk when a run ends.
     pub sync: bool,
     /// The limits on the runs of a store, for `prune` and for the recorder.
@@ -57,6 +61,7 @@ impl Default for Config {
             settings: Settings::default(),
             ascii: false,
             time_zone: None,
+            output: Output::default(),
             sync: true,
             retention: Limits::default(),
         }

@@ -182,15 +182,16 @@ pub(super) const RECORD: Page = Page {
         ("rundown record -- cargo test", "record one command"),
         ("rundown record --job lint -- npm run lint", "record it as job `lint`"),
         ("rundown record -- sh -c 'make && make check'", "record a shell command"),
+        ("rundown record --pty -- npm test", "in a terminal, with colors"),
         ("rundown record --must-record -- ./deploy", "only if it can be recorded"),
     ],
     notes: "\
 The command always runs, and its output passes through unchanged. If something cannot be \
-recorded, a notice at the end reports it (see --must-record). Recording continues until the \
-command ends, even if the reader of stdout exits early (| head).
+recorded, a notice at the end reports it (see --must-record). If the reader of stdout exits early \
+(| head), the command gets a SIGPIPE at its next write, as without rundown.
 
-stdout and stderr are two pipes. The order of two lines that arrive within microseconds, one on \
-each, is not certain.",
+stdout and stderr are two pipes. Under load, lines of different streams that were written within \
+milliseconds of each other may change places. --merge, --pty and --exact keep the exact order.",
     exit_codes: &[
         ("N", "the command exited with N"),
         ("126", "the command is not executable"),
@@ -544,7 +545,7 @@ mod tests {
             [
                 ("rundown", "Select Output Screen Store Other"),
                 ("list", "Select Output Store Other"),
-                ("record", "Run Store Other"),
+                ("record", "Run Output Store Other"),
                 ("exec", "Run Output Store Other"),
                 ("begin", "Run Output Store Other"),
                 ("end", "Run Output Store Other"),

@@ -115,6 +115,7 @@ pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Res
     options.run = run;
     options.store_root = store_root;
     options.must_record = must_record;
+    options.output = store.connection.chosen().unwrap_or(config.output);
     options.sync = config.sync;
     options.signals = true;
     Ok(options)

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::args::{Begin, BeginFormat, End, EndState, RecordArgs, Root, RunFacts, Sh};
+use super::args::{Begin, BeginFormat, End, EndState, RecordArgs, RunFacts, Sh};
 use super::place::{Adds, recording, variable};
 use super::{exit_status, print_notices, trust};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
@@ -76,8 +76,8 @@ fn result(node: &RunNode) -> String {
 
 /// Runs the shell with these arguments, and records it as one command.
 pub(super) fn run_line(sh: &Sh) -> anyhow::Result<u8> {
-    let facts = RunFacts { repo: None, ref_name: None, sha: None };
-    let store = RecordArgs { root: Root::default(), must_record: false, config: None };
+    let facts = RunFacts::default();
+    let store = RecordArgs::default();
     let options = recording(&facts, &store, Adds::Command(None))?;
     let shell = variable("RUNDOWN_SHELL").unwrap_or_else(|| "sh".into());
     let job = variable(record::JOB).map_or_else(|| JobId("sh".into()), JobId);

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::child::{Ended, Exit, NotStarted, Running, Spare, Spawn, lock};
+use super::child::{Ended, Exit, NotStarted, Output, Running, Spare, Spawn, lock};
 use super::context::{self, TRACEPARENT};
 use super::execute::{Executor, Record, RunKind, locked};
 use super::logs::{self, NewLog};
@@ -65,6 +65,7 @@ impl<'a> Command<'a> {
             self.deadline = deadline(self.job);
         }
         let is_alone = self.executor.kind != RunKind::Pipeline;
+        let output = self.job.settings.output.unwrap_or(self.executor.output);
         let argv = self.job.argv(command);
         let spawn = Spawn {
             argv: &argv,
@@ -74,6 +75,8 @@ impl<'a> Command<'a> {
             // A signal at the time limit must reach all processes of the command.
             own_group: !self.executor.has_terminal || self.deadline.is_some(),
             may_be_killed: !is_alone,
+            output,
+            ends_with_reader: is_alone,
             spare: &self.spare,
         };
         let ended = match &self.executor.record {
@@ -203,17 +206,15 @@ fn finish_log(
     ended.warnings.extend(closed.warning.filter(|_| is_reported));
     let integer = |bytes: u64| i64::try_from(bytes).ok();
     ShEnd {
-        finished_at: Time::now(),
-        exit_code: ended.exit.code,
         signal: ended.exit.signal,
         cpu_ms: ended.exit.cpu_ms,
         max_rss_bytes: ended.exit.max_rss_bytes,
         lost_bytes: closed.lost_bytes.and_then(integer),
         log_bytes: closed.log_bytes.and_then(integer),
         start_error: ended.start_error.clone(),
-        output: None,
+        output: ended.output.map(Output::name),
         ended_by: timed_out.then_some(TIMEOUT),
-        cut: None,
+        ..ShEnd::new(ended.finished_at, ended.exit.code)
     }
 }
 
@@ -227,6 +228,8 @@ fn not_started(spawn: &Spawn<'_>, exit_code: i32, why: String) -> Ended {
     Ended {
         exit: Exit::without_run(exit_code),
         at: Instant::now(),
+        finished_at: Time::now(),
+        output: None,
         is_recorded: true,
         warnings: vec![format!(
             "cannot run `{}`: {}",

@@ -20,7 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::child::Spare;
+use super::child::{Output, Spare};
 use super::command::Command;
 use super::facts::find_commit;
 use super::logs;
@@ -67,6 +67,8 @@ pub struct Executor {
     pub cwd: PathBuf,
     /// True if neither output nor progress is passed on.
     pub quiet: bool,
+    /// The connection of the commands' output, unless a job has another one.
+    pub output: Output,
     /// The descriptors that were reserved for the first job.
     pub spare: Mutex<Option<Spare>>,
     /// True if there is a terminal whose keys reach the commands.
@@ -137,6 +139,7 @@ impl Executor {
         // is a terminal.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
         let (quiet, jobs, fail_fast, commit) = (false, 1, false, None);
+        let output = Output::default();
         let (outcome, spare) = (Mutex::default(), Mutex::new(Some(spare)));
         Self {
             spare,
@@ -145,6 +148,7 @@ impl Executor {
             record,
             cwd,
             quiet,
+            output,
             has_terminal,
             jobs,
             fail_fast,

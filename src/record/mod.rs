@@ -42,6 +42,7 @@ mod sink;
 mod steps;
 mod stop;
 
+pub use child::Output;
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
 pub use facts::{
     Commit, Facts, Git, Given, choose, choose_details, find_commit, find_details, find_job,
@@ -49,7 +50,7 @@ pub use facts::{
 };
 pub use mask::{Masker, Secrets};
 pub use pipeline::{
-    DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, PipelineOutput, When, load_pipeline,
+    DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, When, load_pipeline,
     parse_pipeline, read_pipeline,
 };
 pub use run::{Ended, Options, Recording, default_job, record_command, record_line, run_pipeline};

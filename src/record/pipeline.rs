@@ -42,6 +42,7 @@ use self::settings::Settings;
 use self::values::{
     Read, Refusal, Value, argv_of, check_keys, list_of, optional, table_of, text_of, wrong_type,
 };
+use super::child::Output;
 use crate::error::{Error, Result};
 use crate::model::JobId;
 use crate::{display, log};
@@ -98,7 +99,7 @@ pub struct JobSettings {
     /// The names of the variables whose values are secret.
     pub mask: Vec<String>,
     /// The way in which the output is captured; `None` for the default of the recorder.
-    pub output: Option<PipelineOutput>,
+    pub output: Option<Output>,
 }
 
 /// The results of the jobs that a job waits for with which it runs.
@@ -111,19 +112,6 @@ pub enum When {
     Always,
     /// It runs once they are over, if one of them failed.
     OnFailure,
-}
-
-/// The way in which the two output streams of a command are captured.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PipelineOutput {
-    /// With one pipe for each stream.
-    Apart,
-    /// With one pipe for both streams.
-    Merge,
-    /// With one terminal for both streams.
-    Pty,
-    /// Apart, in their exact order.
-    Exact,
 }
 
 /// A command as written by the user.

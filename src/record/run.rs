@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::child::{self, Spare};
+use super::child::{self, Output, Spare};
 use super::execute::{Executor, Record, RunKind};
 use super::facts::Facts;
 use super::logs;
@@ -74,6 +74,8 @@ pub struct Options {
     pub run: Option<RunId>,
     /// The directory that the commands run in.
     pub cwd: PathBuf,
+    /// The connection of the commands' output.
+    pub output: Output,
     /// True if the output of the commands and the progress of a pipeline are not passed on to our
     /// own stdout and stderr.
     pub quiet: bool,
@@ -102,6 +104,7 @@ impl Options {
             reads_commit: false,
             run: None,
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
+            output: Output::default(),
             quiet: false,
             jobs: 1,
             fail_fast: false,
@@ -257,7 +260,7 @@ impl Recording {
         };
         let mut executor = Executor::new(kind, run, cwd, spare, record);
         (executor.quiet, executor.jobs) = (options.quiet, options.jobs);
-        executor.fail_fast = options.fail_fast;
+        (executor.fail_fast, executor.output) = (options.fail_fast, options.output);
         executor.commit = options.reads_commit.then(|| options.facts.sha.clone());
         executor.warn(warnings);
         Ok(Self { pipeline, executor, signals: options.signals, lock })

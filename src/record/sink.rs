@@ -194,13 +194,17 @@ fn whole_records(batch: &[u8], written: usize) -> usize {
 }
 
 /// A pass-through of a stream's bytes to one of our own streams, unchanged.
-pub struct Tee(Option<OwnedFd>);
+#[derive(Default)]
+pub struct Tee {
+    fd: Option<OwnedFd>,
+    is_reader_gone: bool,
+}
 
 impl Tee {
     /// Creates a tee to `fd`. If `None`, bytes are discarded.
     #[must_use]
     pub fn new(fd: Option<OwnedFd>) -> Self {
-        Self(fd)
+        Self { fd, is_reader_gone: false }
     }
 
     /// Passes bytes on. After a failure, later bytes are discarded.
@@ -208,15 +212,33 @@ impl Tee {
     /// # Errors
     /// The failure, once. It is not an error if the reader has closed its end (`| head`).
     pub fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let Some(fd) = &self.0 else { return Ok(()) };
+        let Some(fd) = &self.fd else { return Ok(()) };
         let result = pass_all(fd, bytes);
         if result.is_err() {
-            self.0 = None;
+            self.fd = None;
         }
         match result {
-            Ok(()) | Err(Errno::PIPE) => Ok(()),
+            Ok(()) => Ok(()),
+            Err(Errno::PIPE) => {
+                self.is_reader_gone = true;
+                Ok(())
+            }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Returns true if the reader has closed its end.
+    #[must_use]
+    pub fn is_reader_gone(&self) -> bool {
+        self.is_reader_gone
+    }
+
+    /// Returns a copy of the descriptor; `None` if bytes are discarded.
+    ///
+    /// # Errors
+    /// If there is no free descriptor.
+    pub(super) fn duplicate(&self) -> io::Result<Option<OwnedFd>> {
+        self.fd.as_ref().map(OwnedFd::try_clone).transpose()
     }
 }
 
@@ -330,7 +352,7 @@ mod tests {
         let mut tee = Tee::new(Some(writer.into()));
         drop(reader);
         tee.pass(b"nobody reads this").unwrap();
-        assert!(tee.0.is_none());
+        assert!(tee.is_reader_gone());
     }
 
     #[test]

@@ -15,6 +15,10 @@
 //! The signals in the last row kill a process by default. Shell scripts (for example with
 //! `timeout`) and CI runners send them to the process that they started, which is the recorder.
 //!
+//! A command in a terminal of its own ([`Output::Pty`](super::Output::Pty)) is an exception: no
+//! signal from our terminal reaches it directly, so it gets all of them from us, as a process group.
+//! If it has our keyboard, Ctrl-C and Ctrl-\ are keys that its own terminal turns into signals.
+//!
 //! A single recorded command handles all signals itself, even repeated ones: it may be a shell or a
 //! debugger. Without a terminal, only we can signal the child processes of a command. Therefore
 //! each command then has a process group of its own, and the whole group gets the signal. With a
@@ -308,10 +312,22 @@ fn is_from_terminal(origin: &Origin) -> bool {
         }
 }
 
-/// Returns true if a signal is in the `SigIgn` mask of a `/proc/<pid>/status`; bit 0 is signal 1
-/// (`proc_pid_status(5)`).
+/// Returns true if a process neither ignores nor handles a signal, or if that is unknown.
+pub(super) fn has_default_action(pid: Pid, signal: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()));
+    let status = status.unwrap_or_default();
+    !is_ignored(&status, signal) && !is_in_mask(&status, "SigCgt:", signal)
+}
+
+/// Returns true if a `/proc/<pid>/status` has a signal in its mask of ignored signals.
 fn is_ignored(status: &str, signal: i32) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    is_in_mask(status, "SigIgn:", signal)
+}
+
+/// Returns true if a signal is in a mask of a `/proc/<pid>/status`; bit 0 is signal 1
+/// (`proc_pid_status(5)`).
+fn is_in_mask(status: &str, name: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix(name));
     let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
     u32::try_from(signal - 1)
         .ok()

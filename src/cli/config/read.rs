@@ -9,12 +9,13 @@ use toml::de::{DeTable, DeValue};
 use super::Config;
 use crate::cli::amounts::{AGE, SIZE, parse_age, parse_size};
 use crate::display;
+use crate::record::Output;
 use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Rebinding};
 use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
 
 /// The names at the top level of a file.
-pub(super) const NAMES: [&str; 12] = [
+pub(super) const NAMES: [&str; 13] = [
     "ascii",
     "mouse",
     "times",
@@ -23,6 +24,7 @@ pub(super) const NAMES: [&str; 12] = [
     "notify",
     "secure",
     "timezone",
+    "output",
     "sync",
     "retention",
     "theme",
@@ -92,6 +94,10 @@ impl Draft {
                     one_of(name, value, Times::ALL.map(|times| (times.name(), times)))?;
             }
             "timezone" => self.config.time_zone = Some(time_zone(name, value)?),
+            "output" => {
+                self.config.output =
+                    one_of(name, value, Output::ALL.map(|output| (output.name(), output)))?;
+            }
             "sync" => self.config.sync = switch(name, value)?,
             "retention" => return self.retention(value),
             "theme" => return self.theme(value),

@@ -23,6 +23,7 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
         notify = true
         secure = true
         timezone = "Europe/Berlin"
+        output = "merge"
         sync = false
         retention = { keep = 9, older-than = "2 weeks", max-bytes = "1MB", failed-keep = 3 }
         theme = { name = "dark", match = "black on #d787af" }
@@ -36,6 +37,7 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
     let config = read::parse(text).unwrap();
     let settings = &config.settings;
     assert!(config.ascii && !config.sync && settings.notify && settings.secure);
+    assert_eq!(config.output, Output::Merge);
     assert!(settings.wrap && settings.numbers && !settings.mouse);
     assert_eq!(
         (settings.times, config.time_zone.as_deref()),

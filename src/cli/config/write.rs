@@ -3,6 +3,7 @@
 
 use super::{Config, usual_place};
 use crate::cli::amounts::{age_text, size_text};
+use crate::record::Output;
 use crate::sanitize;
 use crate::tui::keymap::{Context, Keys};
 use crate::tui::log::Times;
@@ -35,6 +36,7 @@ pub(super) fn to_toml(config: &Config) -> String {
 fn settings(config: &Config) -> Vec<String> {
     let settings = &config.settings;
     let times = Times::ALL.map(|times| format!("{:?}", times.name())).join(", ");
+    let outputs = Output::ALL.map(|output| format!("{:?}", output.name())).join(", ");
     let (lead, zone) = config.time_zone.as_deref().map_or(("# ", "UTC"), |zone| ("", zone));
     vec![
         line("ascii", config.ascii, "draw with ASCII characters only"),
@@ -45,6 +47,7 @@ fn settings(config: &Config) -> Vec<String> {
         line("notify", settings.notify, "notify when a watched run ends"),
         line("secure", settings.secure, "disable editor, pager, clipboard and links"),
         line(&format!("{lead}timezone"), zone, "time zone (default: the system's)"),
+        line("output", config.output.name(), &format!("recorded streams: {outputs}")),
         line("sync", config.sync, "sync logs to disk when a recorded run ends"),
     ]
 }

@@ -1,13 +1,13 @@
-//! The readers of a command's two streams: one thread per stream, from the pipe to the sink and the
-//! tee.
+//! The readers of a command's output: one thread per source, from the source to the sink and the
+//! tees.
 //!
-//! A reader sleeps in `poll` on its pipe and on a second pipe, which is closed when the command has
+//! A reader sleeps in `poll` on its source and on a pipe, which is closed when the command has
 //! exited. Output is in the log before it is passed on. Delayed actions (the flush of an
-//! unterminated line, the end of the grace period for processes that hold the pipe open) use the
+//! unterminated line, the end of the grace period for processes that hold the source open) use the
 //! time-out of that `poll`.
 
-use std::io::{self, ErrorKind, PipeReader, PipeWriter, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, PipeReader, PipeWriter};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -15,7 +15,12 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 
-use crate::cri::Stream;
+use super::keyboard::Terminal;
+use super::output::Output;
+use super::relay::Rest;
+use super::source::{Got, Source};
+use super::terminal::Newlines;
+use crate::cri::{PerStream, Stream};
 use crate::record::sink::{Sink, Tee};
 
 /// The age at which an unterminated line, such as a prompt or a running progress bar, is written as
@@ -27,51 +32,102 @@ const GRACE_SILENCE: Duration = Duration::from_secs(1);
 /// The longest time after the exit of the command for which a pipe that another process holds open
 /// is recorded.
 const GRACE_LIMIT: Duration = Duration::from_secs(5);
-/// The requested size of the pipes. With larger pipes, a command with much output waits less. More
-/// than this size needs privileges on Linux.
-const PIPE_BYTES: usize = 1 << 20;
-const BUFFER_BYTES: usize = 256 << 10;
+/// The number of bytes after which the record takes the time again, within one read.
+const SLICE_BYTES: usize = 256 << 10;
 
-/// The threads that read a command's two streams.
+/// The threads that read a command's output.
 pub(super) struct Readers {
-    threads: Vec<JoinHandle<Vec<String>>>,
+    threads: Vec<JoinHandle<Read>>,
     /// The write end of the second pipe of the readers. Closing it signals that the command has
     /// exited.
     running: PipeWriter,
+    /// The form of the connection.
+    pub(super) output: Output,
+    /// The command's terminal.
+    pub(super) terminal: Option<Terminal>,
+}
+
+/// The way in which output is passed on.
+#[derive(Clone, Copy)]
+pub(super) struct Passing {
+    /// True if the command's end is closed once the reader of our own stdout or stderr is gone.
+    pub(super) ends_with_reader: bool,
+    /// True if each `\r` that a terminal adds is passed on, because our own terminal does not add
+    /// it.
+    pub(super) shows_returns: bool,
+}
+
+/// The result of a reader.
+#[derive(Default)]
+pub(super) struct Read {
+    /// Messages for the user.
+    pub(super) warnings: Vec<String>,
+    /// The sources that other processes hold open.
+    pub(super) rests: Vec<Rest>,
 }
 
 impl Readers {
-    /// Starts both threads, and returns the ends of the pipes that the command writes to.
+    /// Starts a thread for each source.
+    ///
+    /// # Errors
+    /// If there are not enough descriptors or threads.
     pub(super) fn start(
+        output: Output,
+        sources: Vec<Source>,
         sink: &Arc<Mutex<Sink>>,
-        tees: [Tee; 2],
-    ) -> io::Result<(Self, [PipeWriter; 2])> {
+        mut tees: PerStream<Tee>,
+        passing: Passing,
+    ) -> io::Result<Self> {
         let (exited, running) = io::pipe()?;
-        let (stdout, stdout_end) = io::pipe()?;
-        let (stderr, stderr_end) = io::pipe()?;
-        let mut readers = Self { threads: Vec::new(), running };
+        let mut readers = Self { threads: Vec::new(), running, output, terminal: None };
         let exited = Arc::new(exited);
-        for (stream, (pipe, tee)) in
-            Stream::ALL.into_iter().zip([stdout, stderr].into_iter().zip(tees))
-        {
-            widen(&pipe);
-            let reader =
-                Reader { stream, pipe, tee, sink: Arc::clone(sink), exited: Arc::clone(&exited) };
-            // If the second thread cannot be started, this function returns and closes the write
-            // ends of the pipes, so the first thread ends.
-            let thread =
-                std::thread::Builder::new().name(stream.as_str().into()).spawn(|| reader.run())?;
+        for source in sources {
+            let mut own_tees = PerStream::default();
+            for stream in source.streams() {
+                *own_tees.get_mut(*stream) = std::mem::take(tees.get_mut(*stream));
+            }
+            let mut showing = None;
+            if let Source::Terminal(pty, _) = &source {
+                let (ended, writer) = io::pipe()?;
+                readers.terminal = Some(Terminal { pty: Arc::downgrade(pty), ended });
+                showing = Some(writer);
+            }
+            let name = source.streams().first().map_or("", |stream| stream.as_str());
+            let reader = Reader {
+                newlines: matches!(source, Source::Terminal(..)).then(Newlines::default),
+                source,
+                tees: own_tees,
+                sink: Arc::clone(sink),
+                exited: Arc::clone(&exited),
+                passing,
+                line_began: PerStream { stdout: Instant::now(), stderr: Instant::now() },
+                showing,
+                warnings: Vec::new(),
+            };
+            // If a thread cannot be started, this function returns, and the caller closes the
+            // command's ends, so the other thread ends.
+            let thread = std::thread::Builder::new().name(name.into()).spawn(|| reader.run())?;
             readers.threads.push(thread);
         }
-        Ok((readers, [stdout_end, stderr_end]))
+        Ok(readers)
     }
 
-    /// Signals that the command has exited, waits until the readers have read the rest, and returns
-    /// their warnings.
-    pub(super) fn finish(self) -> Vec<String> {
+    /// Signals that the command has exited, and waits until the readers have read the rest.
+    pub(super) fn finish(self) -> Read {
         drop(self.running);
-        let broken = |_| vec!["internal error: a thread that reads the output panicked".into()];
-        self.threads.into_iter().flat_map(|thread| thread.join().unwrap_or_else(broken)).collect()
+        let mut all = Read::default();
+        for thread in self.threads {
+            match thread.join() {
+                Ok(Read { warnings, rests }) => {
+                    all.warnings.extend(warnings);
+                    all.rests.extend(rests);
+                }
+                Err(_) => all
+                    .warnings
+                    .push("internal error: a thread that reads the output panicked".into()),
+            }
+        }
+        all
     }
 }
 
@@ -80,30 +136,25 @@ pub fn lock(sink: &Mutex<Sink>) -> MutexGuard<'_, Sink> {
     sink.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Enlarges a pipe. Ignores errors: an unprivileged user may have used up the amount that the
-/// system allows.
-#[cfg(target_os = "linux")]
-fn widen(pipe: &PipeReader) {
-    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PIPE_BYTES);
-}
-
-#[cfg(not(target_os = "linux"))]
-fn widen(_: &PipeReader) {
-    let _ = PIPE_BYTES;
-}
-
-/// A reader of one stream until its end.
+/// A reader of one source until its end.
 struct Reader {
-    stream: Stream,
-    pipe: PipeReader,
-    tee: Tee,
+    source: Source,
+    tees: PerStream<Tee>,
     sink: Arc<Mutex<Sink>>,
     exited: Arc<PipeReader>,
+    passing: Passing,
+    /// For the output of a terminal.
+    newlines: Option<Newlines>,
+    /// The time at which the unterminated line of a stream began, if there is one.
+    line_began: PerStream<Instant>,
+    /// For a terminal: closed once the output of the command has been passed on.
+    showing: Option<PipeWriter>,
+    warnings: Vec<String>,
 }
 
-/// The way in which reading a stream ended.
+/// The way in which reading a source ended.
 enum End {
-    /// No process can write to the stream any more.
+    /// No process can write to the source any more, or the reader of our own stream is gone.
     Closed,
     /// The command has exited, and the grace period for processes that it left behind is over.
     HeldOpen,
@@ -114,134 +165,157 @@ enum Wake {
     Readable,
     Exited,
     TimeOut,
+    Interrupted,
 }
 
 impl Reader {
-    fn run(mut self) -> Vec<String> {
-        let mut warnings = Vec::new();
-        let end = self.read_all(&mut warnings);
-        lock(&self.sink).flush(self.stream);
-        match end {
-            Ok(End::Closed) => {}
-            Ok(End::HeldOpen) => {
-                warnings.push(self.held_open());
-                self.pass_on_the_rest();
-            }
-            Err(warning) => warnings.push(warning),
+    fn run(mut self) -> Read {
+        let end = self.read_all();
+        if let Some(newlines) = &mut self.newlines {
+            lock(&self.sink).write(Stream::Stdout, newlines.finish());
         }
-        warnings
-    }
-
-    /// Starts a thread that passes on the output of a process that was left behind, until we exit.
-    /// Without it, the closed pipe would kill that process. Nothing waits for the thread.
-    fn pass_on_the_rest(mut self) {
-        let pass = move || {
-            let mut buffer = vec![0; BUFFER_BYTES];
-            while let Ok(count @ 1..) = self.pipe.read(&mut buffer) {
-                let _ = self.tee.pass(buffer.get(..count).unwrap_or_default());
+        for stream in self.source.streams() {
+            lock(&self.sink).flush(*stream);
+        }
+        let Self { source, tees, mut warnings, .. } = self;
+        let rests = match end {
+            Ok(End::Closed) => Vec::new(),
+            Ok(End::HeldOpen) => vec![Rest { source, tees }],
+            Err(error) => {
+                warnings.push(format!("cannot read {}: {error}", names(source.streams())));
+                Vec::new()
             }
         };
-        // If no thread can be started, the effect is the same as if we had already exited.
-        let _ = std::thread::Builder::new().name("left behind".into()).spawn(pass);
+        Read { warnings, rests }
     }
 
-    /// Reads until the end of the stream or of the grace period. Returns an error, which is a
-    /// message for the user, if reading fails before that.
-    fn read_all(&mut self, warnings: &mut Vec<String>) -> Result<End, String> {
-        let mut buffer = vec![0; BUFFER_BYTES];
+    /// Reads until the end of the source or of the grace period.
+    fn read_all(&mut self) -> io::Result<End> {
+        let mut buffer = self.source.buffer();
         let mut exit = None;
-        // The time at which the unterminated line began, if there is one.
-        let mut end_began = Instant::now();
         loop {
-            let deadlines = self.deadlines(end_began, exit.as_ref());
-            match self.sleep(deadlines, exit.is_none()).map_err(|error| self.broken(&error))? {
-                Wake::Readable => match self.pipe.read(&mut buffer) {
-                    Ok(0) => return Ok(End::Closed),
-                    Ok(count) => {
-                        let bytes = buffer.get(..count).unwrap_or_default();
-                        if deadlines.flush.is_none() || memchr::memchr(b'\n', bytes).is_some() {
-                            end_began = Instant::now();
+            match self.sleep(exit.as_ref())? {
+                Wake::Readable => match self.source.read(&mut buffer)? {
+                    Got::End => return Ok(End::Closed),
+                    Got::Nothing => {}
+                    Got::Bytes(stream, count) => {
+                        if self.take(stream, buffer.get(..count).unwrap_or_default()) {
+                            return Ok(End::Closed);
                         }
-                        self.take(bytes, warnings);
                         if exit.as_mut().is_some_and(|exit| exit.is_over_after(count)) {
                             return Ok(End::HeldOpen);
                         }
                     }
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) => return Err(self.broken(&error)),
                 },
-                Wake::Exited => exit = Some(AfterExit::of(&self.pipe)),
+                Wake::Exited => {
+                    self.source.exited();
+                    exit = Some(AfterExit::of(&self.source));
+                }
+                Wake::Interrupted => {}
                 Wake::TimeOut => {
-                    let now = Instant::now();
-                    // Compute the deadlines again, because there may have been output on the other
-                    // stream in the meantime.
-                    let Deadlines { flush, abandon_at } = self.deadlines(end_began, exit.as_ref());
-                    if abandon_at.is_some_and(|at| at <= now) {
-                        return Ok(End::HeldOpen);
-                    }
-                    if flush.is_some_and(|at| at <= now) {
-                        lock(&self.sink).flush(self.stream);
+                    if let Some(end) = self.time_out(exit.as_ref()) {
+                        return Ok(end);
                     }
                 }
             }
         }
     }
 
-    fn take(&mut self, bytes: &[u8], warnings: &mut Vec<String>) {
-        lock(&self.sink).write(self.stream, bytes);
-        if let Err(error) = self.tee.pass(bytes) {
-            warnings.push(format!("cannot forward {}: {error}", self.stream.as_str()));
+    /// Does the delayed actions that are due. Returns the end if the source is at its end.
+    fn time_out(&mut self, exit: Option<&AfterExit>) -> Option<End> {
+        if self.source.has_ended() {
+            return Some(End::Closed);
         }
+        if exit.is_some() {
+            self.showing = None;
+        }
+        let now = Instant::now();
+        // Compute the deadlines only now, because there may have been output on the other stream in
+        // the meantime.
+        if self.abandon_at(exit).is_some_and(|at| at <= now) {
+            return Some(End::HeldOpen);
+        }
+        for stream in self.source.streams() {
+            if self.flush_at(*stream).is_some_and(|at| at <= now) {
+                let mut sink = lock(&self.sink);
+                if let Some(newlines) = &mut self.newlines {
+                    sink.write(*stream, newlines.finish());
+                }
+                sink.flush(*stream);
+            }
+        }
+        None
     }
 
-    fn deadlines(&self, end_began: Instant, exit: Option<&AfterExit>) -> Deadlines {
-        let sink = lock(&self.sink);
-        let flush = sink.has_pending(self.stream).then(|| end_began + FLUSH_AGE);
-        let abandon_at = exit.map(|exit| {
-            (exit.at.max(sink.last_write_at()) + GRACE_SILENCE).min(exit.at + GRACE_LIMIT)
-        });
-        Deadlines { flush, abandon_at }
+    /// Records bytes and passes them on. Returns true if the source must be closed, because the
+    /// reader of our own stream is gone.
+    fn take(&mut self, stream: Stream, bytes: &[u8]) -> bool {
+        let converted = self.newlines.as_mut().map(|newlines| newlines.convert(bytes));
+        let written = converted.as_deref().unwrap_or(bytes);
+        for slice in written.chunks(SLICE_BYTES) {
+            self.record(stream, slice);
+        }
+        let tee = self.tees.get_mut(stream);
+        let passed = if self.passing.shows_returns { bytes } else { written };
+        if let Err(error) = tee.pass(passed) {
+            self.warnings.push(format!("cannot forward {}: {error}", stream.as_str()));
+        }
+        self.passing.ends_with_reader && tee.is_reader_gone() && self.source.cut(stream)
     }
 
-    /// Sleeps until there is output, the first deadline passes, or the command exits (if
-    /// `exit_is_news`).
-    fn sleep(
-        &self,
-        Deadlines { flush, abandon_at }: Deadlines,
-        exit_is_news: bool,
-    ) -> io::Result<Wake> {
-        let first = [flush, abandon_at].into_iter().flatten().min();
-        let time_out = first.map(|at| at.saturating_duration_since(Instant::now()));
+    fn record(&mut self, stream: Stream, bytes: &[u8]) {
+        let mut sink = lock(&self.sink);
+        if !sink.has_pending(stream) || memchr::memchr(b'\n', bytes).is_some() {
+            *self.line_began.get_mut(stream) = Instant::now();
+        }
+        sink.write(stream, bytes);
+    }
+
+    fn flush_at(&self, stream: Stream) -> Option<Instant> {
+        let is_pending = lock(&self.sink).has_pending(stream);
+        is_pending.then(|| *self.line_began.get(stream) + FLUSH_AGE)
+    }
+
+    /// Returns the end of the grace period; `None` if the command is still running.
+    fn abandon_at(&self, exit: Option<&AfterExit>) -> Option<Instant> {
+        let AfterExit { at, .. } = exit?;
+        let last_write_at = lock(&self.sink).last_write_at();
+        Some(((*at).max(last_write_at) + GRACE_SILENCE).min(*at + GRACE_LIMIT))
+    }
+
+    /// Sleeps until there is output, a delayed action is due, or the command exits.
+    fn sleep(&self, exit: Option<&AfterExit>) -> io::Result<Wake> {
+        let flushes = self.source.streams().iter().filter_map(|stream| self.flush_at(*stream));
+        let first = flushes.chain(self.abandon_at(exit)).min();
+        let until = first.map(|at| at.saturating_duration_since(Instant::now()));
+        let shown = (exit.is_some() && self.showing.is_some()).then_some(Duration::ZERO);
+        let time_out = until.into_iter().chain(self.source.check_after()).chain(shown).min();
         let time_out = time_out.and_then(|left| Timespec::try_from(left).ok());
         let mut both =
-            [PollFd::new(&self.pipe, PollFlags::IN), PollFd::new(&*self.exited, PollFlags::IN)];
-        let [pipe, ..] = &mut both;
+            [PollFd::new(&self.source, PollFlags::IN), PollFd::new(&*self.exited, PollFlags::IN)];
+        let [source, ..] = &mut both;
         // With a time-out of zero, `poll` does not sleep but still reports output. So output is
         // read before a deadline takes effect.
-        let ready = if exit_is_news {
+        let ready = if exit.is_none() {
             rustix::event::poll(&mut both, time_out.as_ref())
         } else {
-            rustix::event::poll(std::slice::from_mut(pipe), time_out.as_ref())
+            rustix::event::poll(std::slice::from_mut(source), time_out.as_ref())
         };
         match ready {
-            Err(Errno::INTR) | Ok(0) => Ok(Wake::TimeOut),
+            Ok(0) => Ok(Wake::TimeOut),
+            Err(Errno::INTR) => Ok(Wake::Interrupted),
             Err(error) => Err(error.into()),
             // The exit is checked first: a process that never stops writing would hide it.
-            Ok(_) if exit_is_news && !both[1].revents().is_empty() => Ok(Wake::Exited),
+            Ok(_) if exit.is_none() && !both[1].revents().is_empty() => Ok(Wake::Exited),
             Ok(_) => Ok(Wake::Readable),
         }
     }
+}
 
-    fn broken(&self, error: &io::Error) -> String {
-        format!("cannot read {}: {error}", self.stream.as_str())
-    }
-
-    fn held_open(&self) -> String {
-        let stream = self.stream.as_str();
-        format!(
-            "the command exited, but a background process still holds its {stream} open: later \
-             output is forwarded but not recorded, and fails once rundown exits"
-        )
+fn names(streams: &[Stream]) -> &'static str {
+    match streams {
+        [stream] => stream.as_str(),
+        _ => "the output",
     }
 }
 
@@ -249,14 +323,14 @@ impl Reader {
 struct AfterExit {
     /// The time at which the reader noticed the exit.
     at: Instant,
-    /// The number of unread bytes that were in the pipe at that time. They may come from the
+    /// The number of unread bytes that were in the source at that time, or more. They may come from the
     /// command, so they are read, however long it takes to pass them on.
     owed_bytes: u64,
 }
 
 impl AfterExit {
-    fn of(pipe: &PipeReader) -> Self {
-        Self { at: Instant::now(), owed_bytes: rustix::io::ioctl_fionread(pipe).unwrap_or(0) }
+    fn of(source: &Source) -> Self {
+        Self { at: Instant::now(), owed_bytes: source.unread_bytes() }
     }
 
     /// Returns true if the grace period is over after another `count` bytes have been read.
@@ -266,24 +340,16 @@ impl AfterExit {
     }
 }
 
-/// The times at which a reader has to act even without output.
-#[derive(Clone, Copy)]
-struct Deadlines {
-    flush: Option<Instant>,
-    abandon_at: Option<Instant>,
-}
-
 /// Returns tees to our own stdout and stderr, or tees that discard everything if `quiet`.
 ///
 /// # Errors
 /// If there are no free file descriptors.
-pub(super) fn own_streams(quiet: bool) -> io::Result<[Tee; 2]> {
+pub(super) fn own_streams(quiet: bool) -> io::Result<PerStream<Tee>> {
     if quiet {
-        return Ok([Tee::new(None), Tee::new(None)]);
+        return Ok(PerStream::default());
     }
-    let duplicate = |fd: io::Result<OwnedFd>| fd.map(|fd| Tee::new(Some(fd)));
-    Ok([
-        duplicate(io::stdout().as_fd().try_clone_to_owned())?,
-        duplicate(io::stderr().as_fd().try_clone_to_owned())?,
-    ])
+    Ok(PerStream {
+        stdout: Tee::new(Some(io::stdout().as_fd().try_clone_to_owned()?)),
+        stderr: Tee::new(Some(io::stderr().as_fd().try_clone_to_owned()?)),
+    })
 }

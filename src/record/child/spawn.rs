@@ -5,20 +5,29 @@
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, IsTerminal};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use pty_process::blocking::Pts;
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 use wait4::ResUse;
+
+use super::output::Output;
+use super::source::CommandEnds;
+use super::terminal::io_error;
 
 /// Exit codes of the shell for commands that could not be run (POSIX, 2.8.2).
 const NOT_FOUND: i32 = 127;
 const NOT_EXECUTABLE: i32 = 126;
 
+/// The type of a terminal that is opened where there was none, as on a CI system.
+const TERM: &str = "xterm-256color";
+
 /// A command to run.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of the kind of the run")]
 pub struct Spawn<'a> {
     /// The program and its arguments.
     pub argv: &'a [OsString],
@@ -32,8 +41,24 @@ pub struct Spawn<'a> {
     pub own_group: bool,
     /// True if it is killed when it does not react to a signal (see [`Stop`](super::super::Stop)).
     pub may_be_killed: bool,
+    /// The connection of its output.
+    pub output: Output,
+    /// True if a stream of the command is closed once the reader of our own stream is gone, as for
+    /// the command alone in a shell's pipeline.
+    pub ends_with_reader: bool,
     /// The descriptors to release when descriptors run out.
     pub spare: &'a Spare,
+}
+
+impl Spawn<'_> {
+    /// Returns true if it reads our keyboard through a terminal of its own, if it gets one.
+    pub(super) fn has_keyboard(&self) -> bool {
+        self.inherit_stdin && io::stdin().is_terminal()
+    }
+
+    fn stdin(&self) -> Stdio {
+        if self.inherit_stdin { Stdio::inherit() } else { Stdio::null() }
+    }
 }
 
 /// Descriptors reserved for the start of a command, so that the store cannot use up the last ones.
@@ -81,11 +106,6 @@ impl Exit {
     }
 }
 
-pub(super) fn own_stdio(quiet: bool) -> [Stdio; 2] {
-    let own = || if quiet { Stdio::null() } else { Stdio::inherit() };
-    [own(), own()]
-}
-
 pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE]
         .map(|errno| Some(errno.raw_os_error()))
@@ -98,21 +118,42 @@ pub fn is_own_dir(dir: &Path) -> bool {
     dir == Path::new(".") || std::env::current_dir().is_ok_and(|own| own == dir)
 }
 
-/// Spawns the command. The command's ends of the pipes are closed in our process on return;
-/// otherwise the readers would never see the end of the output.
-pub(super) fn spawn_child(spawn: &Spawn<'_>, [stdout, stderr]: [Stdio; 2]) -> io::Result<Child> {
+/// Spawns the command. Without `ends`, it writes to our own streams, or to none if `quiet`. The ends
+/// are closed in our process on return; otherwise the readers would never see the end of the output.
+pub(super) fn spawn_child(
+    spawn: &Spawn<'_>,
+    ends: Option<CommandEnds>,
+    quiet: bool,
+) -> io::Result<Child> {
     let (program, args) = spawn.argv.split_first().ok_or(ErrorKind::InvalidInput)?;
-    let stdin = if spawn.inherit_stdin { Stdio::inherit() } else { Stdio::null() };
     let mut command = Command::new(program);
     command.envs(spawn.env.iter().map(|(name, value)| (name, value)));
-    command.args(args).stdin(stdin).stdout(stdout).stderr(stderr);
+    command.args(args);
     if !is_own_dir(spawn.cwd) {
         command.current_dir(spawn.cwd);
     }
+    let own = || if quiet { Stdio::null() } else { Stdio::inherit() };
+    let [stdout, stderr] = match ends {
+        Some(CommandEnds::Terminal(pts)) => return spawn_in_terminal(command, pts, spawn),
+        Some(CommandEnds::Two(ends)) => ends.map(Stdio::from),
+        None => [own(), own()],
+    };
     if spawn.own_group {
         command.process_group(0);
     }
-    command.spawn()
+    command.stdin(spawn.stdin()).stdout(stdout).stderr(stderr).spawn()
+}
+
+/// Spawns the command as the leader of a new session with this terminal.
+fn spawn_in_terminal(mut command: Command, pts: Pts, spawn: &Spawn<'_>) -> io::Result<Child> {
+    if std::env::var_os("TERM").is_none() {
+        command.env("TERM", TERM);
+    }
+    let mut command = pty_process::blocking::Command::from(command);
+    if !spawn.has_keyboard() {
+        command = command.stdin(spawn.stdin());
+    }
+    command.spawn(pts).map_err(io_error)
 }
 
 pub(super) fn not_started(error: &io::Error) -> NotStarted {

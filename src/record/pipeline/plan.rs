@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 use jiff::SignedDuration;
 
-use super::settings::{word_of_output, word_of_when};
+use super::settings::{word_of_when};
 use super::{JobSettings, Pipeline, PipelineJob, When};
 use crate::model::JobId;
 use crate::{display, sanitize};
@@ -89,7 +89,7 @@ fn settings(settings: &JobSettings) -> Vec<(&'static str, String)> {
         ("retry", (*retry > 0).then(|| retry.to_string())),
         ("when", (*when != When::OnSuccess).then(|| word_of_when(*when).into())),
         ("mask", (!mask.is_empty()).then(|| mask.join(", "))),
-        ("output", output.map(|output| word_of_output(output).into())),
+        ("output", output.map(|output| output.name().into())),
     ];
     all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
 }

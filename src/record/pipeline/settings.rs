@@ -15,7 +15,8 @@ use super::values::{
     Read, Refusal, Value, argv_of, bool_of, check_variable, choice_of, list_of, non_empty_of,
     number_of, optional, table_of, text_of,
 };
-use super::{JobSettings, PipelineOutput, When};
+use super::{JobSettings, When};
+use crate::record::child::Output;
 
 /// The keys of all settings.
 pub(super) const KEYS: [&str; 10] = [
@@ -36,21 +37,16 @@ const WHEN: [(&str, When); 3] =
     [("on_success", When::OnSuccess), ("always", When::Always), ("on_failure", When::OnFailure)];
 
 /// The words for `output`.
-const OUTPUT: [(&str, PipelineOutput); 4] = [
-    ("apart", PipelineOutput::Apart),
-    ("merge", PipelineOutput::Merge),
-    ("pty", PipelineOutput::Pty),
-    ("exact", PipelineOutput::Exact),
+const OUTPUT: [(&str, Output); 4] = [
+    (Output::Apart.name(), Output::Apart),
+    (Output::Merge.name(), Output::Merge),
+    (Output::Pty.name(), Output::Pty),
+    (Output::Exact.name(), Output::Exact),
 ];
 
 /// Returns the word of the file for a value of `when`.
 pub(super) fn word_of_when(when: When) -> &'static str {
     word_of(&WHEN, when)
-}
-
-/// Returns the word of the file for a value of `output`.
-pub(super) fn word_of_output(output: PipelineOutput) -> &'static str {
-    word_of(&OUTPUT, output)
 }
 
 fn word_of<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
@@ -68,7 +64,7 @@ pub(super) struct Settings {
     when: Option<When>,
     matrix: Option<Vec<Axis>>,
     mask: Vec<String>,
-    output: Option<PipelineOutput>,
+    output: Option<Output>,
 }
 
 impl Settings {

@@ -287,7 +287,7 @@ fn a_job_has_its_settings_and_the_defaults_of_the_file() {
         retry: 1,
         when: When::OnSuccess,
         mask: vec!["A".into()],
-        output: Some(PipelineOutput::Merge),
+        output: Some(Output::Merge),
     };
     assert_eq!(pipeline.jobs()[0].settings, plain);
     let own = JobSettings {
@@ -299,7 +299,7 @@ fn a_job_has_its_settings_and_the_defaults_of_the_file() {
         retry: 0,
         when: When::Always,
         mask: vec!["A".into(), "B".into()],
-        output: Some(PipelineOutput::Pty),
+        output: Some(Output::Pty),
     };
     assert_eq!(pipeline.jobs()[1].settings, own);
 }

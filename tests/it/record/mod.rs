@@ -2,6 +2,7 @@
 //! reading its logs.
 
 mod command;
+mod output;
 mod pipeline;
 mod signals;
 mod store;
