@@ -486,6 +486,23 @@ pub(super) struct RunFacts {
     /// Commit [default: from the CI system or git]
     #[arg(long)]
     pub sha: Option<String>,
+    /// Replace the value of VAR by [VAR] in the record
+    ///
+    /// Also replaces it encoded as base64, in URLs, in JSON, and quoted for a shell. By default,
+    /// the variables *_PASSWORD, *_SECRET, *_TOKEN, *_PRIVATE_KEY, *_SSH_KEY, *_ACCESS_KEY,
+    /// *_SECRET_KEY, *_CONNECTION_STRING and *_API_KEY are replaced. A value of less than 6 bytes is
+    /// not. Repeat the option for more variables.
+    #[arg(long, value_name = "VAR")]
+    pub mask: Vec<String>,
+    /// Replace only the variables of --mask and of the configuration
+    #[arg(long)]
+    pub no_default_masks: bool,
+    /// Record the value of this environment variable
+    ///
+    /// No other variables are recorded. Secrets in it are replaced. Repeat the option for more
+    /// variables.
+    #[arg(long, value_name = "NAME")]
+    pub env: Vec<String>,
 }
 
 /// The connection of the commands' output. Without an option, the configuration decides.
@@ -535,6 +552,9 @@ impl ConnectionArgs {
 pub(super) struct RecordArgs {
     #[command(flatten)]
     pub connection: ConnectionArgs,
+    /// Replace secrets also in the output that is passed on
+    #[arg(long, help_heading = help::OUTPUT)]
+    pub mask_output: bool,
     #[command(flatten)]
     pub root: Root,
     /// Run no command that cannot be recorded; exit with 6
@@ -543,7 +563,7 @@ pub(super) struct RecordArgs {
     /// were not recorded.
     #[arg(long)]
     pub must_record: bool,
-    /// Configuration file; only `output` and `sync` are used
+    /// Configuration file; only its settings for recording are used
     ///
     /// The default is $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config.
     #[arg(long, value_name = "FILE")]

@@ -14,8 +14,8 @@
 //! open = "o"                    # in this context only
 //! ```
 //!
-//! The settings apply to the screen, except `output`, `sync` and `[retention]`, which apply to the
-//! recorder. Output for scripts does not depend on the configuration, and a faulty configuration does
+//! The settings apply to the screen, except `output`, `mask`, `default-masks`, `mask-output`, `sync`
+//! and `[retention]`, which apply to the recorder. Output for scripts does not depend on the configuration, and a faulty configuration does
 //! not prevent such
 //! output or a recording. The command line takes precedence over the file.
 
@@ -40,6 +40,7 @@ const MAX_BYTES: u64 = 1 << 20;
 
 /// The settings of the screen and of the recorder.
 #[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting")]
 pub struct Config {
     /// The settings of the screen itself.
     pub settings: Settings,
@@ -49,6 +50,12 @@ pub struct Config {
     pub time_zone: Option<String>,
     /// The connection of the output of recorded commands.
     pub output: Output,
+    /// The names of variables whose values are not recorded.
+    pub mask: Vec<String>,
+    /// True if variables with the name of a secret are not recorded, either.
+    pub default_masks: bool,
+    /// True if secrets are also replaced in the output that is passed on.
+    pub mask_output: bool,
     /// True if the recorder syncs the logs to disk when a run ends.
     pub sync: bool,
     /// The limits on the runs of a store, for `prune` and for the recorder.
@@ -62,6 +69,9 @@ impl Default for Config {
             ascii: false,
             time_zone: None,
             output: Output::default(),
+            mask: Vec::new(),
+            default_masks: true,
+            mask_output: false,
             sync: true,
             retention: Limits::default(),
         }

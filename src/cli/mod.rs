@@ -338,12 +338,11 @@ fn repair(doctor: &Doctor) -> anyhow::Result<(Vec<Repaired>, Vec<String>)> {
 }
 
 fn record_command(record: Record) -> anyhow::Result<u8> {
-    let options = recording(&record.facts, &record.store, Adds::Command(record.run))?;
-    let job = record.job.or_else(|| variable(record::JOB));
-    let job = job.map_or_else(|| record::default_job(&record.argv), JobId);
-    let ended = record::record_command(&options, &job, &record.argv)?;
-    print_notices(&ended.warnings);
-    Ok(ended.exit_code)
+    let recording = recording(&record.facts, &record.store, Adds::Command(record.run))?;
+    let job = record.job.or_else(|| variable(record::JOB)).map(JobId).or_else(record::find_job);
+    let job = job.unwrap_or_else(|| record::default_job(&record.argv));
+    let ended = record::record_command(&recording.options, &job, &record.argv)?;
+    Ok(recording.finish(&ended))
 }
 
 fn exec_pipeline(exec: &Exec) -> anyhow::Result<u8> {
@@ -360,13 +359,13 @@ fn exec_pipeline(exec: &Exec) -> anyhow::Result<u8> {
         out.write_all(pipeline.plan().as_bytes()).map_err(Error::Output)?;
         return Ok(0);
     }
-    let mut options = recording(&exec.facts, &exec.store, Adds::Run)?;
+    let mut recording = recording(&exec.facts, &exec.store, Adds::Run)?;
+    let options = &mut recording.options;
     (options.quiet, options.fail_fast) = (exec.quiet, exec.fail_fast);
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     options.jobs = exec.jobs.unwrap_or_else(cores);
-    let ended = record::run_pipeline(&options, &pipeline, &record::Stop::new())?;
-    print_notices(&ended.warnings);
-    Ok(ended.exit_code)
+    let ended = record::run_pipeline(options, &pipeline, &record::Stop::new())?;
+    Ok(recording.finish(&ended))
 }
 
 /// Runs the demo, and deletes its store at the end. The recorder is a separate process, as in a

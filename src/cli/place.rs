@@ -6,13 +6,15 @@ use jiff::tz::TimeZone;
 
 use super::args::{LookArgs, Narrow, OutputArgs, RecordArgs, Root, RunFacts, StoreArgs, Zone};
 use super::config::Config;
-use super::{print_notice, trust};
+use super::{print_notice, print_notices, trust};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result, chain};
 use crate::file::identity;
-use crate::model::RunId;
-use crate::record::{self, Facts, Given, Options};
+use crate::model::{RunDetails, RunId};
+use crate::record::{self, Ended, Facts, Given, Masking, Options};
+use crate::store::OUR_DATABASE;
 use crate::store::RunRowFilter;
+use crate::upkeep::{Limits, prune_if_due};
 
 impl LookArgs {
     /// Returns true if the environment or the configuration enables secure mode, or if the
@@ -75,8 +77,17 @@ impl OutputArgs {
 
 impl RunFacts {
     pub(super) fn given(&self) -> Given {
-        let Self { repo, ref_name, sha } = self;
+        let Self { repo, ref_name, sha, .. } = self;
         Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() }
+    }
+
+    /// Returns the rules by which secrets are found.
+    pub(super) fn masking(&self, config: &Config) -> Masking {
+        Masking {
+            names: [self.mask.as_slice(), &config.mask].concat(),
+            uses_defaults: config.default_masks && !self.no_default_masks,
+            masks_output: config.mask_output,
+        }
     }
 }
 
@@ -93,7 +104,7 @@ pub(super) enum Adds {
 ///
 /// # Errors
 /// If there is no store, although a recording is required.
-pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<Options> {
+pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<Recording> {
     let config = Config::load(store.config.as_deref()).unwrap_or_else(|error| {
         print_notice(&format!("ignoring the configuration: {}", chain(&error)));
         Config::default()
@@ -112,13 +123,61 @@ pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Res
     // The facts of a run that exists are known: git, which takes time, is not run for a step.
     let find = if run.is_some() { Facts::find_without_git } else { Facts::find };
     options.facts = find(&facts.given(), &options.cwd);
+    options.details = details(&facts.env);
+    options.reads_commit = run.is_none();
+    options.masking = facts.masking(&config);
+    options.masking.masks_output |= store.mask_output;
     options.run = run;
     options.store_root = store_root;
     options.must_record = must_record;
     options.output = store.connection.chosen().unwrap_or(config.output);
     options.sync = config.sync;
     options.signals = true;
-    Ok(options)
+    Ok(Recording { options, retention: config.retention })
+}
+
+/// The options of a recording, and the limits that apply after it.
+pub(super) struct Recording {
+    pub options: Options,
+    pub retention: Limits,
+}
+
+impl Recording {
+    /// Prints the messages of a recording that has ended, and removes old runs if that is due.
+    /// Returns the exit code.
+    pub(super) fn finish(&self, ended: &Ended) -> u8 {
+        print_notices(&ended.warnings);
+        if let Ok(root) = &self.options.store_root
+            && self.options.run.is_none()
+        {
+            prune_old(root, &self.retention);
+        }
+        ended.exit_code
+    }
+}
+
+/// Removes runs that exceed the limits, if that is due. A failure is only reported: it does not
+/// affect the command that was recorded before.
+pub(super) fn prune_old(root: &Path, limits: &Limits) {
+    if !root.join(OUR_DATABASE).exists() {
+        return;
+    }
+    match prune_if_due(root, limits) {
+        Ok(pruned) => print_notices(&pruned.map(|pruned| pruned.failures).unwrap_or_default()),
+        Err(error) => print_notice(&format!("old runs were not removed: {}", chain(&error))),
+    }
+}
+
+/// Returns the details of a new run: those of the CI system, and the values of these variables.
+pub(super) fn details(names: &[String]) -> RunDetails {
+    let variables = record::named_variables(names, variable).into_iter();
+    let set = variables.filter_map(|(name, value)| {
+        if value.is_none() {
+            print_notice(&format!("the variable {name} is not recorded: it is not set"));
+        }
+        Some((name, value?))
+    });
+    RunDetails { variables: set.collect(), ..record::find_details() }
 }
 
 /// Returns the run in the environment; `None` if there is none, or if the environment names another

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::args::{Begin, BeginFormat, End, EndState, RecordArgs, RunFacts, Sh};
-use super::place::{Adds, recording, variable};
+use super::config::Config;
+use super::place::{Adds, details, prune_old, recording, variable};
 use super::{exit_status, print_notices, trust};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::{Status, duration};
@@ -20,8 +21,14 @@ pub(super) fn begin(begin: Begin) -> anyhow::Result<u8> {
     let mut options = Options::new(&root);
     options.facts = Facts::find(&begin.facts.given(), &options.cwd);
     let parent = variable(record::TRACEPARENT).filter(|text| record::is_traceparent(text));
-    options.details =
-        RunDetails { name: begin.name, traceparent: parent.clone(), ..RunDetails::default() };
+    let found = details(&begin.facts.env);
+    options.details = RunDetails {
+        name: begin.name.or(found.name.clone()),
+        traceparent: parent.clone(),
+        ..found
+    };
+    options.reads_commit = true;
+    options.masking = begin.facts.masking(&Config::load(None).unwrap_or_default());
     let run = record::begin_run(&options)?;
     let text = match begin.format {
         BeginFormat::Id => run.0,
@@ -60,7 +67,9 @@ pub(super) fn end(end: &End) -> anyhow::Result<u8> {
     let catalog = Catalog::of_store(&root, None);
     let found = catalog.find(&RunSpec::Id(run.0), &RunFilter::default())?;
     let Some(node) = catalog.run(&found)? else { return Ok(0) };
+    drop(catalog);
     print_notices(&[result(&node)]);
+    prune_old(&root, &Config::load(None).unwrap_or_default().retention);
     Ok(if end.exit_status { exit_status(&node.head)? } else { 0 })
 }
 
@@ -78,19 +87,20 @@ fn result(node: &RunNode) -> String {
 pub(super) fn run_line(sh: &Sh) -> anyhow::Result<u8> {
     let facts = RunFacts::default();
     let store = RecordArgs::default();
-    let options = recording(&facts, &store, Adds::Command(None))?;
+    let recording = recording(&facts, &store, Adds::Command(None))?;
+    let options = &recording.options;
     let shell = variable("RUNDOWN_SHELL").unwrap_or_else(|| "sh".into());
-    let job = variable(record::JOB).map_or_else(|| JobId("sh".into()), JobId);
+    let job = variable(record::JOB).map(JobId).or_else(record::find_job);
+    let job = job.unwrap_or_else(|| JobId("sh".into()));
     let ended = match sh.args.as_slice() {
         [option, line] if option == "-c" && shell == "sh" && line.to_str().is_some() => {
-            record::record_line(&options, &job, &line.to_string_lossy())?
+            record::record_line(options, &job, &line.to_string_lossy())?
         }
         args => {
             let shell = std::iter::once(shell.into());
             let command: Vec<_> = shell.chain(args.iter().cloned()).collect();
-            record::record_command(&options, &job, &command)?
+            record::record_command(options, &job, &command)?
         }
     };
-    print_notices(&ended.warnings);
-    Ok(ended.exit_code)
+    Ok(recording.finish(&ended))
 }

@@ -189,5 +189,5 @@ fn connect(
         ends_with_reader: spawn.ends_with_reader,
         shows_returns: !quiet && spawn.has_keyboard() && io::stdout().is_terminal(),
     };
-    Ok((Readers::start(output, sources, sink, tees, passing)?, ends))
+    Ok((Readers::start(output, sources, sink, tees, spawn.masked, passing)?, ends))
 }

@@ -15,6 +15,7 @@ use super::child::{Ended, Exit, NotStarted, Output, Running, Spare, Spawn, lock}
 use super::context::{self, TRACEPARENT};
 use super::execute::{Executor, Record, RunKind, locked};
 use super::logs::{self, NewLog};
+use super::mask::Secrets;
 use super::pipeline::{PipelineCommand, PipelineJob};
 use super::sink::Sink;
 use super::stop::Stop;
@@ -33,6 +34,8 @@ pub(super) struct Command<'a> {
     stop: &'a Stop,
     cwd: PathBuf,
     spare: Spare,
+    /// The secrets of the job.
+    secrets: Secrets,
     /// The end of the job's time limit.
     deadline: Option<Instant>,
 }
@@ -55,7 +58,8 @@ impl<'a> Command<'a> {
             None => executor.cwd.clone(),
         };
         let spare = locked(&executor.spare).take().unwrap_or_else(Spare::take);
-        Self { executor, job, stop, cwd, spare, deadline: deadline(job) }
+        let secrets = executor.secrets_of(job);
+        Self { executor, job, stop, cwd, spare, secrets, deadline: deadline(job) }
     }
 
     /// Runs a command to its end. `n` is its number in the pipeline, and `attempt` counts from 1. A
@@ -77,17 +81,15 @@ impl<'a> Command<'a> {
             may_be_killed: !is_alone,
             output,
             ends_with_reader: is_alone,
+            masked: Some(&self.secrets).filter(|_| self.executor.masking.masks_output),
             spare: &self.spare,
         };
-        let ended = match &self.executor.record {
-            Some(record) => {
-                let attempt = (self.job.settings.retry > 0).then(|| attempt.into());
-                self.recorded(record, &New { n, cmd: command.stored(), attempt }, &spawn)
-            }
-            None => {
-                let env = variables(&self.job.settings.env, []);
-                self.spawn(&Spawn { env: &env, ..spawn }, None, |_| ()).0
-            }
+        let ended = if let Some(record) = &self.executor.record {
+            let attempt = (self.job.settings.retry > 0).then(|| attempt.into());
+            self.recorded(record, &New { n, cmd: command.stored(), attempt }, &spawn)
+        } else {
+            let env = variables(&self.job.settings.env, []);
+            self.spawn(&Spawn { env: &env, ..spawn }, None, |_| ()).0
         };
         let whose = match self.executor.kind {
             RunKind::Command | RunKind::Step => String::new(),
@@ -99,8 +101,9 @@ impl<'a> Command<'a> {
 
     /// Runs a command, records its output, and adds its rows to the queue.
     fn recorded(&self, record: &Record, new: &New, spawn: &Spawn<'_>) -> Ended {
-        let NewLog { numbered, sink, path, warning } =
+        let NewLog { numbered, mut sink, path, warning } =
             logs::create(&record.dir, &self.job.id, new.n);
+        sink.mask(&self.secrets);
         let key = ShKey { run: self.executor.run.clone(), job: self.job.id.clone(), n: numbered.n };
         let parent = std::env::var(TRACEPARENT).ok();
         let own = context::variables(&record.root, &key, parent.as_deref());
@@ -108,8 +111,8 @@ impl<'a> Command<'a> {
         let start = ShStart {
             key: key.clone(),
             started_at: numbered.started_at,
-            cmd: new.cmd.clone(),
-            cwd: spawn.cwd.to_owned(),
+            cmd: self.secrets.mask_text(&new.cmd),
+            cwd: self.secrets.mask_text(&spawn.cwd.to_string_lossy()).into(),
             attempt: new.attempt,
         };
         let started = start.clone();
@@ -121,7 +124,8 @@ impl<'a> Command<'a> {
                 record.rows.write(move |writer| writer.set_pid(&key, pid));
             });
         ended.warnings.extend(warning);
-        let end = finish_log(record, &sink, path, &mut ended, timed_out);
+        let mut end = finish_log(record, &sink, path, &mut ended, timed_out);
+        end.start_error = end.start_error.map(|why| self.secrets.mask_text(&why));
         record.rows.write(move |writer| writer.finish_sh(&start, &end));
         ended
     }

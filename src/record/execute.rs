@@ -24,8 +24,10 @@ use super::child::{Output, Spare};
 use super::command::Command;
 use super::facts::find_commit;
 use super::logs;
-use super::pipeline::{Pipeline, PipelineCommand, PipelineJob};
+use super::mask::{Masking, Secrets};
+use super::pipeline::{JobSettings, Pipeline, PipelineCommand, PipelineJob};
 use super::row_queue::RowQueue;
+use super::run::masked;
 use super::schedule::{JobResult, Schedule, SkipReason};
 use super::stop::Stop;
 use crate::display::{self, Status};
@@ -77,6 +79,10 @@ pub struct Executor {
     pub jobs: usize,
     /// True if no job starts after a failure, except those that wait for one.
     pub fail_fast: bool,
+    /// The rules by which secrets are found.
+    pub masking: Masking,
+    /// The secrets in our environment.
+    pub secrets: Secrets,
     /// The commit whose subject and author are read from git; `None` if they are known.
     pub commit: Option<String>,
     outcome: Mutex<Outcome>,
@@ -139,19 +145,22 @@ impl Executor {
         // is a terminal.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
         let (quiet, jobs, fail_fast, commit) = (false, 1, false, None);
-        let output = Output::default();
+        let (output, masking, secrets) =
+            (Output::default(), Masking::default(), Secrets::default());
         let (outcome, spare) = (Mutex::default(), Mutex::new(Some(spare)));
         Self {
-            spare,
             kind,
             run,
             record,
             cwd,
             quiet,
             output,
+            spare,
             has_terminal,
             jobs,
             fail_fast,
+            masking,
+            secrets,
             commit,
             outcome,
         }
@@ -279,8 +288,24 @@ impl Executor {
     /// Adds the subject and the author of the commit to the row of the run.
     fn add_commit(&self, sha: &str) {
         if let Some(found) = find_commit(&self.cwd, sha) {
+            let found = masked(found, &self.secrets);
             self.note(move |writer, run| writer.set_commit(run, &found));
         }
+    }
+
+    /// Returns the secrets of a job: those in our environment, and those in its own.
+    pub(super) fn secrets_of(&self, job: &PipelineJob) -> Secrets {
+        let JobSettings { env, mask, .. } = &job.settings;
+        if env.is_empty() && mask.is_empty() {
+            return self.secrets.clone();
+        }
+        let names = [self.masking.names.as_slice(), mask].concat();
+        let own = env.iter().map(|(name, value)| (name.into(), value.into()));
+        let all = std::env::vars_os().chain(own);
+        let (secrets, warnings) = Secrets::find(&names, self.masking.uses_defaults, all);
+        let known = locked(&self.outcome).warnings.clone();
+        self.warn(warnings.into_iter().filter(|warning| !known.contains(warning)));
+        secrets
     }
 
     /// Adds messages for the user.

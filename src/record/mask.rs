@@ -48,6 +48,25 @@ const DEFAULT_SUFFIXES: [&str; 9] = [
     "_API_KEY",
 ];
 
+/// The rules by which the secrets of a recording are found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Masking {
+    /// The names of variables whose values are secret.
+    pub names: Vec<String>,
+    /// True if variables whose names end like those of secrets (`*_TOKEN`, `*_PASSWORD`, …) are
+    /// secret, too.
+    pub uses_defaults: bool,
+    /// True if secrets are also replaced in the output that is passed on. The output of background
+    /// processes is then discarded once it is no longer recorded.
+    pub masks_output: bool,
+}
+
+impl Default for Masking {
+    fn default() -> Self {
+        Self { names: Vec::new(), uses_defaults: true, masks_output: false }
+    }
+}
+
 /// The secrets of a run, ready to be masked in any number of streams. A clone is cheap.
 #[derive(Clone, Default)]
 pub struct Secrets {

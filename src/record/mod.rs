@@ -48,10 +48,10 @@ pub use facts::{
     Commit, Facts, Git, Given, choose, choose_details, find_commit, find_details, find_job,
     named_variables,
 };
-pub use mask::{Masker, Secrets};
+pub use mask::{Masker, Masking, Secrets};
 pub use pipeline::{
-    DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, When, load_pipeline,
-    parse_pipeline, read_pipeline,
+    DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, When, load_pipeline, parse_pipeline,
+    read_pipeline,
 };
 pub use run::{Ended, Options, Recording, default_job, record_command, record_line, run_pipeline};
 pub use schedule::{JobResult, Schedule, SkipReason};

@@ -27,6 +27,7 @@ use super::child::{self, Output, Spare};
 use super::execute::{Executor, Record, RunKind};
 use super::facts::Facts;
 use super::logs;
+use super::mask::{Masking, Secrets};
 use super::pipeline::{Pipeline, PipelineCommand, PipelineJob};
 use super::row_queue::{Begin, RowQueue, RunFiles, RunStart, remove_run_dir};
 use super::stop::{Stop, Watch, prepare_signals};
@@ -69,6 +70,8 @@ pub struct Options {
     /// True if the subject and the author of the commit are read from git. This takes some
     /// milliseconds, during which the command already runs.
     pub reads_commit: bool,
+    /// The rules by which secrets are found. They reach neither the logs nor the database.
+    pub masking: Masking,
     /// The run that a single command is added to. If there is no such run, or if it has ended, the
     /// command is recorded as a run of its own.
     pub run: Option<RunId>,
@@ -91,6 +94,12 @@ pub struct Options {
 }
 
 impl Options {
+    /// Finds the secrets in our environment. Also returns messages for the user.
+    pub(super) fn secrets(&self) -> (Secrets, Vec<String>) {
+        let Masking { names, uses_defaults, .. } = &self.masking;
+        Secrets::find(names, *uses_defaults, std::env::vars_os())
+    }
+
     /// Returns the options of a recording without any facts about the run. The commands run in the
     /// current directory, and their output is passed on.
     #[must_use]
@@ -102,6 +111,7 @@ impl Options {
             facts: Facts::default(),
             details: RunDetails::default(),
             reads_commit: false,
+            masking: Masking::default(),
             run: None,
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             output: Output::default(),
@@ -232,16 +242,20 @@ impl Recording {
         let mut warnings: Vec<String> =
             prepare_signals().err().map(|error| error.to_string()).into_iter().collect();
         let spare = Spare::take();
+        let (secrets, unmasked) = options.secrets();
+        warnings.extend(unmasked);
         let step = options.run.as_ref().filter(|_| kind == RunKind::Command);
         let joined = step.map(|run| (run, join_record(options, run)));
         let (kind, run, started) = match joined {
             Some((run, Err(Error::NoRun(why)))) if !options.must_record => {
                 let run = sanitize::name(run.as_str());
                 warnings.push(format!("recorded as a run of its own: the run {run} {why}"));
-                (kind, own.clone(), begin_record(options, &own, &dir, &cwd, &pipeline))
+                (kind, own.clone(), begin_record(options, &secrets, &own, &dir, &cwd, &pipeline))
             }
             Some((run, joined)) => (RunKind::Step, run.clone(), joined),
-            None => (kind, own.clone(), begin_record(options, &own, &dir, &cwd, &pipeline)),
+            None => {
+                (kind, own.clone(), begin_record(options, &secrets, &own, &dir, &cwd, &pipeline))
+            }
         };
         let (lock, record) = match started {
             Ok((files, record)) => {
@@ -261,6 +275,7 @@ impl Recording {
         let mut executor = Executor::new(kind, run, cwd, spare, record);
         (executor.quiet, executor.jobs) = (options.quiet, options.jobs);
         (executor.fail_fast, executor.output) = (options.fail_fast, options.output);
+        (executor.masking, executor.secrets) = (options.masking.clone(), secrets);
         executor.commit = options.reads_commit.then(|| options.facts.sha.clone());
         executor.warn(warnings);
         Ok(Self { pipeline, executor, signals: options.signals, lock })
@@ -312,6 +327,7 @@ fn join_record(options: &Options, run: &RunId) -> Result<(RunFiles, Record)> {
 /// Begins the record of a run: creates its files, and waits a limited time for its first row.
 fn begin_record(
     options: &Options,
+    secrets: &Secrets,
     run: &RunId,
     dir: &Path,
     cwd: &Path,
@@ -322,7 +338,7 @@ fn begin_record(
     let (facts, id, workspace, queued_at) =
         (options.facts.clone(), run.clone(), cwd.to_owned(), Time::now());
     let name = pipeline.name().map(str::to_owned).or_else(|| options.details.name.clone());
-    let details = RunDetails { name, ..options.details.clone() };
+    let details = masked(RunDetails { name, ..options.details.clone() }, secrets);
     let jobs: Vec<_> = pipeline.jobs().iter().map(new_job).collect();
     let rows = move |writer: &mut Writer| {
         writer.begin_run(&new_run(&id, &facts, &details, &workspace, queued_at), &jobs)
@@ -347,6 +363,19 @@ fn begin_record(
         RunStart::Failed(error) => return Err(error),
     };
     Ok((files, Record::new(rows, root, dir, options.sync)))
+}
+
+/// Replaces the secrets in all texts.
+pub(super) fn masked(mut details: RunDetails, secrets: &Secrets) -> RunDetails {
+    let RunDetails { name, subject, author, event, url, ci_job, runner, variables, .. } =
+        &mut details;
+    for text in [name, subject, author, event, url, ci_job, runner].into_iter().flatten() {
+        *text = secrets.mask_text(text);
+    }
+    for (_, value) in variables {
+        *value = secrets.mask_text(value);
+    }
+    details
 }
 
 /// Returns the row of a new run.

@@ -16,7 +16,8 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
-use crate::cri::{Encoder, MAX_CONTENT, Stream};
+use super::mask::{Masker, Secrets};
+use crate::cri::{Encoder, MAX_CONTENT, PerStream, Stream};
 use crate::file::{Identity, create_private};
 use crate::time::Time;
 
@@ -24,6 +25,8 @@ use crate::time::Time;
 pub struct Sink {
     /// `None` once the log has ended, by [`Sink::close`] or by a failure.
     file: Option<File>,
+    /// The maskers of the streams; `None` if there are no secrets.
+    maskers: PerStream<Option<Masker>>,
     encoder: Encoder,
     batch: Vec<u8>,
     /// The time of the newest record.
@@ -73,6 +76,7 @@ impl Sink {
         let last_write_at = Instant::now();
         Self {
             file,
+            maskers: PerStream::default(),
             encoder,
             batch: Vec::new(),
             last: start,
@@ -84,13 +88,19 @@ impl Sink {
         }
     }
 
+    /// Replaces these secrets in the log from now on. Call it before the first write.
+    pub fn mask(&mut self, secrets: &Secrets) {
+        self.maskers = PerStream { stdout: secrets.masker(), stderr: secrets.masker() };
+    }
+
     /// Returns the time of the last write on either stream.
     #[must_use]
     pub fn last_write_at(&self) -> Instant {
         self.last_write_at
     }
 
-    /// Returns the number of bytes received from both streams, recorded or not.
+    /// Returns the number of bytes received from both streams, recorded or not. Secrets count as
+    /// their replacements.
     #[must_use]
     pub fn received_bytes(&self) -> u64 {
         self.received_bytes
@@ -112,11 +122,21 @@ impl Sink {
     /// records. An unterminated line is kept for [`Sink::flush`].
     pub fn write(&mut self, stream: Stream, bytes: &[u8]) {
         self.last_write_at = Instant::now();
+        let at = self.now();
+        match self.maskers.get_mut(stream).take() {
+            None => self.encode(stream, at, bytes),
+            Some(mut masker) => {
+                masker.push(bytes, |piece| self.encode(stream, at, piece));
+                *self.maskers.get_mut(stream) = Some(masker);
+            }
+        }
+        self.append();
+    }
+
+    fn encode(&mut self, stream: Stream, at: Time, bytes: &[u8]) {
         self.received_bytes += bytes.len() as u64;
         if self.file.is_some() {
-            let at = self.now();
             self.encoder.write(stream, at, bytes, &mut self.batch);
-            self.append();
         }
     }
 
@@ -142,6 +162,10 @@ impl Sink {
     /// The first failure of a write.
     pub fn close(&mut self) -> io::Result<()> {
         for stream in Stream::ALL {
+            let at = self.now();
+            if let Some(mut masker) = self.maskers.get_mut(stream).take() {
+                masker.finish(|piece| self.encode(stream, at, piece));
+            }
             self.flush(stream);
         }
         // Unlock explicitly: a child between fork and exec may still hold the descriptor.

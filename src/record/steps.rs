@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use super::facts::find_commit;
-use super::run::{Options, create_dirs, new_run, new_run_dir};
+use super::run::{Options, create_dirs, masked, new_run, new_run_dir};
 use crate::error::{Error, Result};
 use crate::model::{RunDetails, RunId};
 use crate::store::{self, RunEnd, Writer};
@@ -43,6 +43,7 @@ pub fn begin_run(options: &Options) -> Result<RunId> {
     if let Some(found) = commit.flatten() {
         (details.subject, details.author) = (found.subject, found.author);
     }
+    let details = masked(details, &options.secrets().0);
     let row = new_run(&run, &options.facts, &details, &options.cwd, Time::now());
     let mut writer = until_unlocked(|| Writer::open(&database))?;
     until_unlocked(|| writer.begin_run(&row, &[]))?;

@@ -179,10 +179,15 @@ fn every_option_of_record_has_an_effect() {
     ] {
         let rows: Vec<_> = facts.into_iter().chain(common).chain([own]).collect();
         let listed = rows.iter().map(|(option, _)| *option).chain(["--root", "--must-record"]);
-        // The effect of --run is tested with the runs of many steps.
-        let listed = listed.chain((command == "record").then_some("--run"));
-        // These have no effect on one line; `record::output` tests them.
+        // These have tests of their own: `steps`, `record::pipeline`, `record::output`,
+        // `record::secrets`.
+        let own: &[&str] = match command {
+            "record" => &["--run"],
+            _ => &["--jobs", "--only", "--fail-fast", "--dry-run"],
+        };
+        let listed = listed.chain(own.iter().copied());
         let listed = listed.chain(["--apart", "--merge", "--pty", "--exact"]);
+        let listed = listed.chain(["--mask", "--no-default-masks", "--mask-output", "--env"]);
         assert_eq!(options(command), listed.map(ToOwned::to_owned).collect(), "{command}");
         let without = recorded(&format!("{command} --root S {end}"));
         assert_eq!((without.0, &without.1[..]), (Some(0), "hello\n"));

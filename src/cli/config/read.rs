@@ -15,7 +15,7 @@ use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
 
 /// The names at the top level of a file.
-pub(super) const NAMES: [&str; 13] = [
+pub(super) const NAMES: [&str; 16] = [
     "ascii",
     "mouse",
     "times",
@@ -25,6 +25,9 @@ pub(super) const NAMES: [&str; 13] = [
     "secure",
     "timezone",
     "output",
+    "mask",
+    "default-masks",
+    "mask-output",
     "sync",
     "retention",
     "theme",
@@ -98,6 +101,9 @@ impl Draft {
                 self.config.output =
                     one_of(name, value, Output::ALL.map(|output| (output.name(), output)))?;
             }
+            "mask" => self.config.mask = names(name, value)?,
+            "default-masks" => self.config.default_masks = switch(name, value)?,
+            "mask-output" => self.config.mask_output = switch(name, value)?,
             "sync" => self.config.sync = switch(name, value)?,
             "retention" => return self.retention(value),
             "theme" => return self.theme(value),
@@ -240,6 +246,13 @@ fn wrong(name: &str, wanted: &str, value: &Value<'_>) -> Fault {
 
 fn switch(name: &str, value: &Value<'_>) -> Read<bool> {
     value.get_ref().as_bool().ok_or_else(|| wrong(name, "true or false", value))
+}
+
+/// Reads a list of names of variables.
+fn names(name: &str, value: &Value<'_>) -> Read<Vec<String>> {
+    let wanted = "an array of names, such as [\"DEPLOY_KEY\"]";
+    let DeValue::Array(all) = value.get_ref() else { return Err(wrong(name, wanted, value)) };
+    all.iter().map(|one| text_of(name, wanted, one).map(str::to_owned)).collect()
 }
 
 fn number(name: &str, value: &Value<'_>) -> Read<u64> {

@@ -48,6 +48,9 @@ fn settings(config: &Config) -> Vec<String> {
         line("secure", settings.secure, "disable editor, pager, clipboard and links"),
         line(&format!("{lead}timezone"), zone, "time zone (default: the system's)"),
         line("output", config.output.name(), &format!("recorded streams: {outputs}")),
+        line("mask", config.mask.clone(), "variables whose values are not recorded"),
+        line("default-masks", config.default_masks, "mask *_TOKEN, *_PASSWORD, and so on"),
+        line("mask-output", config.mask_output, "mask secrets in passed-on output, too"),
         line("sync", config.sync, "sync logs to disk when a recorded run ends"),
     ]
 }

@@ -21,6 +21,7 @@ use super::relay::Rest;
 use super::source::{Got, Source};
 use super::terminal::Newlines;
 use crate::cri::{PerStream, Stream};
+use crate::record::mask::{Masker, Secrets};
 use crate::record::sink::{Sink, Tee};
 
 /// The age at which an unterminated line, such as a prompt or a running progress bar, is written as
@@ -76,6 +77,7 @@ impl Readers {
         sources: Vec<Source>,
         sink: &Arc<Mutex<Sink>>,
         mut tees: PerStream<Tee>,
+        masked: Option<&Secrets>,
         passing: Passing,
     ) -> io::Result<Self> {
         let (exited, running) = io::pipe()?;
@@ -97,6 +99,10 @@ impl Readers {
                 newlines: matches!(source, Source::Terminal(..)).then(Newlines::default),
                 source,
                 tees: own_tees,
+                masks: masked.map(|secrets| PerStream {
+                    stdout: secrets.masker(),
+                    stderr: secrets.masker(),
+                }),
                 sink: Arc::clone(sink),
                 exited: Arc::clone(&exited),
                 passing,
@@ -140,6 +146,8 @@ pub fn lock(sink: &Mutex<Sink>) -> MutexGuard<'_, Sink> {
 struct Reader {
     source: Source,
     tees: PerStream<Tee>,
+    /// The maskers of the output that is passed on; `None` if it is passed on unchanged.
+    masks: Option<PerStream<Option<Masker>>>,
     sink: Arc<Mutex<Sink>>,
     exited: Arc<PipeReader>,
     passing: Passing,
@@ -177,7 +185,12 @@ impl Reader {
         for stream in self.source.streams() {
             lock(&self.sink).flush(*stream);
         }
-        let Self { source, tees, mut warnings, .. } = self;
+        for stream in self.source.streams().to_vec() {
+            self.pass_held(stream);
+        }
+        let Self { source, tees, masks, mut warnings, .. } = self;
+        // The relay would pass on secrets.
+        let tees = if masks.is_some() { PerStream::default() } else { tees };
         let rests = match end {
             Ok(End::Closed) => Vec::new(),
             Ok(End::HeldOpen) => vec![Rest { source, tees }],
@@ -257,10 +270,28 @@ impl Reader {
         }
         let tee = self.tees.get_mut(stream);
         let passed = if self.passing.shows_returns { bytes } else { written };
-        if let Err(error) = tee.pass(passed) {
+        let result = match self.masks.as_mut().and_then(|masks| masks.get_mut(stream).as_mut()) {
+            Some(masker) => {
+                let mut out = Vec::with_capacity(passed.len());
+                masker.push(passed, |piece| out.extend_from_slice(piece));
+                tee.pass(&out)
+            }
+            None => tee.pass(passed),
+        };
+        if let Err(error) = result {
             self.warnings.push(format!("cannot forward {}: {error}", stream.as_str()));
         }
         self.passing.ends_with_reader && tee.is_reader_gone() && self.source.cut(stream)
+    }
+
+    /// Passes on the end of a stream that might have been the beginning of a secret.
+    fn pass_held(&mut self, stream: Stream) {
+        let masks = self.masks.as_mut();
+        if let Some(masker) = masks.and_then(|masks| masks.get_mut(stream).as_mut()) {
+            let tee = self.tees.get_mut(stream);
+            // A failure was reported when it first occurred, or concerns a few bytes.
+            masker.finish(|piece| drop(tee.pass(piece)));
+        }
     }
 
     fn record(&mut self, stream: Stream, bytes: &[u8]) {

@@ -2,6 +2,7 @@
 //!
 //! A process is only created and waited for here. Its output is read by the readers.
 
+use crate::record::mask::Secrets;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
@@ -46,6 +47,8 @@ pub struct Spawn<'a> {
     /// True if a stream of the command is closed once the reader of our own stream is gone, as for
     /// the command alone in a shell's pipeline.
     pub ends_with_reader: bool,
+    /// The secrets that are replaced in the output that is passed on.
+    pub masked: Option<&'a Secrets>,
     /// The descriptors to release when descriptors run out.
     pub spare: &'a Spare,
 }

@@ -25,7 +25,7 @@ struct System {
     /// Complete URLs; see [`url_of`] for those that are made of several variables.
     url: &'static [&'static str],
     /// The number of the attempt, and the value of the first one.
-    attempt: Option<(&'static str, i64)>,
+    attempt: Option<(&'static str, u32)>,
     job: &'static [&'static str],
     runner: &'static [&'static str],
 }
@@ -171,8 +171,8 @@ pub fn choose_details(env: impl Fn(&str) -> Option<String>, commit: &Commit) -> 
         return RunDetails { subject, author, ..RunDetails::default() };
     };
     let attempt = system.attempt.and_then(|(name, first)| {
-        let count: i64 = env(name)?.trim().parse().ok()?;
-        (count >= first).then(|| count - first + 1)
+        let count: u32 = env(name)?.trim().parse().ok()?;
+        count.checked_sub(first)?.checked_add(1).map(i64::from)
     });
     let name_only = |author: String| match author.split_once(" <") {
         Some((name, _)) => name.trim().to_owned(),

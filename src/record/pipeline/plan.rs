@@ -13,7 +13,7 @@ use std::fmt::Write;
 
 use jiff::SignedDuration;
 
-use super::settings::{word_of_when};
+use super::settings::word_of_when;
 use super::{JobSettings, Pipeline, PipelineJob, When};
 use crate::model::JobId;
 use crate::{display, sanitize};

@@ -4,5 +4,6 @@
 mod command;
 mod output;
 mod pipeline;
+mod secrets;
 mod signals;
 mod store;
