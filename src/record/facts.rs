@@ -15,7 +15,7 @@ pub use details::{choose_details, find_commit, find_details, find_job, named_var
 pub use git::{Commit, Git};
 
 /// The repository, ref and commit of a run.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Facts {
     /// The repository's name, safe as a path: one or two segments, `owner/name`.
     pub repo: String,
@@ -23,6 +23,13 @@ pub struct Facts {
     pub ref_name: String,
     /// The commit in hex; empty if unknown.
     pub sha: String,
+}
+
+impl Default for Facts {
+    /// Returns the facts of a run outside of a repository, whose name is then `local`.
+    fn default() -> Self {
+        Self { repo: NO_REPO.into(), ref_name: String::new(), sha: String::new() }
+    }
 }
 
 /// Values from the command line. An empty text counts as missing.
