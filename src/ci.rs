@@ -125,7 +125,7 @@ pub fn is_active() -> bool {
 }
 
 /// Returns the offsets of the characters that a JSON encoder has to escape. For each marker from
-/// [`ANYWHERE`], this is the second character, because the first one may be the end of an escape,
+/// `ANYWHERE`, this is the second character, because the first one may be the end of an escape,
 /// as in `\travis_fold:`.
 pub fn markers(json: &str) -> impl Iterator<Item = usize> {
     ANYWHERE.find_iter(json).map(|found| found.start() + 1)

@@ -27,21 +27,28 @@ pub mod file;
 pub mod join;
 pub mod log;
 pub mod model;
+#[cfg(feature = "record")]
 pub mod record;
 pub mod time;
 
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "record")]
 #[doc(hidden)]
 pub mod display;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod doctor;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod document;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod dump;
 #[doc(hidden)]
 pub mod events;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod panics;
 #[doc(hidden)]
@@ -50,12 +57,16 @@ pub mod sanitize;
 pub mod search;
 #[doc(hidden)]
 pub mod store;
+#[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod tui;
 #[doc(hidden)]
 pub mod upkeep;
 
-mod ci;
+#[cfg(feature = "record")]
+#[doc(hidden)]
+pub mod ci;
+#[cfg(feature = "cli")]
 mod demo;
 
 #[cfg(test)]

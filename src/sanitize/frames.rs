@@ -46,7 +46,7 @@ pub fn overwritten<'a>(rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<bool> {
 }
 
 /// A model of the lines that a terminal shows for the last rows of a log.
-pub(crate) struct Frames {
+pub struct Frames {
     /// The pending rows. `first` is the number of the first one.
     rows: VecDeque<Drawn>,
     first: u64,
@@ -101,7 +101,7 @@ struct Piece {
 
 impl Frames {
     /// Adds the next row.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         self.rows.push_back(Drawn::default());
         for op in Ops::new(without_line_end(bytes)) {
             self.apply(op);
@@ -131,13 +131,14 @@ impl Frames {
     }
 
     /// Returns true if no further row can overwrite the first pending row.
-    pub(crate) fn is_full(&self) -> bool {
+    #[must_use]
+    pub fn is_full(&self) -> bool {
         self.rows.len() > MAX_FRAME_ROWS
     }
 
     /// Removes the first pending row. Returns true if it was overwritten by the rows added so far,
     /// and `None` if there is no pending row.
-    pub(crate) fn settle(&mut self) -> Option<bool> {
+    pub fn settle(&mut self) -> Option<bool> {
         let drawn = self.rows.pop_front()?;
         let number = self.first;
         self.first = self.first.saturating_add(1);

@@ -52,9 +52,11 @@ use std::sync::Arc;
 use canvas::Canvas;
 use line::Line;
 
-pub(crate) use frames::Frames;
-pub use frames::{MAX_FRAME_ROWS, overwritten};
-pub use style::{Color, Style, are_alike, sgr};
+#[doc(hidden)]
+pub use frames::{Frames, MAX_FRAME_ROWS, overwritten};
+pub use style::{Color, Style};
+#[doc(hidden)]
+pub use style::{are_alike, sgr};
 
 /// Harmless text of one style.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -152,6 +154,7 @@ impl Sanitizer {
 }
 
 /// Returns the sequence that rings the terminal's bell and sends a desktop notification (OSC 9).
+#[doc(hidden)]
 #[must_use]
 pub fn notification(text: &str) -> String {
     format!("\x07\x1b]9;{}\x07", name(text))
