@@ -1,6 +1,6 @@
 //! Builds one tree from the database, the events and the log files of a run. Pure, no I/O.
 //!
-//! `pair` matches commands with logs, and [`find`] finds oddities in the result.
+//! `pair` matches commands with logs, and `find` finds oddities in the result.
 
 mod find;
 mod finding;
@@ -14,8 +14,10 @@ use crate::file::FilePath;
 use crate::model::{self, Job, JobId, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
+#[doc(hidden)]
 pub use find::{find, next_at, silent_ms};
 pub use finding::{Finding, FindingKind, Findings, Place};
+#[doc(hidden)]
 pub use pair::DatedLog;
 
 /// A run's row and what is derived from it.
@@ -195,6 +197,7 @@ impl ShState {
 }
 
 /// The state of a run's recorder, as far as it can be detected.
+#[doc(hidden)]
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Recorder {
     /// The recorder holds the run's lock.
@@ -209,6 +212,7 @@ pub enum Recorder {
 }
 
 /// Derives the progress and the outcome of a run.
+#[doc(hidden)]
 #[must_use]
 pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
     let outcome =
@@ -229,6 +233,7 @@ fn has_progress(run: &Run) -> bool {
 }
 
 /// Derives the progress of a job, and pairs its commands with their logs.
+#[doc(hidden)]
 #[must_use]
 pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> JobNode {
     let outcome = job.state.as_deref().and_then(|state| Outcome::from_word(state, None));
@@ -268,6 +273,7 @@ fn stored_phase(
 /// job are complete, its commands are in the order of the events. A command that also has a row is
 /// replaced by the row. The result contains each row, and each command that is only in the events,
 /// exactly once.
+#[doc(hidden)]
 #[must_use]
 pub fn with_events(mut rows: Vec<(Job, Vec<Sh>)>, events: Events) -> Vec<(Job, Vec<Sh>)> {
     let places: HashMap<JobId, usize> =
@@ -313,6 +319,7 @@ fn with_rows(mut event_shs: Vec<Sh>, rows: Vec<Sh>) -> Vec<Sh> {
 }
 
 /// Fills a run without a row with the data of its events.
+#[doc(hidden)]
 #[must_use]
 pub fn run_of_events(run: Run, events: &Events) -> Run {
     let (state, finished_at) = events.ended.clone().unzip();

@@ -42,19 +42,25 @@ mod sink;
 mod steps;
 mod stop;
 
+pub use crate::store::RunEnd;
 pub use child::Output;
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
-pub use facts::{
-    Commit, Facts, Git, Given, choose, choose_details, find_commit, find_details, find_job,
-    named_variables,
-};
+pub use facts::{Facts, Given, find_commit, find_details, find_job, named_variables};
 pub use mask::{Masker, Masking, Secrets};
 pub use pipeline::{
-    DEMO, JobSettings, Pipeline, PipelineCommand, PipelineJob, When, load_pipeline, parse_pipeline,
+    JobSettings, Pipeline, PipelineCommand, PipelineJob, When, load_pipeline, parse_pipeline,
     read_pipeline,
 };
 pub use run::{Ended, Options, Recording, default_job, record_command, record_line, run_pipeline};
-pub use schedule::{JobResult, Schedule, SkipReason};
-pub use sink::{Sink, Tee};
 pub use steps::{begin_run, end_run};
 pub use stop::Stop;
+
+// For the program only.
+#[doc(hidden)]
+pub use facts::{Commit, Git, choose, choose_details};
+#[doc(hidden)]
+pub use pipeline::DEMO;
+#[doc(hidden)]
+pub use schedule::{JobResult, Schedule, SkipReason};
+#[doc(hidden)]
+pub use sink::{Sink, Tee};

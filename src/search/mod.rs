@@ -1,4 +1,5 @@
-//! A query over one log: which rows match, how many, and where the next match is.
+//! A search in one log: the likely cause of a failure ([`find_cause`]) and, for the program, the
+//! rows that match a query.
 //!
 //! A query matches a row's *displayed* text: without the header and escapes, and after overwritten
 //! parts are removed. So a search finds exactly what the screen shows. Rows are the same as in
@@ -34,12 +35,22 @@ mod shown;
 mod tests;
 mod walk;
 
-pub use crate::log::Towards;
 pub use cause::{Cause, find_cause};
+
+// For the program only.
+#[doc(hidden)]
+pub use crate::log::Towards;
+#[doc(hidden)]
 pub use filter::{Around, FilteredRead, PatternFilter, RowFilter};
+#[doc(hidden)]
 pub use groups::{Group, Groups, group};
+#[doc(hidden)]
 pub use hits::Hits;
+#[doc(hidden)]
 pub use location::location;
+#[doc(hidden)]
 pub use markers::{Marker, marker};
+#[doc(hidden)]
 pub use query::Query;
+#[doc(hidden)]
 pub use scan::{Found, find, rank, scan};

@@ -72,6 +72,9 @@ pub fn scan(
 /// Finds the nearest matching row that begins at or after `from`, or before `from` for
 /// [`Towards::Up`]. Searches about `max_bytes` of the log. Skips blocks in which `hits` has no
 /// matches.
+///
+/// # Errors
+/// If the log cannot be read.
 pub fn find(
     log: &LogFile,
     query: &Query,
@@ -90,6 +93,9 @@ pub fn find(
 
 /// Returns how many matching rows begin before `offset`, in the part of the log that `hits` covers.
 /// This is the rank, counted from 0, of a matching row at `offset`.
+///
+/// # Errors
+/// If the log cannot be read.
 pub fn rank(log: &LogFile, query: &Query, hits: &Hits, offset: u64, tail: Tail) -> Result<u64> {
     let mut rows = hits.before(offset);
     let checkpoint = log.checkpoint_at(Hits::block_start(offset))?;

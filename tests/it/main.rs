@@ -28,6 +28,7 @@ mod hygiene;
 mod keys;
 mod layering;
 mod leaving;
+mod library;
 mod live;
 mod log_pane;
 mod mutated_stores;
