@@ -11,8 +11,9 @@
 //!
 //! Limits: a value of less than [`MIN_BYTES`] bytes is not masked, since it would also match
 //! harmless text; a warning names its variable. Lines of that length in a longer value are only
-//! masked as a part of the whole. Whitespace around a value or a line is not a part of the secret.
-//! A value that a command transforms in another way (hex, compression, encryption) is not found.
+//! masked as a part of the whole. Whitespace around a value or a line is not a part of the secret,
+//! and a run of whitespace inside of it counts as one byte. A value that a command transforms in
+//! another way (hex, compression, encryption) is not found.
 //!
 //! Invariant: the masked output depends on the text and on the secrets, never on the way in which
 //! the text was split.
@@ -30,7 +31,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
-use forms::{MIN_BYTES, forms, trimmed};
+use forms::{MIN_BYTES, forms, normalized, trimmed};
 pub use masker::Masker;
 use needles::Needles;
 
@@ -96,7 +97,7 @@ impl Secrets {
             match values.get(name).map(|value| trimmed(value.as_bytes())) {
                 None => warnings.push(format!("{name} cannot be masked: it is not set")),
                 Some([]) => {}
-                Some(value) if value.len() < MIN_BYTES => warnings.push(format!(
+                Some(value) if normalized(value).len() < MIN_BYTES => warnings.push(format!(
                     "the value of {name} is not masked: it has less than {MIN_BYTES} bytes"
                 )),
                 Some(value) => found.push((name.as_str(), forms(value))),
