@@ -35,8 +35,14 @@ pub fn trimmed(mut value: &[u8]) -> &[u8] {
 
 /// Replaces each run of whitespace by one space, and removes the whitespace around the text.
 pub fn normalized(text: &[u8]) -> Vec<u8> {
-    let words = text.split(|byte| is_whitespace(*byte)).filter(|word| !word.is_empty());
-    words.collect::<Vec<_>>().join(&b' ')
+    let mut out = Vec::with_capacity(text.len());
+    for word in text.split(|byte| is_whitespace(*byte)).filter(|word| !word.is_empty()) {
+        if !out.is_empty() {
+            out.push(b' ');
+        }
+        out.extend_from_slice(word);
+    }
+    out
 }
 
 /// Returns the forms of a value, each normalized and at least [`MIN_BYTES`] long. Some may be
@@ -46,10 +52,14 @@ pub fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     for piece in pieces(value) {
         found.push(piece.to_vec());
         add_base64(piece, &mut found);
-        if !piece.iter().all(u8::is_ascii_alphanumeric) {
-            found.extend(QUOTINGS.map(|quote| quoted(piece, quote)));
-            found.extend(PERCENT.map(|rule| percent_encoded(piece, rule)));
-        }
+        // Most pieces are plain. For a key of many lines, the other rules would take milliseconds.
+        let is_plain = piece.iter().all(|byte| is_plain(*byte));
+        let count = |plain| if is_plain { plain } else { usize::MAX };
+        let quotings = QUOTINGS.iter().take(count(PLAIN_QUOTINGS));
+        let quoted = quotings.map(|quote| quoted(piece, *quote));
+        let rules = PERCENT.iter().take(count(PLAIN_PERCENT));
+        let encoded = rules.map(|rule| percent_encoded(piece, *rule));
+        found.extend(quoted.chain(encoded).filter(|form| form != piece));
     }
     for form in &mut found {
         *form = normalized(form);
@@ -77,16 +87,19 @@ fn pieces(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// offset 2   -----|- ----|-- --s|sssss   3 digits
 /// ```
 fn add_base64(piece: &[u8], found: &mut Vec<Vec<u8>>) {
-    for engine in [BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD] {
-        for (offset, shared) in [(0, 0), (1, 2), (2, 3)] {
-            let text = engine.encode([[0; 2].get(..offset).unwrap_or_default(), piece].concat());
-            let digits = text.as_bytes().get(shared..).unwrap_or_default();
-            let bytes = offset + piece.len();
-            let own = digits.get(..8 * bytes / 6 - shared).unwrap_or_default();
+    for (offset, shared) in [(0, 0), (1, 2), (2, 3)] {
+        let text = [[0; 2].get(..offset).unwrap_or_default(), piece].concat();
+        let own_digits = 8 * text.len() / 6 - shared;
+        let padding: &[u8] = if text.len() % 3 == 2 { b"=" } else { b"==" };
+        let standard = BASE64_STANDARD_NO_PAD.encode(&text);
+        let url_safe = BASE64_URL_SAFE_NO_PAD.encode(&text);
+        for digits in [&standard, &url_safe].into_iter().take(1 + usize::from(standard != url_safe))
+        {
+            let digits = digits.as_bytes().get(shared..).unwrap_or_default();
+            let own = digits.get(..own_digits).unwrap_or_default();
             found.push(own.to_vec());
             // At the end of the encoded text, zeros fill the last digit, and padding may follow.
             if own.len() < digits.len() {
-                let padding: &[u8] = if bytes % 3 == 2 { b"=" } else { b"==" };
                 found.extend([digits.to_vec(), [digits, padding].concat()]);
             }
             if offset == 0 {
@@ -104,12 +117,18 @@ fn add_wrapped(digits: &[u8], found: &mut Vec<Vec<u8>>) {
     }
 }
 
+/// Returns true for a byte that only the first rules of [`QUOTINGS`] and [`PERCENT`] change.
+const fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'/' | b':' | b'=' | b'_')
+}
+
 /// Writes one character of a value as another program prints it.
 type Quote = fn(char, &mut Vec<u8>);
 
+const PLAIN_QUOTINGS: usize = 1;
 const QUOTINGS: [Quote; 11] = [
-    json,
     json_with_slashes,
+    json,
     json_for_html,
     json_in_ascii,
     json_in_ascii_with_slashes,
@@ -234,6 +253,7 @@ struct Percent {
     is_upper_hex: bool,
 }
 
+const PLAIN_PERCENT: usize = 4;
 const PERCENT: [Percent; 10] = {
     const UNRESERVED: &[u8] = b"-._~";
     const WITH_SLASH: &[u8] = b"-._~/";
@@ -245,10 +265,10 @@ const PERCENT: [Percent; 10] = {
     [
         rule(UNRESERVED, b"%20", true),
         rule(UNRESERVED, b"%20", false),
-        rule(UNRESERVED, b"+", true),
-        rule(UNRESERVED, b"+", false),
         rule(WITH_SLASH, b"%20", true),
         rule(WITH_SLASH, b"%20", false),
+        rule(UNRESERVED, b"+", true),
+        rule(UNRESERVED, b"+", false),
         rule(COMPONENT, b"%20", true),
         rule(COMPONENT, b"%20", false),
         rule(FORM, b"+", true),

@@ -1,11 +1,10 @@
 //! All forms of all secrets, prepared for the search.
 //!
-//! An automaton finds where a form begins. It reads normalized text, in which a run of whitespace is
-//! one space. It contains only the *head* of each form, since its size and the time to build it grow
-//! with its text, and a private key has some hundred forms. The rest of a form is compared byte by
-//! byte (see `masker`).
+//! An automaton finds where a form begins. It reads normalized text, in which a run of whitespace
+//! is one space. It contains only the *head* of each form, since its size and the time to build it
+//! grow with its text, and a private key has a thousand forms. The rest of a form is compared byte
+//! by byte (see `masker`).
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -47,16 +46,13 @@ impl Needles {
     /// Prepares the forms of named secrets. A form of two secrets belongs to the first. Returns
     /// `None` if their heads exceed the limit of the automaton, 2³¹ states.
     pub fn new<'a>(secrets: impl IntoIterator<Item = (&'a str, Vec<Vec<u8>>)>) -> Option<Self> {
-        let (mut owners, mut replacements) = (HashMap::new(), Vec::new());
-        for (name, forms) in secrets {
-            for form in forms {
-                owners.entry(form).or_insert(replacements.len());
-            }
+        let (mut forms, mut replacements) = (Vec::new(), Vec::new());
+        for (owner, (name, texts)) in secrets.into_iter().enumerate() {
+            forms.extend(texts.into_iter().map(|text| Form::new(text, owner)));
             replacements.push(format!("[{name}]"));
         }
-        let mut forms: Vec<Form> =
-            owners.into_iter().map(|(text, owner)| Form::new(text, owner)).collect();
-        forms.sort_unstable_by(|a, b| a.text.cmp(&b.text));
+        forms.sort_by(|a, b| a.text.cmp(&b.text));
+        forms.dedup_by(|later, first| later.text == first.text);
         let (mut heads, mut groups) = (Vec::new(), Vec::new());
         for group in forms.chunk_by(|a, b| a.head() == b.head()) {
             let first = groups.last().map_or(0, |previous: &Range<usize>| previous.end);
