@@ -4,6 +4,7 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a bench that cannot be set up fails")]
 
 use std::hint::black_box;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -24,25 +25,35 @@ fn texts() -> [(&'static str, Vec<u8>); 2] {
     let mut logs: Vec<_> =
         std::fs::read_dir(FAILURES).unwrap().map(|entry| entry.unwrap().path()).collect();
     logs.sort();
-    let logs: Vec<Vec<u8>> = logs.iter().map(|path| std::fs::read(path).unwrap()).collect();
+    let logs: Vec<Vec<u8>> = logs.iter().map(|path| content(path)).collect();
     [("equal lines", lines), ("real output", logs.concat())]
         .map(|(name, text)| (name, text.repeat(BULK_BYTES / text.len())))
 }
 
-/// Returns 20 tokens of 20 to 39 digits, and 19 of them with a private key of 50 lines.
-fn secrets() -> [(&'static str, Secrets); 2] {
+/// Returns the content of the records of a log.
+fn content(path: &Path) -> Vec<u8> {
+    let log = std::fs::read(path).unwrap();
+    let lines = log.split_inclusive(|byte| *byte == b'\n');
+    lines.flat_map(|line| line.splitn(4, |byte| *byte == b' ').last().unwrap()).copied().collect()
+}
+
+/// Returns 20 tokens of 20 to 39 digits, 19 of them with a private key of 50 lines, and 20 short
+/// words.
+fn values() -> [(&'static str, Vec<String>); 3] {
     let digits = |seed: usize| BASE64_STANDARD.encode(Sha256::digest(seed.to_string()));
-    let mut values: Vec<String> = (0..20).map(|n| digits(n)[..20 + n].to_owned()).collect();
-    let find = |values: &[String]| {
-        let named = values.iter().enumerate();
-        let named = named.map(|(n, value)| (format!("N{n}_TOKEN").into(), value.into()));
-        Secrets::find(&[], true, named).0
-    };
-    let tokens = find(&values);
+    let tokens: Vec<String> = (0..20).map(|n| digits(n)[..20 + n].to_owned()).collect();
     let lines: Vec<String> =
         (100..150).map(|n| (digits(n) + &digits(2 * n))[..64].to_owned()).collect();
-    values[0] = format!("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", lines.join("\n"));
-    [("20 tokens", tokens), ("19 tokens and a key", find(&values))]
+    let key = format!("-----BEGIN KEY-----\n{}\n-----END KEY-----\n", lines.join("\n"));
+    let with_key = [&tokens[1..], &[key]].concat();
+    let short = tokens.iter().map(|token| token[..6].to_owned()).collect();
+    [("20 tokens", tokens), ("19 tokens and a key", with_key), ("20 short words", short)]
+}
+
+fn find(values: &[String]) -> Secrets {
+    let named = values.iter().enumerate();
+    let named = named.map(|(n, value)| (format!("N{n}_TOKEN").into(), value.into()));
+    Secrets::find(&[], true, named).0
 }
 
 fn mask(masker: Option<&mut Masker>, chunk: &[u8], mut write: impl FnMut(&[u8])) {
@@ -52,33 +63,41 @@ fn mask(masker: Option<&mut Masker>, chunk: &[u8], mut write: impl FnMut(&[u8]))
     }
 }
 
-fn encode(text: &[u8], secrets: &Secrets) {
-    let (mut encoder, mut out) = (Encoder::new(Some(MAX_CONTENT)), Vec::new());
-    let mut masker = secrets.masker();
+/// Reads the text like the recorder: into one buffer.
+fn read(text: &[u8], mut process: impl FnMut(&[u8])) {
+    let mut buffer = vec![0; READ_BYTES];
     for chunk in text.chunks(READ_BYTES) {
-        out.clear();
-        mask(masker.as_mut(), black_box(chunk), |piece| {
-            encoder.write(Stream::Stdout, Time::from_millis(0), piece, &mut out);
-        });
-        black_box(&out);
+        let buffer = &mut buffer[..chunk.len()];
+        buffer.copy_from_slice(chunk);
+        process(black_box(buffer));
     }
 }
 
-fn record(text: &[u8], secrets: &Secrets, dir: &std::path::Path) {
+fn encode(text: &[u8], secrets: &Secrets) {
+    let (mut encoder, mut out) = (Encoder::new(Some(MAX_CONTENT)), Vec::new());
+    let mut masker = secrets.masker();
+    read(text, |chunk| {
+        out.clear();
+        mask(masker.as_mut(), chunk, |piece| {
+            encoder.write(Stream::Stdout, Time::from_millis(0), piece, &mut out);
+        });
+        black_box(&out);
+    });
+}
+
+fn record(text: &[u8], secrets: &Secrets, dir: &Path) {
     let path = dir.join("log");
     let mut sink = Sink::create(&path, Time::now()).unwrap();
     let mut masker = secrets.masker();
-    for chunk in text.chunks(READ_BYTES) {
-        mask(masker.as_mut(), black_box(chunk), |piece| sink.write(Stream::Stdout, piece));
-    }
+    read(text, |chunk| mask(masker.as_mut(), chunk, |piece| sink.write(Stream::Stdout, piece)));
     sink.close().unwrap();
     std::fs::remove_file(&path).unwrap();
 }
 
 fn bulk(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
-    let [tokens, key] = secrets();
-    let secrets = [("no secrets", Secrets::default()), tokens, key];
+    let mut secrets = vec![("no secrets", Secrets::default())];
+    secrets.extend(values().map(|(of, values)| (of, find(&values))));
     for (name, text) in texts() {
         let mut group = criterion.benchmark_group(name);
         group.throughput(Throughput::Bytes(text.len() as u64)).sample_size(10);
@@ -95,7 +114,10 @@ fn bulk(criterion: &mut Criterion) {
 }
 
 fn setup(criterion: &mut Criterion) {
-    criterion.bench_function("find 20 secrets", |bencher| bencher.iter(secrets));
+    for (of, values) in values() {
+        let id = format!("find {of}");
+        criterion.bench_function(&id, |bencher| bencher.iter(|| find(black_box(&values))));
+    }
 }
 
 criterion_group!(benches, bulk, setup);

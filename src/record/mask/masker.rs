@@ -89,8 +89,8 @@ impl Masker {
 
     /// Finds all regions in the text.
     fn search(&mut self, text: &[u8]) {
-        // All matches that end up to `seen` are in `regions`. All forms that begin before `resolved`
-        // and are in progress are known to `walk`.
+        // `regions` has all matches that end up to `seen`. `walk` has all forms in progress that
+        // begin before `resolved`.
         let (mut seen, mut resolved) = (self.walk.at, 0);
         while let Some(from) = self.walk_on(text, resolved, &mut seen)
             && let Some(prefilter) = &self.needles.prefilter
