@@ -78,6 +78,14 @@ pub fn identity(path: &Path) -> Option<Identity> {
     fs::metadata(path).ok().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
+/// Returns the identity of an open file.
+///
+/// # Errors
+/// If it cannot be examined.
+pub fn identity_of(file: &File) -> io::Result<Identity> {
+    file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
+}
+
 /// Creates a file that only its owner may read and write, regardless of the umask and the defaults
 /// of the directory. A file system without modes (FAT, some network file systems) applies its own
 /// permissions.

@@ -13,7 +13,7 @@ use crate::join::{
     RunNode,
 };
 use crate::log::path::{FoundLog, LeftOut, RunDir};
-use crate::log::{LogFile, Tail, path};
+use crate::log::{LogFile, Tail, is_replaced, path};
 use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
 use crate::store::{ListedRun, Reader, RunPage, RunRows};
 use crate::time::Time;
@@ -160,11 +160,16 @@ impl Lock {
         if path.is_symlink() {
             return Self::Unknown;
         }
-        match path.open().map(|file| file.try_lock_shared()) {
-            Ok(Err(TryLockError::WouldBlock)) => Self::Held,
-            Ok(Ok(())) => Self::Free,
-            Err(missing) if missing.kind() == ErrorKind::NotFound => Self::Free,
-            Ok(Err(TryLockError::Error(_))) | Err(_) => Self::Unknown,
+        let file = match path.open() {
+            Err(missing) if missing.kind() == ErrorKind::NotFound => return Self::Free,
+            Err(_) => return Self::Unknown,
+            Ok(file) => file,
+        };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Self::Held,
+            Ok(()) if is_replaced(&file, path.open()) => Self::Held,
+            Ok(()) => Self::Free,
+            Err(TryLockError::Error(_)) => Self::Unknown,
         }
     }
 }

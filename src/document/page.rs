@@ -36,6 +36,8 @@ pub struct Page {
     pub generation: u64,
     /// The place of the log that was replaced or truncated last.
     pub replaced: Option<Place>,
+    /// True if its recorder replaced it, to remove its middle.
+    pub is_shortened: bool,
     /// The logs on the page whose names no longer refer to their files, or that have late bytes.
     pub file_states: Vec<(Place, FileState)>,
     /// The requested row; `None` if the request was not for a particular row.

@@ -19,6 +19,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::join::Place;
+use crate::log::Change;
 use crate::search::{PatternFilter, Query};
 
 use counts::{Counted, Counts};
@@ -51,6 +52,8 @@ pub(crate) struct DocumentReader {
     /// The number of times a log was replaced or truncated, and the place of the last one.
     generation: u64,
     replaced: Option<Place>,
+    /// True if its recorder replaced it, to remove its middle.
+    is_shortened: bool,
 }
 
 /// The last answered page.
@@ -75,6 +78,7 @@ impl DocumentReader {
             reported: None,
             generation: 0,
             replaced: None,
+            is_shortened: false,
         }
     }
 
@@ -266,8 +270,9 @@ impl DocumentReader {
     /// Starts a new generation if a log was replaced since its last read.
     fn note_replaced(&mut self, section: usize) {
         let found = self.logs.iter_mut().find(|(at, _)| *at == section);
-        if found.is_some_and(|(_, log)| log.take_replaced()) {
+        if let Some(change) = found.and_then(|(_, log)| log.take_replaced()) {
             self.generation += 1;
+            self.is_shortened = matches!(change, Change::Shortened { .. });
             self.replaced =
                 self.document.sections.get(section).map(|section| section.place.clone());
         }

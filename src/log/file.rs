@@ -18,6 +18,7 @@ use super::index::{Index, Totals};
 use super::lines::{Limits, Lines, View};
 use super::rotation::{FileState, Follower, Marks, Name, is_missing};
 use super::rows::{Checkpoint, Rows};
+use super::shortened::{Continuation, continuation};
 use super::{Anchor, Gap, Tail, Window};
 use crate::error::{Error, Result};
 use crate::file::FilePath;
@@ -63,6 +64,15 @@ pub enum Change {
     /// Another file has taken the name and is open now: a new generation. Before that, the old file
     /// was read to its end, or kept growing for too long.
     Replaced,
+    /// The same as [`Self::Replaced`], but the file is the same log: its recorder has removed its
+    /// middle because of its size limit.
+    Shortened {
+        /// The offset after the end of the old file, or of the removed middle if it contains that
+        /// end.
+        at: u64,
+        /// True if records were removed that were not in the old file.
+        has_gap: bool,
+    },
     /// No file has the name. The open file can still be read.
     Gone,
 }
@@ -77,7 +87,10 @@ impl Change {
     /// Returns true if rows that were read before may be different now.
     #[must_use]
     pub const fn is_replaced(&self) -> bool {
-        matches!(self, Self::Truncated | Self::Reformatted | Self::Replaced)
+        matches!(
+            self,
+            Self::Truncated | Self::Reformatted | Self::Replaced | Self::Shortened { .. }
+        )
     }
 }
 
@@ -208,8 +221,12 @@ impl LogFile {
         };
         let old = std::mem::replace(self, next);
         self.generation = old.generation.saturating_add(1);
+        let found = continuation(old.view(old.bytes), self.view(self.bytes))?;
         self.follower.succeed(old.follower, old.file, old.bytes);
-        Ok(Change::Replaced)
+        Ok(found.map_or(Change::Replaced, |Continuation { at, has_gap }| Change::Shortened {
+            at,
+            has_gap,
+        }))
     }
 
     /// Returns the rows at an anchor, at most `rows` of them, each with at most

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::path::log_number;
-use crate::file::Dir;
+use crate::file::{Dir, identity_of};
 
 /// The name of the file that a recorder keeps locked while it works on a run.
 pub(super) const RECORDER_LOCK: &str = "recorder.lock";
@@ -80,10 +80,17 @@ fn is_locked(dir: &Dir, name: &str) -> io::Result<bool> {
         file => file?,
     };
     match file.try_lock_shared() {
-        Ok(()) => Ok(false),
+        Ok(()) => Ok(is_replaced(&file, dir.file(name))),
         Err(TryLockError::WouldBlock) => Ok(true),
         Err(TryLockError::Error(error)) => Err(error),
     }
+}
+
+/// Returns true if a file that was opened a moment ago has lost its name to another one, `now`. A
+/// recorder that shortens its log locks the new file first, and then unlocks the old one.
+pub(crate) fn is_replaced(file: &File, now: io::Result<File>) -> bool {
+    let now = now.and_then(|now| identity_of(&now));
+    identity_of(file).is_ok_and(|before| now.is_ok_and(|now| now != before))
 }
 
 fn is_no_file(error: &io::Error) -> bool {

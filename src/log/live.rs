@@ -3,6 +3,7 @@
 //! Rows come in the order in which they *end*, not in the order of their first records as
 //! elsewhere: a progress bar of one stream that runs for minutes must not delay the rows of the
 //! other stream. Rows that are open when a log ends are returned too ([`LiveRows::read_end`]).
+//! A log that its recorder has shortened is read on after the rows that were returned.
 //! Rotation, truncation and replacement are followed as [`LogFile::extend`] reports them: rows that
 //! were returned stay valid, and a new file or a rewritten one is read from its start.
 
@@ -70,8 +71,15 @@ impl LiveRows {
         match self.file.extend()? {
             Change::Same | Change::Gone => Ok(batch),
             Change::Grown { .. } | Change::Reformatted => Ok(Batch { is_last: false, ..batch }),
-            Change::Truncated | Change::Replaced => {
-                self.at = 0;
+            Change::Shortened { at, has_gap: false } => {
+                self.at = at;
+                Ok(Batch { is_last: false, ..batch })
+            }
+            change => {
+                self.at = match change {
+                    Change::Shortened { at, .. } => at,
+                    _ => 0,
+                };
                 let rows = batch.rows.into_iter().chain(torn).chain(self.open_rows()).collect();
                 Ok(Batch { rows, is_last: false })
             }
@@ -227,6 +235,33 @@ mod tests {
         assert_eq!(texts(|| rows.read().unwrap()), ["torn", "its end, ", "two"]);
         fs::write(&path, record("stderr", 'F', "x")).unwrap();
         assert_eq!(texts(|| rows.read().unwrap()), ["x"]);
+    }
+
+    #[test]
+    fn a_shortened_log_is_read_on_behind_the_rows_that_were_returned() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sh-1.log");
+        let new = dir.path().join("sh-1.log.cut");
+        let line =
+            |n: u32, tag, text: &str| format!("2026-01-02T03:04:05.{n:09}Z stdout {tag} {text}\n");
+        let lines = |numbers: std::ops::Range<u32>| -> String {
+            numbers.map(|n| line(n, 'F', &n.to_string())).collect()
+        };
+        let numbers = |from: u32, to: u32| (from..to).map(|n| n.to_string()).collect::<Vec<_>>();
+        append(&path, &lines(0..5000));
+        append(&path, &line(5000, 'P', "open "));
+        let mut rows = live(&path);
+        assert_eq!(texts(|| rows.read().unwrap()), numbers(0, 5000));
+
+        append(&new, &(lines(0..1000) + &lines(3000..5000) + &line(5000, 'P', "open ")));
+        fs::rename(&new, &path).unwrap();
+        append(&path, &line(5001, 'F', "row"));
+        append(&path, &lines(5002..5003));
+        assert_eq!(texts(|| rows.read().unwrap()), ["open row", "5002"]);
+
+        append(&new, &(lines(0..1000) + &lines(7000..7002)));
+        fs::rename(&new, &path).unwrap();
+        assert_eq!(texts(|| rows.read().unwrap()), ["7000", "7001"], "5003 to 6999 are missing");
     }
 
     #[test]

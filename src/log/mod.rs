@@ -16,7 +16,7 @@
 //! file      an open log and its changes     feed    a file -> its index
 //! rotation  the file that has the name now  times   positions of times and gaps
 //! live      rows as they end                beneath files within one directory
-//! hold      the locks of recorders
+//! hold      the locks of recorders        shortened a log without its middle
 //! ```
 //!
 //! Windows and the index join only pieces that are at most 256 KiB apart, and a joined row spans at
@@ -42,6 +42,7 @@ mod live;
 pub mod path;
 mod rotation;
 mod rows;
+mod shortened;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -53,7 +54,7 @@ use crate::time::Time;
 
 pub use file::{Change, LogFile};
 pub use format::Format;
-pub(crate) use hold::{RunHold, has_locked_log, is_recorded};
+pub(crate) use hold::{RunHold, has_locked_log, is_recorded, is_replaced};
 pub use index::{BlockStart, Index, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use live::{Batch, LiveRows};

@@ -223,6 +223,7 @@ impl DocumentReader {
             known,
             generation: self.generation,
             replaced: self.replaced.clone(),
+            is_shortened: self.is_shortened,
             file_states: sections.iter().filter_map(|section| self.file_state(*section)).collect(),
             target: job.target,
             opened: job.opened.and_then(place),

@@ -46,8 +46,8 @@ pub(super) struct LogReader {
     is_grouped: bool,
     /// The treatment of a last line without a newline.
     tail: Tail,
-    /// True if the file was replaced or truncated, until that is reported.
-    is_replaced: bool,
+    /// The replacement or truncation of the file, until it is reported.
+    replaced: Option<Change>,
     /// The request being worked on; its answer is pending.
     job: Option<ReadJob>,
     /// The last answered request; `None` before the first, during a request and after a failure.
@@ -79,7 +79,7 @@ impl LogReader {
             groups: Groups::new(),
             is_grouped: false,
             tail: Tail::Emit,
-            is_replaced: false,
+            replaced: None,
             job: None,
             last: None,
         })
@@ -134,7 +134,7 @@ impl LogReader {
         self.file.stay(*goal != Goal::Rows(Anchor::End));
         let change = self.file.extend()?;
         if change.is_replaced() {
-            self.is_replaced = true;
+            self.replaced = Some(change);
             self.forget();
         } else if !change.is_same() {
             self.look_again();
@@ -142,9 +142,9 @@ impl LogReader {
         Ok(change)
     }
 
-    /// Returns true if the file was replaced or truncated since the last call.
-    pub(super) const fn take_replaced(&mut self) -> bool {
-        std::mem::replace(&mut self.is_replaced, false)
+    /// Returns the last replacement or truncation of the file since the last call.
+    pub(super) const fn take_replaced(&mut self) -> Option<Change> {
+        self.replaced.take()
     }
 
     /// Sets the search and the filter whose matches are counted in the background.

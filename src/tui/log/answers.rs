@@ -69,13 +69,17 @@ impl Log {
         let is_landing = self.take_cause(page.cause.take(), page.target);
         let gap = page.gap;
         let arrival = self.arrival(&page, request.aim, here, is_landing);
+        let change = match page.is_shortened {
+            true => "shortened to its size limit",
+            false => "truncated or replaced",
+        };
         let replaced = page.replaced.take().filter(|_| is_replaced && self.has_headings());
         self.take_page(page, request.aim, is_other_file);
-        let mut events = Events::from(replaced.map(|place| {
-            AppEvent::Status(format!("log of {} truncated or replaced", name_of(&place)))
-        }));
+        let mut events = Events::from(
+            replaced.map(|place| AppEvent::Status(format!("log of {} {change}", name_of(&place)))),
+        );
         if is_other_file {
-            events.extend(AppEvent::Status("log truncated or replaced; showing its end".into()));
+            events.extend(AppEvent::Status(format!("log {change}; showing its end")));
         }
         if self.is_to_be_at_end(request.aim, is_other_file) {
             events.extend(self.aim_at(Aim::End));
