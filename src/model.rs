@@ -240,7 +240,8 @@ pub struct Sh {
     pub ended_by: Option<String>,
     /// The byte offset in its log at which output was removed, if the log reached its size limit.
     pub cut_at: Option<i64>,
-    /// The number of bytes of output that were removed there.
+    /// The number of bytes of output that were removed there. Until the command has ended, only
+    /// those of the first time, so the rest is unknown if its recorder was killed.
     pub cut_bytes: Option<i64>,
     /// True if it is unfinished, and its recorder holds no lock on its log any more. Not stored.
     pub is_abandoned: bool,

@@ -17,11 +17,11 @@ use super::execute::{Executor, Record, RunKind, locked};
 use super::logs::{self, NewLog};
 use super::mask::Secrets;
 use super::pipeline::{PipelineCommand, PipelineJob};
-use super::sink::Sink;
+use super::sink::{Cut, Limit, Sink};
 use super::stop::Stop;
 use crate::model::{ShKey, TIMEOUT};
 use crate::sanitize;
-use crate::store::{ShEnd, ShStart};
+use crate::store::{LogCut, ShEnd, ShStart};
 use crate::time::Time;
 
 /// The time that a command has to react to SIGTERM at its time limit, before it is killed.
@@ -118,6 +118,9 @@ impl<'a> Command<'a> {
         let started = start.clone();
         record.rows.write(move |writer| writer.begin_sh(&started));
         record.rows.settle();
+        if let Some((path, bytes)) = path.clone().zip(self.executor.max_log) {
+            sink.set_limit(limit(path, bytes, record, key.clone()));
+        }
         let sink = Arc::new(Mutex::new(sink));
         let (mut ended, timed_out) =
             self.spawn(&Spawn { env: &env, ..*spawn }, Some(&sink), |pid| {
@@ -193,6 +196,21 @@ fn variables<const N: usize>(
     of_job.chain(of_run.into_iter().map(|(name, value)| (name.into(), value))).collect()
 }
 
+/// Returns the limit of a log. Its first cut is stored at once, so that readers see that output is
+/// missing even if this recorder is killed.
+fn limit(path: PathBuf, bytes: u64, record: &Record, key: ShKey) -> Limit {
+    let send = record.rows.sender();
+    Limit::new(path, bytes, move |cut| {
+        if let Some(cut) = stored(cut) {
+            send(Box::new(move |writer| writer.set_cut(&key, cut)));
+        }
+    })
+}
+
+fn stored(cut: Cut) -> Option<LogCut> {
+    Some(LogCut { at: cut.at.try_into().ok()?, bytes: cut.bytes.try_into().ok()? })
+}
+
 /// Closes the log of a command that has ended, and returns the facts about its end.
 fn finish_log(
     record: &Record,
@@ -208,6 +226,7 @@ fn finish_log(
     // A missing run directory is reported once, at the end of the run.
     let is_reported = record.is_in_place() || closed.lost_bytes.is_some();
     ended.warnings.extend(closed.warning.filter(|_| is_reported));
+    ended.warnings.extend(closed.cut.map(|cut| cut.to_string()));
     let integer = |bytes: u64| i64::try_from(bytes).ok();
     ShEnd {
         signal: ended.exit.signal,
@@ -218,6 +237,7 @@ fn finish_log(
         start_error: ended.start_error.clone(),
         output: ended.output.map(Output::name),
         ended_by: timed_out.then_some(TIMEOUT),
+        cut: closed.cut.and_then(stored),
         ..ShEnd::new(ended.finished_at, ended.exit.code)
     }
 }

@@ -71,6 +71,8 @@ pub struct Executor {
     pub quiet: bool,
     /// The connection of the commands' output, unless a job has another one.
     pub output: Output,
+    /// The size limit of each log in bytes.
+    pub max_log: Option<u64>,
     /// The descriptors that were reserved for the first job.
     pub spare: Mutex<Option<Spare>>,
     /// True if there is a terminal whose keys reach the commands.
@@ -155,6 +157,7 @@ impl Executor {
             cwd,
             quiet,
             output,
+            max_log: None,
             spare,
             has_terminal,
             jobs,

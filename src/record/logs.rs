@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::number::{self, Numbered};
 use super::row_queue::{HURRY_POLL, moved};
-use super::sink::Sink;
+use super::sink::{Cut, Sink};
 use crate::file::{FilePath, create_private_dir, open_regular};
 use crate::model::JobId;
 use crate::time::Time;
@@ -71,6 +71,8 @@ pub(super) struct Closed {
     /// The number of bytes of output that are missing from the log; `None` if the log is complete
     /// or was removed.
     pub lost_bytes: Option<u64>,
+    /// The output that was removed from the middle of the log because of its limit.
+    pub cut: Option<Cut>,
     /// A message for the user.
     pub warning: Option<String>,
 }
@@ -81,18 +83,20 @@ pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> 
     let (closed, identity) = (sink.close(), sink.identity());
     if !is_recorded {
         let _ = path.filter(|_| identity.is_some()).map(std::fs::remove_file);
-        return Closed { log_bytes: None, lost_bytes: None, warning: None };
+        return Closed { log_bytes: None, lost_bytes: None, cut: None, warning: None };
     }
-    let log_bytes = identity.map(|_| sink.log_bytes());
+    let (log_bytes, cut) = (identity.map(|_| sink.log_bytes()), sink.cut());
     match (closed, path) {
         (Err(error), path) => {
-            let lost_bytes = sink.received_bytes().saturating_sub(path.map_or(0, recorded_bytes));
+            let stored = path.map_or(0, recorded_bytes) + cut.map_or(0, |cut| cut.bytes);
+            let lost_bytes = sink.received_bytes().saturating_sub(stored);
             let warning = format!("the log is incomplete: cannot write to it: {error}");
-            Closed { log_bytes, lost_bytes: Some(lost_bytes), warning: Some(warning) }
+            Closed { log_bytes, lost_bytes: Some(lost_bytes), cut, warning: Some(warning) }
         }
         (Ok(()), path) => Closed {
             log_bytes,
             lost_bytes: None,
+            cut,
             warning: path.and_then(|path| moved(path, identity)),
         },
     }

@@ -63,4 +63,4 @@ pub use pipeline::DEMO;
 #[doc(hidden)]
 pub use schedule::{JobResult, Schedule, SkipReason};
 #[doc(hidden)]
-pub use sink::{Sink, Tee};
+pub use sink::{MIN_LOG_BYTES, Sink, Tee};

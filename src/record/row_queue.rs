@@ -183,6 +183,12 @@ impl RowQueue {
         self.0.update(|state| state.pending.push_back(Box::new(write)));
     }
 
+    /// Returns a function that adds a row to the queue, for another thread.
+    pub fn sender(&self) -> impl FnOnce(Write) + Send + use<> {
+        let shared = Arc::clone(&self.0);
+        move |write| shared.update(|state| state.pending.push_back(write))
+    }
+
     /// Waits briefly for the rows added so far, so that a command very rarely starts before its row
     /// is written.
     pub fn settle(&self) {

@@ -82,6 +82,9 @@ pub struct Options {
     /// True if the output of the commands and the progress of a pipeline are not passed on to our
     /// own stdout and stderr.
     pub quiet: bool,
+    /// The size limit of each log in bytes. A log that reaches it loses its middle. `None` if there
+    /// is no limit. A limit below [`MIN_LOG_BYTES`](super::MIN_LOG_BYTES) counts as that.
+    pub max_log: Option<u64>,
     /// The maximum number of jobs of a pipeline that run at the same time.
     pub jobs: usize,
     /// True if no job of a pipeline starts after one has failed, except those that wait for a
@@ -116,6 +119,7 @@ impl Options {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             output: Output::default(),
             quiet: false,
+            max_log: None,
             jobs: 1,
             fail_fast: false,
             signals: false,
@@ -276,6 +280,7 @@ impl Recording {
         (executor.quiet, executor.jobs) = (options.quiet, options.jobs);
         (executor.fail_fast, executor.output) = (options.fail_fast, options.output);
         (executor.masking, executor.secrets) = (options.masking.clone(), secrets);
+        executor.max_log = options.max_log;
         executor.commit = options.reads_commit.then(|| options.facts.sha.clone());
         executor.warn(warnings);
         Ok(Self { pipeline, executor, signals: options.signals, lock })

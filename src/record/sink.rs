@@ -4,21 +4,25 @@
 //! The readers of both streams use a [`Sink`] under one lock. Its invariant: **the log is a prefix
 //! of the command's output, in whole records, and its times never run backwards.** The first failed
 //! write ends the log, since a gap in it would not be visible. The command is not affected and
-//! continues.
+//! continues. A log with a size limit loses its middle instead (see `limit`).
+
+mod limit;
 
 use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+pub use limit::MIN_LOG_BYTES;
+pub(super) use limit::{Cut, Limit};
+
 use super::mask::{Masker, Secrets};
 use crate::cri::{Encoder, MAX_CONTENT, PerStream, Stream};
-use crate::file::{Identity, create_private};
+use crate::file::{Identity, create_private, identity_of};
 use crate::time::Time;
 
 /// A log that receives the bytes of two streams and stores them as records.
@@ -38,6 +42,7 @@ pub struct Sink {
     received_bytes: u64,
     /// The identity of the file that was created; `None` if this type did not create a file.
     identity: Option<Identity>,
+    limit: Option<Limit>,
 }
 
 impl Sink {
@@ -47,8 +52,17 @@ impl Sink {
     /// If the file already exists or cannot be created.
     pub fn create(path: &Path, start: Time) -> io::Result<Self> {
         let file = create_private(path)?;
-        let metadata = file.metadata()?;
-        Ok(Self { identity: Some((metadata.dev(), metadata.ino())), ..Self::new(file, start) })
+        Ok(Self { identity: Some(identity_of(&file)?), ..Self::new(file, start) })
+    }
+
+    /// Limits the size of a log that was created here and is still empty.
+    pub(super) fn set_limit(&mut self, limit: Limit) {
+        self.limit = Some(limit);
+    }
+
+    /// Returns the output that was removed from the middle of the log because of its limit.
+    pub(super) fn cut(&self) -> Option<Cut> {
+        self.limit.as_ref().and_then(Limit::cut)
     }
 
     /// Locks the log until it is closed, for readers that check if its recorder is alive.
@@ -85,6 +99,7 @@ impl Sink {
             last_write_at,
             received_bytes: 0,
             identity: None,
+            limit: None,
         }
     }
 
@@ -180,20 +195,52 @@ impl Sink {
         self.last
     }
 
+    /// Appends the batch, and removes output from the middle of the log whenever it is full.
     fn append(&mut self) {
+        let mut batch = std::mem::take(&mut self.batch);
+        let mut rest = batch.as_slice();
+        while self.file.is_some() && !rest.is_empty() {
+            let fitting = self.limit.as_ref().map(|limit| limit.fitting(rest, self.whole_bytes));
+            let (now, later) =
+                rest.split_at_checked(fitting.unwrap_or(rest.len())).unwrap_or((rest, &[]));
+            self.append_records(now);
+            if !later.is_empty() {
+                self.shorten();
+            }
+            rest = later;
+        }
+        batch.clear();
+        self.batch = batch;
+    }
+
+    fn append_records(&mut self, records: &[u8]) {
         let Some(file) = &self.file else { return };
-        let (written, result) = write_all(file, &self.batch);
+        let (written, result) = write_all(file, records);
         match result {
             Ok(()) => self.whole_bytes += written as u64,
             Err(error) => {
-                self.whole_bytes += whole_records(&self.batch, written) as u64;
+                self.whole_bytes += whole_records(records, written) as u64;
                 // If this fails too, the torn record stays: a reader shows it as a malformed line.
                 let _ = file.set_len(self.whole_bytes);
                 self.failure = Some(error);
                 self.file = None;
             }
         }
-        self.batch.clear();
+    }
+
+    fn shorten(&mut self) {
+        let (Some(limit), Some(file)) = (&mut self.limit, &self.file) else { return };
+        match limit.shorten(file, self.identity, self.whole_bytes) {
+            Ok(new) => {
+                (self.identity, self.whole_bytes) = (Some(new.identity), new.bytes);
+                let old = self.file.replace(new.file);
+                let _ = old.map(|old| old.unlock());
+            }
+            Err(error) => {
+                self.failure = Some(error);
+                self.file = None;
+            }
+        }
     }
 }
 

@@ -498,6 +498,15 @@ impl Writer {
         )
     }
 
+    /// Stores that output was removed from the log of a running command.
+    pub fn set_cut(&mut self, key: &ShKey, cut: LogCut) -> Result<()> {
+        self.execute(
+            "UPDATE sh_calls SET cut_at = ?4, cut_bytes = ?5
+             WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",
+            params![key.run.as_str(), key.job.as_str(), key.n, cut.at, cut.bytes],
+        )
+    }
+
     /// Records the end of a command whose log is closed. Adds a row to `sh_events`. Completes the
     /// row in `sh_calls`, or adds a complete one if [`Writer::begin_sh`] failed.
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
