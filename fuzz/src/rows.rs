@@ -227,7 +227,9 @@ fn check_growth(path: &Path, bytes: &[u8], split: usize) {
         Change::Same => assert!(tail.is_empty()),
         Change::Grown { .. } => assert_eq!(change, Change::Grown { from, to }),
         Change::Reformatted => index = Index::new(log.format()),
-        Change::Truncated | Change::Replaced | Change::Gone => panic!("{change:?}"),
+        Change::Truncated | Change::Replaced | Change::Shortened { .. } | Change::Gone => {
+            panic!("{change:?}")
+        }
     }
     while log.feed(&mut index, u64::MAX).unwrap() > 0 {}
     let whole = LogFile::open(&FilePath::named(path)).unwrap();

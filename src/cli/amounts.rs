@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
+use crate::record::MIN_LOG_BYTES;
+
 /// The units of a size. A single letter is a power of 1024, as in most tools.
 const UNITS: [(&str, u64); 14] = [
     ("", 1),
@@ -28,6 +30,9 @@ const EXACT: [&str; 4] = ["TiB", "GiB", "MiB", "KiB"];
 /// The description of a size in an error.
 pub(super) const SIZE: &str = "a size, such as 500MiB or 2GiB";
 
+/// The description of the size of a log in an error.
+pub(super) const LOG_SIZE: &str = "a size of at least 128KiB, such as 100MiB";
+
 /// The description of an age in an error.
 pub(super) const AGE: &str = "an age in minutes, hours, days, or weeks, such as 36h or 30d";
 
@@ -36,6 +41,11 @@ const SECS_PER_DAY: u64 = 24 * 60 * 60;
 /// Parses a size in bytes: a number, at most with a fraction, and a unit.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     size(text).ok_or_else(|| format!("expected {SIZE}"))
+}
+
+/// Parses the size limit of a log in bytes.
+pub(super) fn parse_log_size(text: &str) -> Result<u64, String> {
+    size(text).filter(|bytes| *bytes >= MIN_LOG_BYTES).ok_or_else(|| format!("expected {LOG_SIZE}"))
 }
 
 fn size(text: &str) -> Option<u64> {
@@ -110,6 +120,15 @@ mod tests {
                 Err("expected a size, such as 500MiB or 2GiB".into()),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn a_log_has_a_smallest_size() {
+        assert_eq!(parse_log_size("128KiB"), Ok(MIN_LOG_BYTES));
+        for text in ["131071", "0", "", "-1"] {
+            let message = "expected a size of at least 128KiB, such as 100MiB";
+            assert_eq!(parse_log_size(text), Err(message.into()), "{text}");
         }
     }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueEnum};
 
-use super::amounts::{parse_age, parse_size};
+use super::amounts::{parse_age, parse_log_size, parse_size};
 use super::help;
 use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
@@ -563,6 +563,13 @@ pub(super) struct RecordArgs {
     /// were not recorded.
     #[arg(long)]
     pub must_record: bool,
+    /// Limit each log to SIZE, such as 100MiB, without its middle [default: no limit]
+    ///
+    /// When a log reaches SIZE (at least 128KiB), rundown keeps its first and its last quarter,
+    /// removes the output between them, and records further. A notice at the end reports how much
+    /// was left out. The output that is passed on is complete.
+    #[arg(long, value_name = "SIZE", value_parser = parse_log_size)]
+    pub max_log: Option<u64>,
     /// Configuration file; only its settings for recording are used
     ///
     /// The default is $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config.

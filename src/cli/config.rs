@@ -14,10 +14,10 @@
 //! open = "o"                    # in this context only
 //! ```
 //!
-//! The settings apply to the screen, except `output`, `mask`, `default-masks`, `mask-output`, `sync`
-//! and `[retention]`, which apply to the recorder. Output for scripts does not depend on the configuration, and a faulty configuration does
-//! not prevent such
-//! output or a recording. The command line takes precedence over the file.
+//! The settings apply to the screen, except `output`, `mask`, `default-masks`, `mask-output`,
+//! `max-log`, `sync` and `[retention]`, which apply to the recorder. Output for scripts does not
+//! depend on the configuration, and a faulty configuration does not prevent such output or a
+//! recording. The command line takes precedence over the file.
 
 mod read;
 mod write;
@@ -56,6 +56,8 @@ pub struct Config {
     pub default_masks: bool,
     /// True if secrets are also replaced in the output that is passed on.
     pub mask_output: bool,
+    /// The size limit of each recorded log in bytes.
+    pub max_log: Option<u64>,
     /// True if the recorder syncs the logs to disk when a run ends.
     pub sync: bool,
     /// The limits on the runs of a store, for `prune` and for the recorder.
@@ -72,6 +74,7 @@ impl Default for Config {
             mask: Vec::new(),
             default_masks: true,
             mask_output: false,
+            max_log: None,
             sync: true,
             retention: Limits::default(),
         }

@@ -132,6 +132,7 @@ pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Res
     options.must_record = must_record;
     options.output = store.connection.chosen().unwrap_or(config.output);
     options.sync = config.sync;
+    options.max_log = store.max_log.or(config.max_log);
     options.signals = true;
     Ok(Recording { options, retention: config.retention })
 }

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
-use crate::cli::amounts::{AGE, SIZE, parse_age, parse_size};
+use crate::cli::amounts::{AGE, LOG_SIZE, SIZE, parse_age, parse_log_size, parse_size};
 use crate::display;
 use crate::record::Output;
 use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Rebinding};
@@ -15,7 +15,7 @@ use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
 
 /// The names at the top level of a file.
-pub(super) const NAMES: [&str; 16] = [
+pub(super) const NAMES: [&str; 17] = [
     "ascii",
     "mouse",
     "times",
@@ -28,6 +28,7 @@ pub(super) const NAMES: [&str; 16] = [
     "mask",
     "default-masks",
     "mask-output",
+    "max-log",
     "sync",
     "retention",
     "theme",
@@ -104,6 +105,9 @@ impl Draft {
             "mask" => self.config.mask = names(name, value)?,
             "default-masks" => self.config.default_masks = switch(name, value)?,
             "mask-output" => self.config.mask_output = switch(name, value)?,
+            "max-log" => {
+                self.config.max_log = Some(amount(name, LOG_SIZE, value, parse_log_size)?);
+            }
             "sync" => self.config.sync = switch(name, value)?,
             "retention" => return self.retention(value),
             "theme" => return self.theme(value),

@@ -24,6 +24,7 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
         secure = true
         timezone = "Europe/Berlin"
         output = "merge"
+        max-log = "100 MiB"
         sync = false
         retention = { keep = 9, older-than = "2 weeks", max-bytes = "1MB", failed-keep = 3 }
         theme = { name = "dark", match = "black on #d787af" }
@@ -37,7 +38,7 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
     let config = read::parse(text).unwrap();
     let settings = &config.settings;
     assert!(config.ascii && !config.sync && settings.notify && settings.secure);
-    assert_eq!(config.output, Output::Merge);
+    assert_eq!((config.output, config.max_log), (Output::Merge, Some(100 << 20)));
     assert!(settings.wrap && settings.numbers && !settings.mouse);
     assert_eq!(
         (settings.times, config.time_zone.as_deref()),

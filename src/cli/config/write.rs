@@ -51,6 +51,7 @@ fn settings(config: &Config) -> Vec<String> {
         line("mask", config.mask.clone(), "variables whose values are not recorded"),
         line("default-masks", config.default_masks, "mask *_TOKEN, *_PASSWORD, and so on"),
         line("mask-output", config.mask_output, "mask secrets in passed-on output, too"),
+        limit("max-log", config.max_log.map(size_text), "100MiB".into(), "size limit of a log"),
         line("sync", config.sync, "sync logs to disk when a recorded run ends"),
     ]
 }

@@ -380,3 +380,76 @@ fn ctrl_z_stops_the_command_and_the_recorder_until_they_are_continued() {
     session.press("exit\r");
     assert!(session.exit().success());
 }
+
+#[test]
+fn a_log_with_a_limit_loses_its_middle_and_the_output_does_not() {
+    let dir = TempDir::new().unwrap();
+    let text = "seq -w 1 100000; echo last >&2";
+    let args = ["record", "--root", "store", "--max-log", "256KiB", "--", "sh", "-c", text];
+    let output = rundown(dir.path()).args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.stdout.len(), 700_000, "all output is passed on");
+    let (cut_at, cut_bytes) = (
+        integer(dir.path(), "SELECT cut_at FROM sh_calls"),
+        integer(dir.path(), "SELECT cut_bytes FROM sh_calls"),
+    );
+    let log = log(dir.path());
+    assert_eq!(integer(dir.path(), "SELECT log_bytes FROM sh_calls"), log.len() as i64);
+    assert_eq!(integer(dir.path(), "SELECT count(lost_bytes) FROM sh_calls"), 0);
+    assert!(log.len() <= 256 << 10 && log.len() >= 128 << 10, "{}", log.len());
+    let (head, tail) = log.split_at(usize::try_from(cut_at).unwrap());
+    let mut kept = joined(head, Stream::Stdout);
+    kept.extend(joined(tail, Stream::Stdout));
+    assert!(kept.starts_with(b"000001\n") && kept.ends_with(b"100000\n"));
+    assert_eq!(kept.len() as i64 + cut_bytes, 700_000);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("the log was limited to 256.0 KiB: "), "{stderr}");
+    assert!(stderr.trim_end().ends_with(" were left out of its middle"), "{stderr}");
+    let status = rundown(dir.path()).args(["doctor", "--root", "store"]).output().unwrap();
+    assert_eq!(status.status.code(), Some(0), "{}", String::from_utf8_lossy(&status.stdout));
+}
+
+#[test]
+fn a_log_limit_applies_from_the_configuration_and_has_a_minimum() {
+    let dir = TempDir::new().unwrap();
+    fs::write(dir.path().join("c.toml"), "max-log = \"128 KiB\"\n").unwrap();
+    let args = ["record", "--root", "store", "--config", "c.toml", "--", "seq", "-w", "50000"];
+    let output = rundown(dir.path()).args(args).output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("limited to 128.0 KiB"), "{stderr}");
+    let args = ["record", "--max-log", "1KiB", "--", "true"];
+    let output = rundown(dir.path()).args(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("expected a size of at least 128KiB"), "{stderr}");
+}
+
+#[test]
+fn a_shortened_log_of_a_killed_recorder_is_valid_and_its_cut_is_known() {
+    let dir = TempDir::new().unwrap();
+    let text = "seq -w 1 50000; echo $PPID >pid; exec sleep 600";
+    let args = ["record", "--root", "store", "--max-log", "128KiB", "--", "sh", "-c", text];
+    let mut recorder = rundown(dir.path()).args(args).stdout(Stdio::null()).spawn().unwrap();
+    let cuts = || {
+        let path = dir.path().join("store").join(rundown::store::OUR_DATABASE);
+        let connection = rusqlite::Connection::open(path).ok()?;
+        let sql = "SELECT count(*) FROM sh_calls WHERE cut_at > 0 AND cut_bytes > 0";
+        connection.query_row(sql, (), |row| row.get::<_, i64>(0)).ok()
+    };
+    wait_until("the first cut is stored", || dir.path().join("pid").exists() && cuts() == Some(1));
+    // A recorder that is killed while it shortens its log leaves this file.
+    let job = dir.path().join("store/runs");
+    let logs: Vec<PathBuf> =
+        bytes_of(&job).into_keys().filter(|path| path.ends_with("sh-1.log")).collect();
+    let log = job.join(&logs[0]);
+    fs::write(log.with_file_name("sh-1.log.cut"), "torn").unwrap();
+    recorder.kill().unwrap();
+    recorder.wait().unwrap();
+    let log = fs::read(log).unwrap();
+    assert!(log.trim_ascii_end().split(|byte| *byte == b'\n').all(|line| parse(line).is_ok()));
+    let once = rundown(dir.path()).args(["--root", "store", "--once"]).output().unwrap();
+    assert!(!String::from_utf8_lossy(&once.stdout).contains("sh-1.log.cut"));
+    let repair = rundown(dir.path()).args(["doctor", "--repair", "--root", "store"]).output();
+    assert!(repair.unwrap().status.code().is_some_and(|code| code <= 1));
+    assert_eq!(cuts(), Some(1));
+}
