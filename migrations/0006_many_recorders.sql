@@ -37,10 +37,12 @@ CREATE TABLE job_details (
   FOREIGN KEY (run_id, job_id) REFERENCES jobs(run_id, job_id) ON DELETE CASCADE
 );
 
--- output is the way in which the streams were read: apart, merge, pty or exact. attempt counts from 1 where a
+-- shell is the program that ran the command, with the arguments before it, as a JSON array; NULL for sh -c or a
+-- program with arguments. output is the way in which the streams were read: apart, merge, pty or exact. attempt counts from 1 where a
 -- command was repeated. ended_by is timeout, or lost where no recorder saw the end (exit code -1 in sh_events).
 -- cut_bytes is the output that was removed from the middle of the log, at the byte offset cut_at of the log,
 -- because of a limit on its size.
+ALTER TABLE sh_calls ADD COLUMN shell TEXT;
 ALTER TABLE sh_calls ADD COLUMN output TEXT;
 ALTER TABLE sh_calls ADD COLUMN attempt INTEGER;
 ALTER TABLE sh_calls ADD COLUMN ended_by TEXT;

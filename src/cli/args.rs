@@ -239,7 +239,13 @@ pub(super) struct ScreenArgs {
     /// 12:34:56, +90s  a time of day, a time since the start
     /// JOB/N           the log of command N of a job
     /// JOB/N@POSITION  a position in that log
-    #[arg(long, value_name = "POSITION", value_parser = At::parse, verbatim_doc_comment)]
+    #[arg(
+        long,
+        value_name = "POSITION",
+        value_parser = At::parse,
+        hide_short_help = true,
+        verbatim_doc_comment
+    )]
     pub at: Option<At>,
     #[command(flatten)]
     pub look: LookArgs,
@@ -318,6 +324,12 @@ pub(super) enum Command {
         mut_args = shown_in_short
     )]
     Exec(Exec),
+    #[command(
+        about = help::RERUN.about,
+        next_display_order = FIRST + 1,
+        mut_args = shown_in_short
+    )]
+    Rerun(Rerun),
     #[command(
         about = help::BEGIN.about,
         mut_args = shown_in_short
@@ -600,6 +612,34 @@ pub(super) struct Record {
     pub run: Option<String>,
     #[command(flatten)]
     pub facts: RunFacts,
+    #[command(flatten)]
+    pub store: RecordArgs,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Rerun {
+    /// The run to repeat: an id, ref, or latest~N [default: latest]
+    #[arg(
+        default_value = NEWEST,
+        hide_default_value = true,
+        help_heading = help::SELECT,
+        display_order = FIRST
+    )]
+    pub run: String,
+    /// Run only the failed and interrupted commands again
+    #[arg(long, help_heading = help::SELECT)]
+    pub failed: bool,
+    /// Run only jobs whose id matches again, as in 'test-*'
+    #[arg(long, value_name = "GLOB", help_heading = help::SELECT)]
+    pub job: Option<String>,
+    /// Run only command number N of each job again
+    #[arg(long, value_name = "N", value_parser = parse_number::<u32>, help_heading = help::SELECT)]
+    pub sh: Option<u32>,
+    #[command(flatten)]
+    pub facts: RunFacts,
+    /// Print neither the output of the commands nor the progress
+    #[arg(long, help_heading = help::OUTPUT)]
+    pub quiet: bool,
     #[command(flatten)]
     pub store: RecordArgs,
 }

@@ -81,6 +81,7 @@ pub(super) fn with_pages(root: Command) -> Command {
         .mut_subcommand("list", |list| list.defer(|command| LIST.add_to(command)))
         .mut_subcommand("record", |record| record.defer(|command| RECORD.add_to(command)))
         .mut_subcommand("exec", |exec| exec.defer(|command| EXEC.add_to(command)))
+        .mut_subcommand("rerun", |rerun| rerun.defer(|command| RERUN.add_to(command)))
         .mut_subcommand("begin", |begin| begin.defer(|command| BEGIN.add_to(command)))
         .mut_subcommand("end", |end| end.defer(|command| END.add_to(command)))
         .mut_subcommand("sh", |sh| sh.defer(|command| SH.add_to(command)))
@@ -229,6 +230,28 @@ order until one fails. It is skipped if a job that it needs did not pass.",
         ("1", "a job failed or was skipped, or the run was stopped"),
         ("2", "usage error, or invalid pipeline file; nothing was run"),
         ("6", "with --must-record: cannot be recorded; nothing was run"),
+    ],
+    environment: &[STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
+};
+
+pub(super) const RERUN: Page = Page {
+    name: "rundown rerun",
+    about: "Run recorded commands again, as a new run",
+    examples: &[
+        ("rundown rerun", "repeat the newest run"),
+        ("rundown rerun --failed", "only its failed commands"),
+        ("rundown rerun latest~1 --job test", "one job of the run before"),
+    ],
+    notes: "\
+Each command runs in its recorded directory and with its recorded shell, and the jobs in their \
+order. Variables, time limits and retries of a pipeline are not recorded, so the commands run \
+without them. A command with a secret that was not recorded is refused.",
+    exit_codes: &[
+        ("0", "all jobs passed"),
+        ("1", "a job failed or was skipped, or the run was stopped"),
+        ("2", "usage error, or a command contains a secret"),
+        ("5", "no such run, or no command matches"),
+        ("6", "the store cannot be read"),
     ],
     environment: &[STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
 };
@@ -472,7 +495,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
-        assert_eq!(commands(80).len(), 11);
+        assert_eq!(commands(80).len(), 12);
         for width in [80, 100] {
             for mut command in commands(width) {
                 let name = command.get_name().to_owned();
@@ -547,6 +570,7 @@ mod tests {
                 ("list", "Select Output Store Other"),
                 ("record", "Run Output Store Other"),
                 ("exec", "Run Output Store Other"),
+                ("rerun", "Select Run Output Store Other"),
                 ("begin", "Run Output Store Other"),
                 ("end", "Run Output Store Other"),
                 ("sh", "Run Other"),
@@ -595,6 +619,7 @@ mod tests {
           list    List recorded runs, newest first
           record  Run a command and record it
           exec    Run the jobs of a pipeline file and record them
+          rerun   Run recorded commands again, as a new run
           begin   Begin a run of many commands, and print its id
           end     End a run that was begun with `rundown begin`
           sh      Run a line in a shell and record it, as the shell of make

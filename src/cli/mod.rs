@@ -15,6 +15,7 @@ mod once;
 mod parse;
 mod place;
 mod prune;
+mod rerun;
 mod steps;
 mod trust;
 mod usage;
@@ -58,7 +59,10 @@ impl Arguments {
     /// Returns true if the exit code is that of recorded commands.
     #[must_use]
     pub const fn records(&self) -> bool {
-        matches!(self.command, Some(Command::Record(_) | Command::Exec(_) | Command::Sh(_)))
+        matches!(
+            self.command,
+            Some(Command::Record(_) | Command::Exec(_) | Command::Rerun(_) | Command::Sh(_))
+        )
     }
 
     /// Runs the command, and returns the exit code.
@@ -80,6 +84,7 @@ impl Arguments {
             Some(Command::Prune(prune)) => prune::prune(&prune),
             Some(Command::Record(record)) => record_command(record),
             Some(Command::Exec(exec)) => exec_pipeline(&exec),
+            Some(Command::Rerun(rerun)) => rerun::rerun(&rerun),
             Some(Command::Begin(begin)) => steps::begin(begin),
             Some(Command::End(end)) => steps::end(&end),
             Some(Command::Sh(sh)) => steps::run_line(&sh),

@@ -114,6 +114,9 @@ impl<'a> Command<'a> {
             cmd: self.secrets.mask_text(&new.cmd),
             cwd: self.secrets.mask_text(&spawn.cwd.to_string_lossy()).into(),
             attempt: new.attempt,
+            shell: self.job.settings.shell.as_ref().map(|shell| {
+                self.secrets.mask_text(&serde_json::Value::from(shell.clone()).to_string())
+            }),
         };
         let started = start.clone();
         record.rows.write(move |writer| writer.begin_sh(&started));

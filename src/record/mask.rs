@@ -113,6 +113,14 @@ impl Secrets {
         (Self { needles }, warnings)
     }
 
+    /// Returns the first name in a recorded text that stands for a secret by default: `A_TOKEN` in
+    /// `deploy [A_TOKEN]`.
+    #[must_use]
+    pub fn masked_name(text: &str) -> Option<&str> {
+        let names = text.split('[').skip(1).filter_map(|rest| Some(rest.split_once(']')?.0));
+        names.into_iter().find(|name| is_secret_by_default(name) && !name.contains(' '))
+    }
+
     /// Returns true if there is nothing to mask.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -136,6 +136,12 @@ impl Pipeline {
         &self.jobs
     }
 
+    /// Creates a pipeline of these jobs, each of which comes after the jobs that it needs.
+    #[must_use]
+    pub fn of_jobs(name: Option<String>, jobs: Vec<PipelineJob>) -> Self {
+        Self { name, jobs }
+    }
+
     /// Creates a pipeline of one job with one command.
     #[must_use]
     pub(super) fn of_command(job: &JobId, command: PipelineCommand) -> Self {

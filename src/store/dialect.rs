@@ -103,6 +103,7 @@ const CALLS: &[ColumnSource] = &[
     ("lost_bytes", &["lost_bytes"]),
     ("log_bytes", &["log_bytes"]),
     ("start_error", &["start_error"]),
+    ("shell", &["shell"]),
     ("output", &["output"]),
     ("attempt", &["attempt"]),
     ("ended_by", &["ended_by"]),
@@ -111,8 +112,8 @@ const CALLS: &[ColumnSource] = &[
 ];
 
 /// The columns of `sh_calls` that earlier versions of rundown lack.
-const LATER: [&str; 7] =
-    ["log_bytes", "start_error", "output", "attempt", "ended_by", "cut_at", "cut_bytes"];
+const LATER: [&str; 8] =
+    ["log_bytes", "start_error", "shell", "output", "attempt", "ended_by", "cut_at", "cut_bytes"];
 
 /// The canonical columns that are read from `sh` or `sh_events`.
 const EVENTS: &[ColumnSource] = &[
@@ -129,7 +130,7 @@ const ENDS: &[ColumnSource] =
     &[("finished_at_ms", &["finished_at_ms"]), ("exit_code", &["exit_code"])];
 
 /// The canonical columns of a command.
-const SHS: [&str; 20] = [
+const SHS: [&str; 21] = [
     "run_id",
     "job_id",
     "n",
@@ -145,6 +146,7 @@ const SHS: [&str; 20] = [
     "lost_bytes",
     "log_bytes",
     "start_error",
+    "shell",
     "output",
     "attempt",
     "ended_by",

@@ -100,7 +100,7 @@ const JOB_COLUMNS: &str =
 /// The columns that [`sh`] reads.
 pub(super) const SH_COLUMNS: &str = "job_id, n, cmd, cwd, pid, started_at_ms, finished_at_ms, \
      exit_code, signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes, \
-     start_error, output, attempt, ended_by, cut_at, cut_bytes";
+     start_error, shell, output, attempt, ended_by, cut_at, cut_bytes";
 
 impl Reader {
     /// Creates a reader. The first reading opens the database, which need not exist before that.
@@ -387,7 +387,7 @@ fn rows_of(opened: &Opened, id: &RunId, room: &mut Room) -> rusqlite::Result<Opt
     });
     let sql = format!("SELECT {SH_COLUMNS}, place FROM v_shs WHERE run_id = ?1");
     let placed =
-        |row: &Row<'_>| Ok((integer(row, 19)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
+        |row: &Row<'_>| Ok((integer(row, 20)?, JobId(text(row, 0)?.unwrap_or_default()), sh(row)?));
     let mut shs = collect(connection, &sql, [id.as_str()], room, placed)?;
     shs.sort_by_key(|(place, _, sh)| (sh.n.is_none(), place.is_none(), *place, sh.started_at));
     let jobs = jobs.into_iter().map(|(_, job)| job).collect();
@@ -500,7 +500,7 @@ fn job(row: &Row<'_>) -> rusqlite::Result<Job> {
 
 /// Reads a command from [`SH_COLUMNS`]; column 0 is its job.
 pub(super) fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
-    let ended_by = said(row, 16)?;
+    let ended_by = said(row, 17)?;
     // The exit code of a lost command only fills the column.
     let is_lost = ended_by.as_deref() == Some(LOST);
     Ok(Sh {
@@ -518,11 +518,12 @@ pub(super) fn sh(row: &Row<'_>) -> rusqlite::Result<Sh> {
         lost_bytes: integer(row, 11)?,
         log_bytes: integer(row, 12)?,
         start_error: said(row, 13)?,
-        output: said(row, 14)?,
-        attempt: integer(row, 15)?,
+        shell: text(row, 14)?.and_then(|json| serde_json::from_str(&json).ok()),
+        output: said(row, 15)?,
+        attempt: integer(row, 16)?,
         ended_by,
-        cut_at: integer(row, 17)?,
-        cut_bytes: integer(row, 18)?,
+        cut_at: integer(row, 18)?,
+        cut_bytes: integer(row, 19)?,
         is_abandoned: false,
     })
 }

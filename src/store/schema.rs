@@ -163,7 +163,7 @@ mod tests {
                 "183b6d5b715bf600698baf83add287fcbb5d86a804e2357f3ab9fa7a7d06b668",
                 "b17b1aba5252018e74e6f7fe8cbeda71298e658ae7752fe90df864a2b1f9b3ba",
                 "5281954cb0f6b1bdceb33b2a1ee331040b67dee551647de212d20beef39a0574",
-                "be4ba1cd80f826a322e9a1edbbe1dae237ee47b431b6cbbb08cea9c01eb9c925",
+                "fcca3d1fa2610df1020bec4a57e1066ce3136a191cb9a58ce138bd9d58321611",
             ]
         );
     }

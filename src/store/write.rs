@@ -122,6 +122,8 @@ pub struct ShStart {
     pub cwd: PathBuf,
     /// The number of the attempt, from 1, if the command is repeated when it fails.
     pub attempt: Option<u32>,
+    /// The shell of its job as a JSON array, see [`Sh::shell`].
+    pub shell: Option<String>,
 }
 
 /// The end of a command.
@@ -469,13 +471,13 @@ impl Writer {
 
     /// Adds a command that is about to be spawned. If its job does not exist, adds the job, too.
     pub fn begin_sh(&mut self, start: &ShStart) -> Result<()> {
-        let ShStart { key, started_at, cmd, cwd, attempt } = start;
+        let ShStart { key, started_at, cmd, cwd, attempt, shell } = start;
         let (run, job, at) = (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
         self.transaction(|tx| {
             tx.prepare_cached(ADD_JOB)?.execute(params![run, job, at])?;
             tx.prepare_cached(
-                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt) \
-                 VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt, shell) \
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             )?
             .execute(params![
                 run,
@@ -484,7 +486,8 @@ impl Writer {
                 at,
                 cmd,
                 cwd.to_string_lossy(),
-                attempt
+                attempt,
+                shell
             ])?;
             Ok(())
         })
@@ -510,16 +513,16 @@ impl Writer {
     /// Records the end of a command whose log is closed. Adds a row to `sh_events`. Completes the
     /// row in `sh_calls`, or adds a complete one if [`Writer::begin_sh`] failed.
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
-        let ShStart { key, started_at, cmd, cwd, attempt } = start;
+        let ShStart { key, started_at, cmd, cwd, attempt, shell } = start;
         let (run, job, started_ms) =
             (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
         self.transaction(|tx| {
             tx.prepare_cached(ADD_JOB)?.execute(params![run, job, started_ms])?;
             tx.prepare_cached(
-                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt,
+                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt, shell,
                                       signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes,
                                       start_error, output, ended_by, cut_at, cut_bytes)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                  ON CONFLICT(run_id, job_id, n) DO UPDATE SET
                    signal = excluded.signal, cpu_ms = excluded.cpu_ms,
                    max_rss_bytes = excluded.max_rss_bytes, lost_bytes = excluded.lost_bytes,
@@ -535,6 +538,7 @@ impl Writer {
                 cmd,
                 cwd.to_string_lossy(),
                 attempt,
+                shell,
                 end.signal,
                 end.cpu_ms,
                 end.max_rss_bytes,
@@ -691,7 +695,8 @@ mod tests {
             let key = ShKey { run: run.clone(), job: job.clone(), n };
             let started_at = Time::from_millis(10 + i64::from(n));
             let cwd = "/src".into();
-            let start = ShStart { key, started_at, cmd: "make".into(), cwd, attempt: None };
+            let start =
+                ShStart { key, started_at, cmd: "make".into(), cwd, attempt: None, shell: None };
             if n == 1 {
                 writer.begin_sh(&start).unwrap();
             }

@@ -250,3 +250,35 @@ fn a_recorded_command_adds_commands_to_its_own_job() {
         .collect();
     assert_eq!(numbers, [1, 2, 3]);
 }
+
+#[test]
+fn recorded_commands_run_again_as_a_new_run() {
+    let begun = Begun::new();
+    let below = begun.dir.path().join("below");
+    fs::create_dir(&below).unwrap();
+    stdout(
+        begun
+            .step(&["record", "--job", "a", "--", "sh", "-c", "basename $PWD"])
+            .current_dir(&below),
+    );
+    begun.step(&["record", "--job", "a", "--", "test", "-e", "made"]).output().unwrap();
+    begun.step(&["record", "--job", "b", "--", "echo", "deploy [A_TOKEN]"]).output().unwrap();
+    begun.step(&["end"]).output().unwrap();
+    let rerun = |args: &[&str]| {
+        let args = [&["rerun", "--quiet", begun.run.as_str()], args].concat();
+        rundown_at(begun.dir.path(), &args).output().unwrap().status.code()
+    };
+    assert_eq!(rerun(&["--failed"]), Some(1));
+    fs::write(begun.dir.path().join("made"), "").unwrap();
+    assert_eq!(rerun(&["--failed"]), Some(0));
+    assert_eq!(rerun(&["--job", "a"]), Some(0));
+    assert_eq!(rerun(&["--job", "b"]), Some(2), "it contains a secret");
+    assert_eq!(rerun(&["--job", "c"]), Some(5));
+    let repeats = "SELECT name || ' ' || repeats FROM run_details WHERE repeats IS NOT NULL";
+    assert_eq!(begun.sql(repeats), [(); 3].map(|()| format!("nightly {}", begun.run)));
+    let commands = "SELECT job_id || n || ' ' || cmd FROM sh_calls
+                    WHERE run_id = (SELECT max(id) FROM runs) ORDER BY n";
+    let again = begun.sql(commands);
+    assert_eq!(again[0], r#"a1 ["sh","-c","basename $PWD"]"#);
+    assert!(again[1].starts_with("a2 cd ") && again[1].ends_with(" && test -e made"), "{again:?}");
+}

@@ -113,6 +113,7 @@ impl Built {
                 cmd: cmd.into(),
                 cwd: "/src".into(),
                 attempt: None,
+                shell: None,
             };
             writer.begin_sh(&start).unwrap();
             self.starts.borrow_mut().push(start);

@@ -1,0 +1,134 @@
+//! `rundown rerun`: runs recorded commands again, as a new run that refers to the original.
+//!
+//! The jobs keep their names, and their needs among the selected jobs. A command runs in its
+//! recorded directory and with its recorded shell. The environment is ours: it was not recorded.
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use globset::{Glob, GlobMatcher};
+
+use super::args::Rerun;
+use super::found_run;
+use super::place::{Adds, recording};
+use crate::catalog::{Catalog, RunFilter, RunSpec};
+use crate::display::in_directory;
+use crate::error::{Error, Result};
+use crate::join::{JobNode, RunNode, ShNode, ShState};
+use crate::model::{JobId, Sh};
+use crate::record::{self, Facts, JobSettings, Pipeline, PipelineCommand, PipelineJob, Secrets};
+use crate::sanitize;
+
+/// Runs the selected commands of a run again. Returns the exit code.
+pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
+    let mut recording = recording(&rerun.facts, &rerun.store, Adds::Run)?;
+    let root = recording.options.store_root.clone().map_err(Error::Usage)?;
+    let catalog = Catalog::of_store(&root, None);
+    let spec = RunSpec::parse(&rerun.run)?;
+    let node = found_run(&catalog, Some(&spec), &RunFilter::default(), rerun.run.as_ref())?;
+    drop(catalog);
+    let pipeline = pipeline(&node, &Selection::of(rerun)?)?;
+    let options = &mut recording.options;
+    options.details.repeats = Some(node.head.run.id.clone());
+    let run = &node.head.run;
+    let given = |given: &Option<String>, recorded: &Option<String>| {
+        given.clone().or_else(|| recorded.clone()).unwrap_or_default()
+    };
+    options.facts = Facts {
+        repo: given(&rerun.facts.repo, &run.repo),
+        ref_name: given(&rerun.facts.ref_name, &run.ref_name),
+        sha: given(&rerun.facts.sha, &run.sha),
+    };
+    (options.quiet, options.fail_fast) = (rerun.quiet, false);
+    let ended = record::run_pipeline(options, &pipeline, &record::Stop::new())?;
+    Ok(recording.finish(&ended))
+}
+
+/// The commands to run again.
+struct Selection {
+    failed: bool,
+    job: Option<GlobMatcher>,
+    n: Option<u32>,
+}
+
+impl Selection {
+    fn of(rerun: &Rerun) -> Result<Self> {
+        let glob = |glob: &String| {
+            let built = Glob::new(glob).map_err(|error| Error::Usage(error.to_string()))?;
+            Ok::<_, Error>(built.compile_matcher())
+        };
+        Ok(Self {
+            failed: rerun.failed,
+            job: rerun.job.as_ref().map(glob).transpose()?,
+            n: rerun.sh,
+        })
+    }
+
+    fn has_job(&self, job: &JobNode) -> bool {
+        self.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str()))
+    }
+
+    /// Returns true for a command to run again. Of several attempts, the first one counts.
+    fn has(&self, sh: &ShNode) -> bool {
+        let is_failed = matches!(sh.state, ShState::Failed | ShState::Interrupted);
+        let is_first = sh.sh.as_ref().is_some_and(|sh| sh.attempt.is_none_or(|n| n == 1));
+        is_first && self.n.is_none_or(|n| n == sh.n) && (is_failed || !self.failed)
+    }
+}
+
+/// Returns the pipeline of the selected commands.
+///
+/// # Errors
+/// If nothing is selected, or a command contains a secret that was not recorded.
+fn pipeline(run: &RunNode, selection: &Selection) -> Result<Pipeline> {
+    let mut jobs = Vec::new();
+    for job in run.jobs.iter().filter(|job| selection.has_job(job)) {
+        let selected = job.shs.iter().filter(|sh| selection.has(sh));
+        let shs: Vec<&Sh> = selected.filter_map(|sh| sh.sh.as_ref()).collect();
+        jobs.extend(job_of(job, &shs)?);
+    }
+    if jobs.is_empty() {
+        let what = if selection.failed { "failed command" } else { "command" };
+        return Err(Error::NotFound(format!("the run has no {what} that matches")));
+    }
+    let ids: HashSet<JobId> = jobs.iter().map(|job: &PipelineJob| job.id.clone()).collect();
+    for job in &mut jobs {
+        job.needs.retain(|need| ids.contains(need));
+    }
+    Ok(Pipeline::of_jobs(run.head.run.details.name.clone(), jobs))
+}
+
+/// Returns a job with these commands; `None` if there are none. The first command gives the
+/// directory and the shell of the job.
+fn job_of(job: &JobNode, shs: &[&Sh]) -> Result<Option<PipelineJob>> {
+    let Some(first) = shs.first() else { return Ok(None) };
+    let id = job.job.id.clone();
+    let settings = JobSettings {
+        dir: first.cwd.clone().map(PathBuf::from),
+        shell: first.shell.clone(),
+        allow_failure: job.job.allow_failure,
+        ..JobSettings::default()
+    };
+    let commands = shs.iter().map(|sh| command_of(sh, first)).collect::<Result<_>>()?;
+    let needs = job.job.needs.iter().cloned().map(JobId).collect();
+    Ok(Some(PipelineJob { base: id.clone(), id, needs, commands, settings }))
+}
+
+fn command_of(sh: &Sh, first: &Sh) -> Result<PipelineCommand> {
+    if let Some(name) = Secrets::masked_name(&sh.cmd) {
+        return Err(Error::Usage(format!(
+            "cannot run `{}` again: it contains the secret {name}, which was not recorded",
+            sanitize::name(&sh.cmd)
+        )));
+    }
+    if sh.cwd != first.cwd
+        && let Some(line) = in_directory(sh)
+    {
+        return Ok(PipelineCommand::Shell(line));
+    }
+    Ok(match sh.argv() {
+        Some(argv) => PipelineCommand::Argv(argv.into_iter().map(OsString::from).collect()),
+        None => PipelineCommand::Shell(sh.cmd.clone()),
+    })
+}
