@@ -575,11 +575,11 @@ pub(super) struct RecordArgs {
     /// were not recorded.
     #[arg(long)]
     pub must_record: bool,
-    /// Limit each log to SIZE, such as 100MiB, without its middle [default: no limit]
+    /// Cut the middle of each log that reaches SIZE, such as 100MiB
     ///
-    /// When a log reaches SIZE (at least 128KiB), rundown keeps its first and its last quarter,
-    /// removes the output between them, and records further. A notice at the end reports how much
-    /// was left out. The output that is passed on is complete.
+    /// When a log reaches SIZE (at least 128KiB), rundown removes its middle, keeps a quarter of
+    /// SIZE on each side, and continues to record. A notice at the end reports the number of bytes
+    /// that were left out. The output that is passed on is complete. By default, a log has no limit.
     #[arg(long, value_name = "SIZE", value_parser = parse_log_size)]
     pub max_log: Option<u64>,
     /// Configuration file; only its settings for recording are used

@@ -186,7 +186,7 @@ fn every_option_of_record_has_an_effect() {
             _ => &["--jobs", "--only", "--fail-fast", "--dry-run"],
         };
         let listed = listed.chain(own.iter().copied());
-        let listed = listed.chain(["--apart", "--merge", "--pty", "--exact"]);
+        let listed = listed.chain(["--apart", "--merge", "--pty", "--exact", "--max-log"]);
         let listed = listed.chain(["--mask", "--no-default-masks", "--mask-output", "--env"]);
         assert_eq!(options(command), listed.map(ToOwned::to_owned).collect(), "{command}");
         let without = recorded(&format!("{command} --root S {end}"));

@@ -134,12 +134,11 @@ impl Limit {
     ) -> io::Result<(Shortened, Cut)> {
         let limit_bytes = self.max_bytes;
         let (quarter, eighth) = (limit_bytes / 4, limit_bytes / 8);
-        let before = match self.cut {
-            Some(cut) => cut,
-            None => {
-                let at = find_place(file, 0, quarter, quarter + eighth)?.at;
-                Cut { at, bytes: 0, limit_bytes }
-            }
+        let before = if let Some(cut) = self.cut {
+            cut
+        } else {
+            let at = find_place(file, 0, quarter, quarter + eighth)?.at;
+            Cut { at, bytes: 0, limit_bytes }
         };
         let earliest = log_bytes.saturating_sub(quarter);
         let latest = log_bytes.saturating_sub(eighth);

@@ -69,10 +69,8 @@ impl Log {
         let is_landing = self.take_cause(page.cause.take(), page.target);
         let gap = page.gap;
         let arrival = self.arrival(&page, request.aim, here, is_landing);
-        let change = match page.is_shortened {
-            true => "shortened to its size limit",
-            false => "truncated or replaced",
-        };
+        let change =
+            if page.is_shortened { "shortened to its size limit" } else { "truncated or replaced" };
         let replaced = page.replaced.take().filter(|_| is_replaced && self.has_headings());
         self.take_page(page, request.aim, is_other_file);
         let mut events = Events::from(

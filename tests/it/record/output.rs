@@ -384,7 +384,7 @@ fn ctrl_z_stops_the_command_and_the_recorder_until_they_are_continued() {
 #[test]
 fn a_log_with_a_limit_loses_its_middle_and_the_output_does_not() {
     let dir = TempDir::new().unwrap();
-    let text = "seq -w 1 100000; echo last >&2";
+    let text = "seq -w 1 100000";
     let args = ["record", "--root", "store", "--max-log", "256KiB", "--", "sh", "-c", text];
     let output = rundown(dir.path()).args(args).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
@@ -394,14 +394,15 @@ fn a_log_with_a_limit_loses_its_middle_and_the_output_does_not() {
         integer(dir.path(), "SELECT cut_bytes FROM sh_calls"),
     );
     let log = log(dir.path());
-    assert_eq!(integer(dir.path(), "SELECT log_bytes FROM sh_calls"), log.len() as i64);
+    let bytes = |of: &[u8]| i64::try_from(of.len()).unwrap();
+    assert_eq!(integer(dir.path(), "SELECT log_bytes FROM sh_calls"), bytes(&log));
     assert_eq!(integer(dir.path(), "SELECT count(lost_bytes) FROM sh_calls"), 0);
     assert!(log.len() <= 256 << 10 && log.len() >= 128 << 10, "{}", log.len());
     let (head, tail) = log.split_at(usize::try_from(cut_at).unwrap());
     let mut kept = joined(head, Stream::Stdout);
     kept.extend(joined(tail, Stream::Stdout));
     assert!(kept.starts_with(b"000001\n") && kept.ends_with(b"100000\n"));
-    assert_eq!(kept.len() as i64 + cut_bytes, 700_000);
+    assert_eq!(bytes(&kept) + cut_bytes, 700_000);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains("the log was limited to 256.0 KiB: "), "{stderr}");
     assert!(stderr.trim_end().ends_with(" were left out of its middle"), "{stderr}");
@@ -427,16 +428,20 @@ fn a_log_limit_applies_from_the_configuration_and_has_a_minimum() {
 #[test]
 fn a_shortened_log_of_a_killed_recorder_is_valid_and_its_cut_is_known() {
     let dir = TempDir::new().unwrap();
-    let text = "seq -w 1 50000; echo $PPID >pid; exec sleep 600";
+    let text = "seq -w 1 50000; : >printed; exec cat";
     let args = ["record", "--root", "store", "--max-log", "128KiB", "--", "sh", "-c", text];
-    let mut recorder = rundown(dir.path()).args(args).stdout(Stdio::null()).spawn().unwrap();
+    let mut recorder = rundown(dir.path());
+    recorder.args(args).stdin(Stdio::piped()).stdout(Stdio::null());
+    let mut recorder = recorder.spawn().unwrap();
     let cuts = || {
         let path = dir.path().join("store").join(rundown::store::OUR_DATABASE);
         let connection = rusqlite::Connection::open(path).ok()?;
         let sql = "SELECT count(*) FROM sh_calls WHERE cut_at > 0 AND cut_bytes > 0";
         connection.query_row(sql, (), |row| row.get::<_, i64>(0)).ok()
     };
-    wait_until("the first cut is stored", || dir.path().join("pid").exists() && cuts() == Some(1));
+    wait_until("the first cut is stored", || {
+        dir.path().join("printed").exists() && cuts() == Some(1)
+    });
     // A recorder that is killed while it shortens its log leaves this file.
     let job = dir.path().join("store/runs");
     let logs: Vec<PathBuf> =
