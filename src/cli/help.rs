@@ -644,9 +644,6 @@ mod tests {
           -t, --timestamps <KIND>  Times: none (default), time, relative, delta, or full
               --exit-status        Exit with the run's status: 0 passed, 1 failed, …
 
-        Screen:
-              --at <POSITION>  Open the log at start, end, 1200, 50%, 12:34:56, JOB/N
-
         Store:
               --root <DIR>  Store directory [default: the nearest .rundown/, …]
 
