@@ -103,6 +103,7 @@ fn model(text: Text) -> Model {
         phase: Phase::Finished,
         outcome: Some(Outcome::Passed),
         interrupted: false,
+        waiting: false,
         shs: (1..=10).map(sh).collect(),
     };
     let node = RunNode {

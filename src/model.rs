@@ -5,6 +5,8 @@
 //! `None`, never invented. All strings were written by other programs: they reach a terminal only
 //! through [`crate::sanitize`], and a path only through [`crate::log::path`].
 
+use std::time::Duration;
+
 use crate::time::Time;
 
 /// A run's id in the store: a UUIDv7 in practice, any text in principle.
@@ -263,6 +265,15 @@ impl Sh {
         self.ended_by.as_deref() == Some(LOST)
     }
 
+    /// Returns the output that was removed from the middle of its log, if any was.
+    #[must_use]
+    pub fn cut(&self) -> Option<LogCut> {
+        let at = self.cut_at.and_then(|at| u64::try_from(at).ok())?;
+        let bytes = self.cut_bytes.and_then(|bytes| u64::try_from(bytes).ok())?;
+        let may_be_more = self.finished_at.is_none() || self.is_lost();
+        Some(LogCut { at, bytes, may_be_more }).filter(|cut| cut.bytes > 0)
+    }
+
     /// Returns true if it was stopped because it exceeded its time limit.
     #[must_use]
     pub fn timed_out(&self) -> bool {
@@ -282,6 +293,17 @@ impl Sh {
             .and_then(|cmd| serde_json::from_str(cmd).ok())
             .filter(|argv: &Vec<String>| !argv.is_empty())
     }
+}
+
+/// Output that was removed from the middle of a log, because the log reached its size limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LogCut {
+    /// The byte offset in the log at which it was removed.
+    pub at: u64,
+    /// The number of bytes of output that were removed.
+    pub bytes: u64,
+    /// True if the number is only known to be at least this.
+    pub may_be_more: bool,
 }
 
 /// The progress of a run, job or command, derived from times and liveness.
@@ -330,6 +352,10 @@ impl Outcome {
         }
     }
 }
+
+/// The time without a command after which a run that was begun by `rundown begin` counts as
+/// abandoned.
+pub const ABANDONED_AFTER: Duration = Duration::from_hours(24);
 
 /// The `failure_kind` of a run that was stopped, in rundown's own stores.
 pub const ABORTED: &str = "aborted";

@@ -22,6 +22,12 @@ pub fn exit(sh: &Sh) -> Option<String> {
     }
 }
 
+/// Returns how a command ended: `time limit exceeded`, or as [`exit`].
+#[must_use]
+pub fn ending(sh: &Sh) -> Option<String> {
+    if sh.timed_out() { exit_meaning(sh) } else { exit(sh) }
+}
+
 /// Returns the reason why a command could not be started, or the usual meaning of its exit code or
 /// signal: `command not found`. `None` if the exit code is unknown, or if there is no usual
 /// meaning. Sanitized.
@@ -50,11 +56,12 @@ pub fn exit_explained(sh: &Sh) -> Option<String> {
     Some(format!("{}{meaning}", exit(sh)?))
 }
 
-/// Returns a shorter form of [`exit`]: `exit 101`, `SIGKILL`.
+/// Returns a shorter form of [`exit`]: `exit 101`, `SIGKILL`, `timeout`.
 #[must_use]
 pub fn exit_in_short(sh: &Sh) -> Option<String> {
     match (sh.signal, sh.exit_code) {
         _ if sh.is_lost() => None,
+        _ if sh.timed_out() => Some("timeout".into()),
         (Some(signal), _) => Some(signal_name(signal)),
         (None, Some(-1)) => Some("killed".into()),
         (None, _) => exit(sh),

@@ -1,8 +1,8 @@
 //! Findings and missing records as text.
 
-use super::{duration, size};
+use super::{age, duration, size};
 use crate::join::{Finding, FindingKind, Pairing, Place, RunHead, ShNode, ShState};
-use crate::model::JobId;
+use crate::model::{JobId, LogCut, Sh};
 use crate::sanitize::name;
 
 /// Returns a note on the missing data of a command: its row, its log or a part of its output.
@@ -23,6 +23,19 @@ pub fn missing(head: &RunHead, node: &ShNode) -> Option<String> {
     }
 }
 
+/// Returns a note on the output that is missing in the middle of a command's log.
+#[must_use]
+pub fn cut(sh: &Sh) -> Option<String> {
+    sh.cut().map(removed)
+}
+
+/// Returns the notice about output that was removed from the middle of a log.
+#[must_use]
+pub fn removed(cut: LogCut) -> String {
+    let least = if cut.may_be_more { "at least " } else { "" };
+    format!("{least}{} not recorded: size limit", size(cut.bytes))
+}
+
 /// Returns the meaning of a finding and its likely reason. Sanitized.
 #[must_use]
 pub fn finding(kind: &FindingKind) -> String {
@@ -41,6 +54,11 @@ pub fn finding(kind: &FindingKind) -> String {
             has probably stopped"
                 .into()
         }
+        FindingKind::RunNeverEnded { run, age_ms } => format!(
+            "begun {} ago and never ended; end it with `rundown end {}`",
+            age(*age_ms),
+            name(run.as_str())
+        ),
         FindingKind::FailedAlone => "the run failed but none of its commands did; the recorder \
             stopped before it recorded all of them (see the notes of the jobs)"
             .into(),

@@ -11,11 +11,14 @@ mod status;
 mod units;
 
 pub use command::{
-    command, cpu, exit, exit_explained, exit_in_short, exit_meaning, first_line, in_directory,
-    log_name, memory, not_started, shell_line, typed,
+    command, cpu, ending, exit, exit_explained, exit_in_short, exit_meaning, first_line,
+    in_directory, log_name, memory, not_started, shell_line, typed,
 };
-pub use findings::{finding, finding_with_place, missing, place};
-pub use run::{ended, reason, revision, short_ref, why_skipped};
+pub use findings::{cut, finding, finding_with_place, missing, place, removed};
+pub use run::{
+    attempt, ended, pipeline, reason, repeats, revision, short_ref, state, subject, tolerated,
+    why_skipped,
+};
 pub use status::Status;
 pub use units::{age, count, duration, grouped, lasted, late, ordinal, rows, runs, seconds, size};
 

@@ -1,6 +1,6 @@
 //! Facts about a run as short text.
 
-use super::{Status, duration};
+use super::{Status, duration, first_line};
 use crate::join::{JobNode, RunHead, RunNode};
 use crate::model::{Outcome, Run};
 use crate::sanitize::name;
@@ -12,6 +12,44 @@ pub fn ended(head: &RunHead) -> String {
     let repo = head.run.repo.as_deref().map(|repo| format!("{} ", name(repo))).unwrap_or_default();
     let lasted = head.lasted_ms().map(|ms| format!(" after {}", duration(ms))).unwrap_or_default();
     format!("rundown: {repo}{} {}{lasted}", name(head.run.id.short()), Status::of_run(head).word())
+}
+
+/// Returns the state of a run: the word of its status, or `waiting for the next step`.
+#[must_use]
+pub const fn state(head: &RunHead) -> &'static str {
+    if head.waiting { "waiting for the next step" } else { Status::of_run(head).word() }
+}
+
+/// Returns the name of a run: that of its pipeline, or the one that the user gave it. Shortened and
+/// sanitized.
+#[must_use]
+pub fn pipeline(run: &Run) -> Option<String> {
+    run.details.name.as_deref().map(first_line).filter(|name| !name.is_empty())
+}
+
+/// Returns the first line of the message of a run's commit. Shortened and sanitized.
+#[must_use]
+pub fn subject(run: &Run) -> Option<String> {
+    run.details.subject.as_deref().map(first_line).filter(|subject| !subject.is_empty())
+}
+
+/// Formats the number of an attempt of a run or a command: `attempt 2`. Returns `None` for the first
+/// one, which is not remarkable.
+#[must_use]
+pub fn attempt(number: Option<i64>) -> Option<String> {
+    number.filter(|number| *number > 1).map(|number| format!("attempt {number}"))
+}
+
+/// Returns the run that a run repeats: `repeats d61998d3`. Sanitized.
+#[must_use]
+pub fn repeats(run: &Run) -> Option<String> {
+    run.details.repeats.as_ref().map(|id| format!("repeats {}", name(id.short())))
+}
+
+/// Returns a note on a job that failed and was allowed to.
+#[must_use]
+pub fn tolerated(job: &JobNode) -> Option<&'static str> {
+    job.is_tolerated().then_some("allowed to fail")
 }
 
 /// Returns the ref without `refs/heads/`, and the first seven digits of the sha: `main@12d4999`.
@@ -51,20 +89,29 @@ pub fn reason(head: &RunHead) -> Option<String> {
 /// The most names of failed jobs in one text.
 const MOST_FAILED: usize = 3;
 
-/// Returns the reason why a job was skipped: `test failed`. Stores contain no needs of jobs. If
-/// several jobs have failed, at least one of them is the reason: `one of lint, test failed`.
-/// Returns `None` if the job was not skipped, or if no job failed. Sanitized.
+/// Returns the reason why a job was skipped: `test failed`. If its needs are recorded, the reason is
+/// every failed one of them, or else every skipped one. Otherwise the reason is at least one of the
+/// failed jobs: `one of lint, test failed`. Returns `None` if the job was not skipped, or if there is
+/// no such job. Sanitized.
 #[must_use]
 pub fn why_skipped(run: &RunNode, job: &JobNode) -> Option<String> {
     job.job.state.as_ref().filter(|word| *word == "skipped")?;
-    let failed = run.jobs.iter().filter(|job| job.outcome == Some(Outcome::Failed));
-    let names: Vec<_> = failed.take(MOST_FAILED + 1).map(|job| name(job.job.id.as_str())).collect();
-    match names.as_slice() {
-        [] => None,
-        [one] => Some(format!("{one} failed")),
-        [some @ .., _] if names.len() > MOST_FAILED => {
-            Some(format!("one of {}, … failed", some.join(", ")))
-        }
-        some => Some(format!("one of {} failed", some.join(", "))),
-    }
+    let needs = &job.job.needs;
+    let with = |outcome| {
+        let jobs = run.jobs.iter().filter(move |job| job.outcome == Some(outcome));
+        let jobs = jobs.filter(|job| !job.is_tolerated()).map(|job| job.job.id.as_str());
+        let needed = jobs.filter(|id| needs.is_empty() || needs.iter().any(|need| need == id));
+        let names: Vec<_> = needed.take(MOST_FAILED + 1).map(name).collect();
+        let (shown, more) = names.split_at(names.len().min(MOST_FAILED));
+        let more = if more.is_empty() { "" } else { ", …" };
+        let is_vague = needs.is_empty() && shown.len() > 1;
+        let one_of = if is_vague { "one of " } else { "" };
+        (!shown.is_empty()).then(|| format!("{one_of}{}{more}", shown.join(", ")))
+    };
+    let failed = with(Outcome::Failed).map(|names| format!("{names} failed"));
+    let skipped = || with(Outcome::Skipped).filter(|_| !needs.is_empty());
+    let was = |names: String| {
+        format!("{names} {} skipped", if names.contains(", ") { "were" } else { "was" })
+    };
+    failed.or_else(|| skipped().map(was))
 }

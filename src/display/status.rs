@@ -88,6 +88,12 @@ impl Status {
     /// Returns the status of a job.
     #[must_use]
     pub const fn of_job(job: &JobNode) -> Self {
+        // A job with a failed command fails, whatever is added to it.
+        match (job.waiting, job.outcome, job.interrupted) {
+            (true, Some(_), _) => return Self::Failed,
+            (true, None, false) => return Self::Waiting,
+            _ => {}
+        }
         Self::derived(job.phase, job.outcome, job.interrupted)
     }
 

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use crate::file::FilePath;
 use crate::join::{JobNode, LogRef, Place, RunNode, ShNode, ShState};
 use crate::log::Tail;
-use crate::model::{Phase, RunId, Sh};
+use crate::model::{LogCut, Phase, RunId, Sh};
 
 /// The number of offset bits in an address: logs up to 16 TiB.
 const OFFSET_BITS: u32 = 44;
@@ -52,6 +52,8 @@ pub struct Section {
     pub state: ShState,
     /// The exit status of its command, if it has ended.
     pub exit_status: Option<i64>,
+    /// The output that was removed from the middle of its log.
+    pub cut: Option<LogCut>,
     /// True if its rows are shown; false if only its heading is shown.
     pub is_open: bool,
 }
@@ -235,6 +237,16 @@ impl Document {
         Some(self.address(RowAddress::Row(section, offset)))
     }
 
+    /// Returns the output that was removed from the log directly after a row; `None` if none was.
+    /// `next` is the address of the next row that is shown, if any.
+    #[must_use]
+    pub fn cut_after(&self, address: u64, next: Option<u64>) -> Option<LogCut> {
+        let RowAddress::Row(section, offset) = self.row(address) else { return None };
+        let cut = self.sections.get(section)?.cut.filter(|cut| offset < cut.at)?;
+        let at = self.address(RowAddress::Row(section, cut.at));
+        next.is_none_or(|next| next >= at).then_some(cut)
+    }
+
     /// Returns the address that a row of an earlier state of this document has now. If its section
     /// is gone, returns the heading of the section with the same index, or of the last section if
     /// there are fewer.
@@ -302,13 +314,14 @@ fn job_sections(job: &JobNode, is_active: bool) -> Vec<Section> {
 pub fn sh_section(job: &JobNode, sh: &ShNode, is_active: bool) -> Section {
     let place = Place::Sh(job.job.id.clone(), sh.n);
     let exit_status = sh.sh.as_ref().and_then(Sh::exit_status);
-    Section { exit_status, ..section(place, sh.log.as_ref(), sh.state, is_active) }
+    let cut = sh.sh.as_ref().and_then(Sh::cut);
+    Section { exit_status, cut, ..section(place, sh.log.as_ref(), sh.state, is_active) }
 }
 
 fn section(place: Place, log: Option<&LogRef>, state: ShState, is_active: bool) -> Section {
     let tail = if may_grow(state, is_active) { Tail::Hold } else { Tail::Emit };
     let log = log.map(|log| log.path.clone());
-    Section { place, log, tail, state, exit_status: None, is_open: true }
+    Section { place, log, tail, state, exit_status: None, cut: None, is_open: true }
 }
 
 /// Returns true if a command may still write. In an active run, this includes a command with a log
@@ -363,6 +376,21 @@ mod tests {
         assert_eq!(document.row(77), RowAddress::Row(0, 77));
         assert_eq!(document.address(RowAddress::Row(0, 77)), 77);
         assert_eq!(document.heading(0), None);
+    }
+
+    #[test]
+    fn output_is_removed_after_the_last_row_before_the_cut() {
+        let mut document = document(&[1, 2], true);
+        let cut = Some(LogCut { at: 50, bytes: 9, may_be_more: false });
+        let section = |section: &Section| Section { cut, ..section.clone() };
+        document.sections = document.sections.iter().map(section).collect();
+        let address = |section, offset| document.address(RowAddress::Row(section, offset));
+        let after = |offset, next| document.cut_after(address(0, offset), next);
+        assert_eq!(after(30, Some(address(0, 40))), None);
+        assert_eq!(after(40, Some(address(0, 50))), cut);
+        assert_eq!(after(40, Some(document.address(RowAddress::Heading(1)))), cut);
+        assert_eq!(after(40, None), cut);
+        assert_eq!(after(50, Some(address(0, 60))), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! The documents are a stable interface for scripts: keys are added, but never renamed or removed.
 //! Unknown values are `null`.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use super::printing::{Printing, run_id, write_harmless};
 use crate::catalog::RunList;
 use crate::display;
 use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode};
-use crate::model::{JobId, Phase};
+use crate::model::{JobId, Phase, RunId};
 use crate::time::Time;
 
 #[derive(Serialize)]
@@ -45,13 +46,25 @@ struct HeadJson<'a> {
     finished_at: Option<String>,
     duration_ms: Option<i64>,
     interrupted: bool,
+    /// True if more commands may be added to the run, and none is running.
     waiting: bool,
+    name: Option<&'a str>,
+    commit_subject: Option<&'a str>,
+    author: Option<&'a str>,
+    event: Option<&'a str>,
+    url: Option<&'a str>,
+    attempt: Option<i64>,
+    ci_job: Option<&'a str>,
+    runner: Option<&'a str>,
+    /// The id of the run whose commands the run repeats.
+    repeats: Option<&'a str>,
 }
 
 #[derive(Serialize)]
 struct RunJson<'a> {
     #[serde(flatten)]
     head: HeadJson<'a>,
+    variables: BTreeMap<&'a str, &'a str>,
     jobs: Vec<JobJson<'a>>,
     /// The run's own log.
     log: Option<LogJson>,
@@ -76,6 +89,8 @@ struct JobJson<'a> {
     started_at: Option<String>,
     finished_at: Option<String>,
     duration_ms: Option<i64>,
+    needs: &'a [String],
+    allow_failure: bool,
     commands: Vec<ShJson<'a>>,
 }
 
@@ -97,6 +112,14 @@ struct ShJson<'a> {
     lost_bytes: Option<i64>,
     /// The reason why the command could not be started.
     start_error: Option<&'a str>,
+    /// The way in which the streams were read.
+    output: Option<&'a str>,
+    attempt: Option<i64>,
+    /// The reason for the end, if the command did not end by itself.
+    ended_by: Option<&'a str>,
+    /// The byte offset in the log at which output was removed, and its size.
+    cut_at: Option<i64>,
+    cut_bytes: Option<i64>,
     has_row: bool,
     /// `null` if the command has neither a row nor a log, only events.
     join: Option<&'static str>,
@@ -126,7 +149,9 @@ pub(super) fn write_run(
     let jobs = run.jobs.iter().map(|job| job_json(printing, job, root)).collect();
     let log = run.log.as_ref().map(|log| log_json(printing, log, root));
     let findings = run.findings.iter().map(finding_json).collect();
-    let run = RunJson { head: head_json(&run.head), jobs, log, findings };
+    let variables = &run.head.run.details.variables;
+    let variables = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
+    let run = RunJson { head: head_json(&run.head), variables, jobs, log, findings };
     write_pretty(&RunDocument { schema: "rundown.run/1", run }, out)
 }
 
@@ -156,6 +181,7 @@ fn write_pretty(document: &impl Serialize, out: &mut impl Write) -> io::Result<(
 
 fn head_json(head: &RunHead) -> HeadJson<'_> {
     let run = &head.run;
+    let details = &run.details;
     HeadJson {
         id: run_id(run),
         repo: run.repo.as_deref(),
@@ -170,6 +196,15 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
         duration_ms: head.lasted_ms(),
         interrupted: head.interrupted,
         waiting: head.waiting,
+        name: details.name.as_deref(),
+        commit_subject: details.subject.as_deref(),
+        author: details.author.as_deref(),
+        event: details.event.as_deref(),
+        url: details.url.as_deref(),
+        attempt: details.attempt,
+        ci_job: details.ci_job.as_deref(),
+        runner: details.runner.as_deref(),
+        repeats: details.repeats.as_ref().map(RunId::as_str),
     }
 }
 
@@ -188,6 +223,8 @@ fn job_json<'a>(
         started_at: time(job.started_at),
         finished_at: time(job.finished_at),
         duration_ms: lasted(job.started_at, job.finished_at),
+        needs: &job.needs,
+        allow_failure: job.allow_failure,
         commands: node.shs.iter().map(|sh| sh_json(printing, sh, root)).collect(),
     }
 }
@@ -210,6 +247,11 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
         lost_bytes: sh.and_then(|sh| sh.lost_bytes),
         start_error: sh.and_then(|sh| sh.start_error.as_deref()),
+        output: sh.and_then(|sh| sh.output.as_deref()),
+        attempt: sh.and_then(|sh| sh.attempt),
+        ended_by: sh.and_then(|sh| sh.ended_by.as_deref()),
+        cut_at: sh.and_then(|sh| sh.cut_at),
+        cut_bytes: sh.and_then(|sh| sh.cut_bytes),
         has_row,
         join: (has_row || node.log.is_some()).then_some(node.pairing.as_str()),
         log: node.log.as_ref().map(|log| log_json(printing, log, root)),

@@ -20,8 +20,8 @@ pub fn write_runs(
     time_zone: &TimeZone,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let rows: Vec<[String; 5]> = heads.iter().map(|head| columns(head, time_zone)).collect();
-    let mut widths = [0; 5];
+    let rows: Vec<[String; 6]> = heads.iter().map(|head| columns(head, time_zone)).collect();
+    let mut widths = [0; 6];
     for row in &rows {
         for (width, text) in widths.iter_mut().zip(row) {
             *width = text.width().max(*width);
@@ -40,7 +40,7 @@ pub fn write_runs(
     Ok(())
 }
 
-fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
+fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 6] {
     let run = &head.run;
     let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, time_zone));
     [
@@ -49,6 +49,8 @@ fn columns(head: &RunHead, time_zone: &TimeZone) -> [String; 5] {
         display::revision(run).map(|revision| cut(&revision)).unwrap_or_default(),
         at.unwrap_or_default(),
         head.lasted_ms().map(display::duration).unwrap_or_default(),
+        // The last column, because it is the longest text, and the others keep their places.
+        display::pipeline(run).map(|name| cut(&name)).unwrap_or_default(),
     ]
 }
 

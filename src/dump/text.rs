@@ -24,6 +24,7 @@ use crate::cri::Stream;
 use crate::display::{self, Status};
 use crate::join::{JobNode, LogRef, Place, RunHead, RunNode, ShNode};
 use crate::log::Row;
+use crate::model::{LogCut, Sh};
 use crate::sanitize::{Color, Frames, Sanitizer, Span, Style, name, sgr};
 use crate::time::Time;
 
@@ -52,7 +53,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
             writeln!(out, "  {line}")?;
             write_notes(run, &Place::Sh(job.job.id.clone(), sh.n), ROW_INDENT, out)?;
             if let Some(log) = &sh.log {
-                write_rows(printing, log, sh.sh.as_ref().and_then(|sh| sh.started_at), out)?;
+                write_rows(printing, log, sh.sh.as_ref(), out)?;
             }
         }
     }
@@ -84,17 +85,20 @@ fn head_line(head: &RunHead, look: &PrintOptions) -> String {
         display::revision(run),
         at,
         head.lasted_ms().map(display::duration),
+        display::pipeline(run),
+        display::attempt(run.details.attempt),
+        display::repeats(run),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
 fn job_line(run: &RunNode, job: &JobNode, look: &PrintOptions) -> String {
-    let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
+    let why = display::why_skipped(run, job).or_else(|| display::tolerated(job).map(String::from));
     let words = [
         Some(status_text(Status::of_job(job), look.color)),
         Some(name(job.job.id.as_str()).into_owned()).filter(|id| !id.is_empty()),
-        display::lasted(job.job.started_at, finished_at),
-        display::why_skipped(run, job).map(|why| format!("({why})")),
+        display::lasted(job.job.started_at, job.ended_at()),
+        why.map(|why| format!("({why})")),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
@@ -105,9 +109,11 @@ fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> String {
         Some(status_text(Status::of_sh(node), look.color)),
         Some(node.n.to_string()),
         Some(sh.map_or_else(|| display::log_name(node), display::command)),
+        sh.and_then(|sh| display::attempt(sh.attempt)),
         sh.and_then(|sh| display::lasted(sh.started_at, sh.finished_at)),
         sh.and_then(display::exit_explained),
         display::missing(head, node).map(|missing| format!("({missing})")),
+        sh.and_then(display::cut).map(|cut| format!("({cut})")),
     ];
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
@@ -115,7 +121,7 @@ fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> String {
 fn write_rows(
     printing: &mut Printing<'_>,
     log: &LogRef,
-    started_at: Option<Time>,
+    sh: Option<&Sh>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let Some(file) = printing.open(log) else {
@@ -128,8 +134,9 @@ fn write_rows(
     let Some(rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
     let mut rows = rows.keeping_last();
     let mut sanitizer = Sanitizer::default();
-    let mut clock = Clock::new(printing.look, started_at, start == 0);
+    let mut clock = Clock::new(printing.look, sh.and_then(|sh| sh.started_at), start == 0);
     let mut held = Held::default();
+    let mut cut = sh.and_then(Sh::cut).filter(|cut| cut.at >= start);
     loop {
         let next = rows.next(printing);
         let is_end = next.is_none();
@@ -137,6 +144,9 @@ fn write_rows(
             held.push(row);
         }
         while let Some((row, is_overwritten)) = held.pop(is_end) {
+            if let Some(cut) = cut.take_if(|cut| cut.at <= row.offset) {
+                write_cut(cut, out)?;
+            }
             if is_overwritten {
                 // The row is not printed, but its colors stay in effect.
                 sanitizer.row_within(&row.text, 0);
@@ -146,9 +156,14 @@ fn write_rows(
             write_row(&row, &lead, &mut sanitizer, printing.look, out)?;
         }
         if is_end {
-            return Ok(());
+            return cut.map_or(Ok(()), |cut| write_cut(cut, out));
         }
     }
+}
+
+/// Reports output that was removed from the middle of a log, at its place between the rows.
+fn write_cut(cut: LogCut, out: &mut impl Write) -> io::Result<()> {
+    writeln!(out, "{ROW_INDENT}… {} …", display::removed(cut))
 }
 
 /// The maximum number of bytes of held rows. Beyond it, the first held row is released without

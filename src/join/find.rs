@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::{
     Finding, FindingKind, Findings, JobNode, Pairing, Place, RunHead, RunNode, ShNode, ShState,
 };
-use crate::model::{Origin, Outcome, Phase, Sh};
+use crate::model::{ABANDONED_AFTER, Origin, Outcome, Phase, Sh};
 use crate::sanitize;
 use crate::time::Time;
 
@@ -43,6 +43,10 @@ pub fn find(run: &RunNode, now: Time) -> Findings {
     let state = head.run.state.as_deref().filter(|_| !head.interrupted);
     if let Some(kind) = unknown_word(state, head.outcome) {
         found.add(Place::Run, kind);
+    }
+    if never_ends_at(run).is_some_and(|at| now > at) {
+        let age_ms = head.run.started_at.map_or(0, |at| now.millis_since(at));
+        found.add(Place::Run, FindingKind::RunNeverEnded { run: head.run.id.clone(), age_ms });
     }
     add_clock(&mut found, Place::Run, head.run.started_at, head.ended_at());
     let mut below = Findings::default();
@@ -95,16 +99,33 @@ pub fn silent_ms(run: &RunNode, now: Time) -> Option<i64> {
 #[must_use]
 pub fn next_at(run: &RunNode, now: Time) -> Option<Time> {
     let silent_at = run.changed_at.map(|at| after(at, SILENT_AFTER_MS));
-    [stalls_at(run), silent_at].into_iter().flatten().filter(|at| *at >= now).min()
+    [stalls_at(run), silent_at, never_ends_at(run)]
+        .into_iter()
+        .flatten()
+        .filter(|at| *at >= now)
+        .min()
 }
 
 fn after(at: Time, ms: i64) -> Time {
     Time::from_millis(at.floor_millis().saturating_add(ms))
 }
 
+/// Returns the time from which a run that waits for its next command counts as abandoned; `None` if
+/// it does not wait.
+fn never_ends_at(run: &RunNode) -> Option<Time> {
+    let shs = run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.sh.as_ref());
+    let last = shs.flat_map(|sh| [sh.started_at, sh.finished_at]).flatten().max();
+    let last = last.max(run.head.run.started_at).filter(|_| run.head.waiting);
+    last.map(|last| after(last, i64::try_from(ABANDONED_AFTER.as_millis()).unwrap_or(i64::MAX)))
+}
+
 /// Returns the time from which an active run counts as stalled because all its jobs have ended;
-/// `None` if the run is not active, has no jobs, or has a job that has not ended.
+/// `None` if the run is not active, has no jobs, has a job that has not ended, or was begun by
+/// `rundown begin`: it may wait for its next command.
 fn stalls_at(run: &RunNode) -> Option<Time> {
+    if run.head.run.details.is_open {
+        return None;
+    }
     let have_ended =
         !run.jobs.is_empty() && run.jobs.iter().all(|job| job.phase == Phase::Finished);
     let is_recorded = run.head.phase == Phase::Active && !run.head.waiting;
@@ -253,7 +274,7 @@ mod tests {
     use super::*;
     use crate::file::FilePath;
     use crate::join::{DatedLog, LogRef, Recorder, job_node, run_head};
-    use crate::model::{Job, JobId, Run, RunId};
+    use crate::model::{Job, JobId, Run, RunDetails, RunId};
 
     /// The current time of these tests, later than all other times in them.
     const NOW: Time = Time::from_millis(1_000_000);
@@ -379,6 +400,22 @@ mod tests {
             assert_eq!(next_at(&run, now).is_some(), silent.is_none());
             let mut kinds = find(&run, now).into_iter().map(|finding| finding.kind);
             assert_eq!(kinds.any(|kind| kind == FindingKind::Silent), silent.is_some());
+        }
+    }
+
+    #[test]
+    fn a_waiting_run_is_never_ended_a_day_after_its_last_command() {
+        let details = RunDetails { is_open: true, ..RunDetails::default() };
+        let head = run_head(Run { details, ..run("active", None) }, Recorder::Waiting);
+        let jobs = vec![job_node(&head, job("test", "active", None), vec![sh(10)], vec![])];
+        let run = RunNode { jobs, ..bare(head) };
+        for (now, age_ms) in [(86_400_011, None), (86_400_012, Some(86_400_012))] {
+            let now = Time::from_millis(now);
+            let found: Vec<_> = find(&run, now).into_iter().map(|finding| finding.kind).collect();
+            let id = RunId("r".into());
+            let expected = age_ms.map(|age_ms| FindingKind::RunNeverEnded { run: id, age_ms });
+            assert_eq!(found, Vec::from_iter(expected));
+            assert_eq!(next_at(&run, now).is_some(), age_ms.is_none());
         }
     }
 

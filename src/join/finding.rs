@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::RunNode;
-use crate::model::JobId;
+use crate::model::{JobId, RunId};
 
 /// A place in a run.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -112,6 +112,13 @@ pub enum FindingKind {
     Stalled,
     /// The run has not ended, although nothing of it has changed for a long time.
     Silent,
+    /// The run was begun by `rundown begin` and has waited for its next command for a long time.
+    RunNeverEnded {
+        /// The run.
+        run: RunId,
+        /// The time since its begin, in milliseconds.
+        age_ms: i64,
+    },
     /// The run failed, although no job or command did. The writer stopped before it had written all
     /// rows.
     FailedAlone,
@@ -218,6 +225,7 @@ impl FindingKind {
             Self::Interrupted => "interrupted",
             Self::Stalled => "stalled",
             Self::Silent => "silent",
+            Self::RunNeverEnded { .. } => "run-never-ended",
             Self::FailedAlone => "failed-alone",
             Self::UnknownState(_) => "unknown-state",
             Self::JobsGone { .. } => "jobs-gone",

@@ -88,11 +88,21 @@ impl RunNode {
     /// Returns the first failed command; if no command failed, the first interrupted one.
     #[must_use]
     pub fn first_failed(&self) -> Option<(&JobNode, &ShNode)> {
-        let first = |state| {
-            let mut all = self.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)));
-            all.find(|(_, sh)| sh.state == state)
+        self.first_in(ShState::Failed).or_else(|| self.first_in(ShState::Interrupted))
+    }
+
+    /// Returns the first command in a state. Commands whose failure has no consequences come last:
+    /// those that were repeated, and those of jobs that passed or were allowed to fail.
+    #[must_use]
+    pub fn first_in(&self, state: ShState) -> Option<(&JobNode, &ShNode)> {
+        let all = || {
+            let shs = self.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)));
+            shs.filter(|(_, sh)| sh.state == state)
         };
-        first(ShState::Failed).or_else(|| first(ShState::Interrupted))
+        let counts = |(job, sh): &(&JobNode, &ShNode)| {
+            !job.job.allow_failure && job.outcome != Some(Outcome::Passed) && !job.has_repeated(sh)
+        };
+        all().find(counts).or_else(|| all().next())
     }
 }
 
@@ -105,10 +115,41 @@ pub struct JobNode {
     pub phase: Phase,
     /// Its outcome.
     pub outcome: Option<Outcome>,
-    /// True if its run ended while the job was active.
+    /// True if its run ended while the job was active, or if it waits and the end of one of its
+    /// commands was not recorded.
     pub interrupted: bool,
+    /// True if its run is open (see [`RunHead::waiting`]), and none of its commands is running: more
+    /// commands may be added. The outcome is that of its commands so far, if one of them failed.
+    pub waiting: bool,
     /// Its commands, by number.
     pub shs: Vec<ShNode>,
+}
+
+impl JobNode {
+    /// Returns true if it failed and its run may pass nevertheless.
+    #[must_use]
+    pub fn is_tolerated(&self) -> bool {
+        self.job.allow_failure && self.outcome == Some(Outcome::Failed)
+    }
+
+    /// Returns true if a command was repeated because it had failed.
+    fn has_repeated(&self, node: &ShNode) -> bool {
+        let Some((sh, attempt)) = node.sh.as_ref().and_then(|sh| Some((sh, sh.attempt?))) else {
+            return false;
+        };
+        let mut later = self.shs.iter().filter_map(|sh| sh.sh.as_ref());
+        later.any(|next| next.attempt > Some(attempt) && next.cmd == sh.cmd)
+    }
+
+    /// Returns the time at which it ended, or at which the last of its commands ended while it waits
+    /// for more; `None` if it is unknown.
+    #[must_use]
+    pub fn ended_at(&self) -> Option<Time> {
+        if self.waiting {
+            return self.shs.iter().filter_map(|sh| sh.sh.as_ref()?.finished_at).max();
+        }
+        self.job.finished_at.filter(|_| !self.interrupted)
+    }
 }
 
 /// A command: its row or events, its log, or both.
@@ -238,21 +279,26 @@ fn has_progress(run: &Run) -> bool {
 pub fn job_node(head: &RunHead, job: Job, shs: Vec<Sh>, logs: Vec<DatedLog>) -> JobNode {
     let outcome = job.state.as_deref().and_then(|state| Outcome::from_word(state, None));
     let stored = stored_phase(job.state.is_some(), outcome, job.started_at, job.finished_at);
-    // Nothing is active in a run that has ended or waits for its next command, whatever the row of
-    // the job contains.
-    let is_over = head.phase == Phase::Finished || head.waiting;
+    // Nothing is active in a run that has ended, whatever the row of the job contains.
+    let is_over = head.phase == Phase::Finished;
     // The repair of an interrupted run ends its active jobs as stopped ones.
     let is_repaired = head.interrupted && head.run.finished_at.is_some();
-    let interrupted =
+    let was_interrupted =
         is_over && stored == Phase::Active || is_repaired && outcome == Some(Outcome::Stopped);
     let (phase, outcome) = match stored {
-        _ if interrupted => (Phase::Finished, None),
+        _ if was_interrupted => (Phase::Finished, None),
         Phase::Queued if is_over => (Phase::Finished, Some(Outcome::Skipped)),
         stored => (stored, outcome),
     };
     let is_over = is_over || phase == Phase::Finished;
-    let shs = pair::pair(shs, logs).into_iter().map(|paired| paired.node(is_over)).collect();
-    JobNode { job, phase, outcome, interrupted, shs }
+    let shs: Vec<_> =
+        pair::pair(shs, logs).into_iter().map(|paired| paired.node(is_over)).collect();
+    let has = |state| shs.iter().any(|sh| sh.state == state);
+    let is_open = head.run.details.is_open && phase == Phase::Active;
+    let waiting = is_open && !has(ShState::Running);
+    let outcome = outcome.or((waiting && has(ShState::Failed)).then_some(Outcome::Failed));
+    let interrupted = was_interrupted || waiting && has(ShState::Interrupted);
+    JobNode { job, phase, outcome, interrupted, waiting, shs }
 }
 
 fn stored_phase(
@@ -376,6 +422,38 @@ mod tests {
             (done.phase, done.outcome, done.interrupted),
             (Phase::Finished, Some(Outcome::Passed), false)
         );
+    }
+
+    #[test]
+    fn a_job_of_an_open_run_waits_between_its_commands() {
+        let mut waiting = head("active", Some(1), None, Recorder::Waiting);
+        waiting.run.details.is_open = true;
+        let job = Job {
+            state: Some("active".into()),
+            started_at: Some(Time::from_millis(1)),
+            ..Job::without_row(JobId("build".into()))
+        };
+        let sh = |exit_code: Option<i64>, is_abandoned| Sh {
+            origin: Origin::Call,
+            n: Some(1),
+            finished_at: exit_code.map(Time::from_millis),
+            exit_code,
+            is_abandoned,
+            ..Sh::default()
+        };
+        for (sh, waits, outcome, interrupted) in [
+            (sh(Some(0), false), true, None, false),
+            (sh(Some(1), false), true, Some(Outcome::Failed), false),
+            (sh(None, true), true, None, true),
+            (sh(None, false), false, None, false),
+        ] {
+            let node = job_node(&waiting, job.clone(), vec![sh], vec![log(1)]);
+            assert_eq!(node.phase, Phase::Active);
+            assert_eq!(
+                (node.waiting, node.outcome, node.interrupted),
+                (waits, outcome, interrupted)
+            );
+        }
     }
 
     /// Generates the start times of rows, and the commands of the events. Each command is its start

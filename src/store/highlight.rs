@@ -22,7 +22,7 @@ const MOST_COMMANDS: usize = 32;
 /// The job and the command that represent a run in a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Highlight {
-    /// The first job that failed or is unfinished.
+    /// The first job that failed or is unfinished, preferably one that was not allowed to fail.
     pub job: JobId,
     /// The last failed or running command of that job; `None` if the examined commands include no
     /// such command.
@@ -41,7 +41,7 @@ pub(super) fn highlight(
         "SELECT job_id, finished_at_ms IS NULL AS is_open FROM v_jobs WHERE run_id = ?1
          AND (started_at_ms IS NOT NULL AND finished_at_ms IS NULL
               OR outcome(state, NULL) = {} OR ?2 AND outcome(state, NULL) = {})
-         ORDER BY is_open = ?2 DESC, place IS NULL, place, job_id LIMIT 1",
+         ORDER BY is_open = ?2 DESC, allow_failure IS 1, place IS NULL, place, job_id LIMIT 1",
         outcome_code(Outcome::Failed),
         outcome_code(Outcome::Stopped)
     );
@@ -133,6 +133,17 @@ mod tests {
         assert_eq!(of(&connection, false).as_deref(), Some("c"), "a job without commands");
         connection.execute_batch("DELETE FROM jobs WHERE job_id = 'c'").unwrap();
         assert_eq!(of(&connection, false), None);
+    }
+
+    #[test]
+    fn a_job_that_was_not_allowed_to_fail_is_preferred() {
+        let sql = "
+            INSERT INTO jobs VALUES ('r', 'a', 'failed', 1, 1, 9), ('r', 'b', 'failed', 1, 1, 9);
+            INSERT INTO job_details VALUES ('r', 'a', '[]', 1), ('r', 'b', '[]', 0)";
+        let connection = opened(sql);
+        assert_eq!(of(&connection, false).as_deref(), Some("b"));
+        connection.execute_batch("DELETE FROM jobs WHERE job_id = 'b'").unwrap();
+        assert_eq!(of(&connection, false).as_deref(), Some("a"));
     }
 
     #[test]

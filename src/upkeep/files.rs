@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::ABANDONED_AFTER;
 use crate::error::{Error, Result};
 use crate::file::Dir;
 use crate::log::{is_recorded, path};
+use crate::model::ABANDONED_AFTER;
 use crate::store::{OUR_DATABASE, QUIRE_DATABASE, RunRow, Writer};
 use crate::time::Time;
 

@@ -9,7 +9,7 @@
 //!
 //! Only a database with rundown's `application_id` is changed. An active run is never touched: a
 //! recorder holds a lock on it (see [`crate::log`]), or it was begun by `rundown begin` and has
-//! waited for its next command for less than [`ABANDONED_AFTER`].
+//! waited for its next command for less than [`crate::model::ABANDONED_AFTER`].
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
@@ -19,13 +19,7 @@ mod plan;
 mod prune;
 mod repair;
 
-use std::time::Duration;
-
 pub use due::prune_if_due;
 pub use plan::Limits;
 pub use prune::{Pruned, Removal, Request, count_leftovers, prune};
 pub use repair::{Repaired, Repairs, repair};
-
-/// The time without a command after which a run that was begun by `rundown begin` counts as
-/// abandoned.
-pub const ABANDONED_AFTER: Duration = Duration::from_hours(24);

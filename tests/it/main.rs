@@ -18,6 +18,7 @@ mod ci_systems;
 mod config;
 mod costly_stores;
 mod cri_corpus;
+mod details;
 mod exits;
 mod follow;
 mod fuzz_corpus;

@@ -12,6 +12,7 @@ use rundown::catalog::{Catalog, RunFilter};
 use rundown::cri::Stream;
 use rundown::dump::{FollowOptions, Followed, Hooks, PrintOptions, Selection, Timestamps, follow};
 use rundown::error::Result;
+use rundown::model::RunDetails;
 use rundown::store::{JobEnd, RunEnd};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -61,6 +62,42 @@ fn a_finished_run_is_printed_with_its_failure() {
         "relative",
     ];
     assert_snapshot!("ended_narrowed", stdout(store.root(), &narrowed, 0));
+}
+
+#[test]
+fn a_run_that_waits_for_its_next_step_is_followed_to_its_end() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    store.begin_with(&run, &RunDetails { is_open: true, ..RunDetails::default() }, &[], 0);
+    let mut catalog = store.catalog();
+    let store = std::cell::RefCell::new(store);
+    let step = |n, ms| {
+        let mut store = store.borrow_mut();
+        store.start(&run, "build", n, "make", ms);
+        store.print(&run, "build", n, ms + 1, Stream::Stdout, "made\n");
+        store.end(&run, "build", n, 0, ms + 2);
+        store.kill_recorder(&run);
+    };
+    let (ended, printed, _) = followed(
+        &mut catalog,
+        &mut [
+            &mut || step(1, 10),
+            &mut || step(2, 20),
+            &mut || store.borrow().end_job(&run, "build", JobEnd::Complete, 30),
+            &mut || store.borrow_mut().end_run(&run, RunEnd::Complete, 30),
+        ],
+    );
+    assert!(ended.unwrap().was_seen_running);
+    assert_snapshot!(printed, @r#"
+    run 00000001, example, main@deadbee: waiting for the next step
+    job build, command 1: make
+      made
+    job build, command 1 passed after 2ms
+    job build, command 2: make
+      made
+    job build, command 2 passed after 2ms
+    job build passed after 20ms
+    run 00000001, example, main@deadbee passed after 30ms
+    "#);
 }
 
 #[test]

@@ -117,15 +117,13 @@ impl<'a, W: Write> RunPrinter<'a, W> {
 
     fn begin(&mut self, run: &RunNode) -> io::Result<()> {
         let head = &run.head;
-        let since = head.run.started_at.filter(|_| head.phase == Phase::Active);
+        let since = head.run.started_at.filter(|_| head.phase == Phase::Active && !head.waiting);
         let since = since.and_then(|at| date_time(at, &self.look.time_zone));
         let since = since.map(|at| format!(" since {at}")).unwrap_or_default();
         match run_id(&head.run) {
-            Some(_) => self.write_message(&format!(
-                "{}: {}{since}",
-                run_name(run),
-                Status::of_run(head).word()
-            )),
+            Some(_) => {
+                self.write_message(&format!("{}: {}{since}", run_name(run), display::state(head)))
+            }
             None => Ok(()),
         }
     }
@@ -181,7 +179,9 @@ impl<'a, W: Write> RunPrinter<'a, W> {
     fn print_heading(&mut self, at: usize, node: &ShNode) -> io::Result<()> {
         let Some(source) = self.sources.get_mut(at) else { return Ok(()) };
         source.command = node.sh.as_ref().map(display::command);
-        let line = [Some(source.name.clone()), source.command.clone()];
+        let attempt = node.sh.as_ref().and_then(|sh| display::attempt(sh.attempt));
+        let name = [Some(source.name.clone()), attempt].into_iter().flatten().collect::<Vec<_>>();
+        let line = [Some(name.join(", ")), source.command.clone()];
         self.write_message(&line.into_iter().flatten().collect::<Vec<_>>().join(": "))?;
         self.last_printed = Some(at);
         Ok(())
@@ -291,9 +291,12 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             Some(command) => format!("{} ({command})", source.name),
             None => source.name.clone(),
         };
-        let missing = display::missing(&run.head, node)
-            .map(|missing| format!(" ({missing})"))
-            .unwrap_or_default();
+        let missing = [display::missing(&run.head, node), sh.and_then(display::cut)];
+        let missing: Vec<_> = missing.into_iter().flatten().collect();
+        let missing = match missing.join("; ") {
+            nothing if nothing.is_empty() => nothing,
+            missing => format!(" ({missing})"),
+        };
         let ended = ended(
             Status::of_sh(node),
             sh.and_then(display::exit_explained),
@@ -318,9 +321,10 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         }
         self.ended_jobs.push(id.clone());
         let place = Place::Job(id.clone());
-        let finished_at = job.job.finished_at.filter(|_| !job.interrupted);
-        let (status, why) = (Status::of_job(job), display::why_skipped(run, job));
-        let ended = ended(status, why, display::lasted(job.job.started_at, finished_at));
+        let why = display::why_skipped(run, job);
+        let why = why.or_else(|| display::tolerated(job).map(String::from));
+        let lasted = display::lasted(job.job.started_at, job.ended_at());
+        let ended = ended(Status::of_job(job), why, lasted);
         self.write_message(&format!("{} {ended}", display::place(&place).unwrap_or_default()))?;
         self.notes(run, &place)
     }
@@ -362,12 +366,16 @@ impl<'a, W: Write> RunPrinter<'a, W> {
     }
 }
 
-/// Returns the name of a run: `run d61998d3, example, main@12d4999`.
+/// Returns the name of a run: `run d61998d3, example, main@12d4999, nightly`.
 fn run_name(run: &RunNode) -> String {
     let run = &run.head.run;
     let id = Some(format!("run {}", name(run.id.short())));
     let repo = run.repo.as_deref().map(|repo| name(repo).into_owned());
-    [id, repo, display::revision(run)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    [id, repo, display::revision(run), display::pipeline(run)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Formats the end of a run, job or command: `failed: exit 101, after 34.0s`.

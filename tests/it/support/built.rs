@@ -77,6 +77,12 @@ impl Built {
 
     /// Starts a run, and locks it as its recorder does.
     pub fn begin(&mut self, run: &RunId, jobs: &[&str], ms: i64) {
+        let jobs: Vec<_> = jobs.iter().map(|job| NewJob::new(JobId((*job).into()))).collect();
+        self.begin_with(run, &RunDetails::default(), &jobs, ms);
+    }
+
+    /// Starts a run with details. Locks it as its recorder does, unless it is open.
+    pub fn begin_with(&mut self, run: &RunId, details: &RunDetails, jobs: &[NewJob], ms: i64) {
         let new = NewRun {
             id: run,
             repo: REPO,
@@ -84,22 +90,36 @@ impl Built {
             sha: "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
             workspace: Path::new("/src"),
             queued_at: at(ms),
-            details: &RunDetails::default(),
+            details,
         };
-        let jobs: Vec<_> = jobs.iter().map(|job| NewJob::new(JobId((*job).into()))).collect();
         let dir = self.run_dir(run);
         fs::create_dir_all(dir.join("jobs")).unwrap();
-        let lock = File::create(path::recorder_lock(&dir)).unwrap();
-        lock.lock().unwrap();
-        self.locks.get_mut().push((run.clone(), lock));
+        if !details.is_open {
+            let lock = File::create(path::recorder_lock(&dir)).unwrap();
+            lock.lock().unwrap();
+            self.locks.get_mut().push((run.clone(), lock));
+        }
         self.write(|writer| {
-            writer.begin_run(&new, &jobs).unwrap();
+            writer.begin_run(&new, jobs).unwrap();
             writer.start_run(run, at(ms)).unwrap();
         });
     }
 
     /// Starts a command, and its job if the command is the first.
     pub fn start(&self, run: &RunId, job: &str, n: u32, cmd: &str, ms: i64) {
+        self.start_attempt(None, run, job, n, cmd, ms);
+    }
+
+    /// Starts an attempt of a command that is repeated when it fails.
+    pub fn start_attempt(
+        &self,
+        attempt: Option<u32>,
+        run: &RunId,
+        job: &str,
+        n: u32,
+        cmd: &str,
+        ms: i64,
+    ) {
         let key = ShKey { run: run.clone(), job: JobId(job.into()), n };
         let log = self.log_path(run, job, n);
         fs::create_dir_all(log.parent().unwrap()).unwrap();
@@ -112,7 +132,7 @@ impl Built {
                 started_at: at(ms),
                 cmd: cmd.into(),
                 cwd: "/src".into(),
-                attempt: None,
+                attempt,
                 shell: None,
             };
             writer.begin_sh(&start).unwrap();

@@ -1,0 +1,220 @@
+//! The facts that only rundown records: those about runs, jobs and commands since version 6 of its
+//! database, and runs that wait for their next step.
+
+use std::fs;
+
+use insta::assert_snapshot;
+use rundown::cri::Stream;
+use rundown::model::{JobId, RunDetails, RunId};
+use rundown::store::{JobEnd, LogCut, NewJob, RunEnd, ShEnd};
+use serde_json::json;
+
+use crate::support::built::{Built, at, run_id};
+use crate::support::{json, stdout};
+
+/// A time decades before the others.
+const LONG_AGO_MS: i64 = -800_000_000_000;
+
+fn details() -> RunDetails {
+    let some = |text: &str| Some(text.to_owned());
+    RunDetails {
+        is_open: false,
+        name: some("nightly"),
+        subject: some("Fix the parser \x1b[2J"),
+        author: some("Ada <ada@example.org>"),
+        event: some("push"),
+        url: some("https://ci.example.org/runs/7"),
+        attempt: Some(2),
+        ci_job: some("unit"),
+        runner: some("agent-3"),
+        repeats: Some(run_id(9)),
+        traceparent: None,
+        variables: vec![("CC".into(), "gcc".into()), ("EVIL".into(), "\x1b[2Jx".into())],
+    }
+}
+
+fn new_job(id: &str, needs: &[&str], allow_failure: bool) -> NewJob {
+    let needs = needs.iter().map(|need| JobId((*need).into())).collect();
+    NewJob { id: JobId(id.into()), needs, allow_failure }
+}
+
+/// Makes a store with run 1. Its job `lint` is allowed to fail; its job `test` has two attempts of
+/// a command, and the second one timed out after its log had reached the size limit.
+fn detailed() -> Built {
+    let (mut store, run) = (Built::new(), run_id(1));
+    let jobs = [
+        new_job("lint", &[], true),
+        new_job("test", &["lint"], false),
+        new_job("deploy", &["test"], false),
+        new_job("notify", &["deploy"], false),
+    ];
+    store.begin_with(&run, &details(), &jobs, 0);
+    store.start(&run, "lint", 1, "cargo clippy", 10);
+    store.print(&run, "lint", 1, 20, Stream::Stderr, "a lint\n");
+    store.end(&run, "lint", 1, 1, 1_000);
+    store.end_job(&run, "lint", JobEnd::Failed(1), 1_000);
+    store.start_attempt(Some(1), &run, "test", 1, "make test", 1_010);
+    store.end(&run, "test", 1, 2, 2_000);
+    store.start_attempt(Some(2), &run, "test", 2, "make test", 2_010);
+    for row in ["first", "second"] {
+        store.print(&run, "test", 2, 2_020, Stream::Stdout, &format!("{row}\n"));
+    }
+    let cut_at = fs::metadata(store.log_path(&run, "test", 2)).unwrap().len();
+    store.print(&run, "test", 2, 5_000, Stream::Stdout, "third\n");
+    store.print(&run, "test", 2, 5_010, Stream::Stdout, "last\n");
+    let end = ShEnd {
+        signal: Some(15),
+        output: Some("pty"),
+        ended_by: Some("timeout"),
+        cut: Some(LogCut { at: cut_at.try_into().unwrap(), bytes: 1_300_000 }),
+        ..ShEnd::new(at(6_000), 143)
+    };
+    store.finish(&run, "test", 2, &end);
+    store.end_job(&run, "test", JobEnd::Failed(143), 6_010);
+    store.end_job(&run, "deploy", JobEnd::Skipped, 6_020);
+    store.end_job(&run, "notify", JobEnd::Skipped, 6_020);
+    store.end_run(&run, RunEnd::Failed("command-failed"), 6_030);
+    store
+}
+
+/// Begins a run without a recorder, whose first command has ended.
+fn open_run(store: &mut Built, run: &RunId, ms: i64) {
+    let details = RunDetails { is_open: true, ..details() };
+    store.begin_with(run, &details, &[], ms);
+    store.start(run, "build", 1, "make", ms + 10);
+    store.print(run, "build", 1, ms + 20, Stream::Stdout, "built\n");
+    end_step(store, run, 1, 0, ms + 1_000);
+}
+
+/// Ends a command, and its recorder.
+fn end_step(store: &mut Built, run: &RunId, n: u32, exit_code: i32, ms: i64) {
+    store.end(run, "build", n, exit_code, ms);
+    store.kill_recorder(run);
+}
+
+#[test]
+fn text_marks_attempts_tolerated_failures_and_removed_output() {
+    let store = detailed();
+    assert_snapshot!(stdout(store.root(), &["--root", ".", "--once"], 0), @r#"
+    ✗ failed  (command-failed)  00000001  example  main@deadbee  2026-05-06 12:00:00  6.0s  nightly  attempt 2  repeats 00000009
+
+    ✗ failed  lint  990ms  (allowed to fail)
+      ✗ failed  1  cargo clippy  990ms  exit 1
+      E a lint
+
+    ✗ failed  test  5.0s
+      ✗ failed  1  make test  990ms  exit 2
+      ✗ failed  2  make test  attempt 2  3.9s  killed by SIGTERM (time limit exceeded)  (1.2 MiB not recorded: size limit)
+        first
+        second
+        … 1.2 MiB not recorded: size limit …
+        third
+        last
+
+    ⊘ skipped  deploy  (test failed)
+
+    ⊘ skipped  notify  (deploy was skipped)
+    "#);
+    let tail = stdout(store.root(), &["--root", ".", "--once", "--tail", "1"], 0);
+    assert!(!tail.contains("… 1.2 MiB"), "the removed output is above the tail: {tail}");
+    let followed = stdout(store.root(), &["--root", ".", "--follow"], 0);
+    assert_snapshot!(followed, @r#"
+    run 00000001, example, main@deadbee, nightly: failed
+    job lint, command 1: cargo clippy
+    E a lint
+    job lint, command 1 failed: exit 1, after 990ms
+    job lint failed: allowed to fail, after 990ms
+    job test, command 1: make test
+    job test, command 1 failed: exit 2, after 990ms
+    job test, command 2, attempt 2: make test
+      first
+      second
+      third
+      last
+    job test, command 2 failed: killed by SIGTERM (time limit exceeded), after 3.9s (1.2 MiB not recorded: size limit)
+    job test failed after 5.0s
+    job deploy skipped: test failed
+    job notify skipped: deploy was skipped
+    run 00000001, example, main@deadbee, nightly failed: command-failed, after 6.0s
+    first failure: job test, command 2: make test: killed by SIGTERM (time limit exceeded); cause not recognized; last lines:
+      first
+      second
+      third
+      last
+    "#);
+}
+
+#[test]
+fn the_list_has_the_names_of_runs() {
+    let mut store = detailed();
+    let long = RunDetails { name: Some("long ".repeat(40)), is_open: true, ..details() };
+    store.begin_with(&run_id(2), &long, &[], 60_000);
+    store.begin_with(&run_id(3), &RunDetails::default(), &[], 120_000);
+    assert_snapshot!(stdout(store.root(), &["--root", ".", "list"], 0), @r#"
+    ● running      00000003  example  main@deadbee  2026-05-06 12:02:00
+    ◐ waiting      00000002  example  main@deadbee  2026-05-06 12:01:00        long long long long long long long long long long long long …
+    ✗ failed       00000001  example  main@deadbee  2026-05-06 12:00:00  6.0s  nightly
+    "#);
+    let list = json(store.root(), &["--root", ".", "list", "--format", "json"], 0);
+    let run = &list["runs"][2];
+    assert_eq!(
+        [&run["name"], &run["commit_subject"], &run["waiting"], &list["runs"][1]["waiting"]],
+        [&json!("nightly"), &json!("Fix the parser \x1b[2J"), &json!(false), &json!(true)]
+    );
+    assert_eq!(list["runs"][0]["name"], json!(null));
+    assert_eq!(run.get("variables"), None, "not read for a list");
+}
+
+#[test]
+fn json_has_the_details_of_runs_jobs_and_commands() {
+    let store = detailed();
+    let run = &json(store.root(), &["--root", ".", "--format", "json"], 0)["run"];
+    let keys = [
+        "name",
+        "author",
+        "event",
+        "url",
+        "attempt",
+        "ci_job",
+        "runner",
+        "repeats",
+        "variables",
+        "waiting",
+    ];
+    let of_run: Vec<_> = keys.iter().map(|key| &run[key]).collect();
+    let expected = json!([
+        "nightly", "Ada <ada@example.org>", "push", "https://ci.example.org/runs/7", 2, "unit",
+        "agent-3", run_id(9).as_str(), {"CC": "gcc", "EVIL": "\x1b[2Jx"}, false
+    ]);
+    assert_eq!(json!(of_run), expected);
+    let job = |n: usize| json!([run["jobs"][n]["needs"], run["jobs"][n]["allow_failure"]]);
+    assert_eq!([job(0), job(1)], [json!([[], true]), json!([["lint"], false])]);
+    let sh = |n: usize| {
+        let sh = &run["jobs"][1]["commands"][n];
+        json!([sh["output"], sh["attempt"], sh["ended_by"], sh["cut_bytes"]])
+    };
+    assert_eq!(sh(0), json!([null, 1, null, null]));
+    assert_eq!(sh(1), json!(["pty", 2, "timeout", 1_300_000]));
+    assert!(run["jobs"][1]["commands"][1]["cut_at"].as_i64() > Some(0));
+}
+
+#[test]
+fn a_run_that_was_never_ended_is_a_finding_but_one_that_waits_is_not() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    let doctor = |store: &Built, code| {
+        json(store.root(), &["--root", ".", "doctor", "--format", "json"], code)
+    };
+    open_run(&mut store, &run, LONG_AGO_MS);
+    let findings = &doctor(&store, 1)["findings"];
+    assert_eq!(findings.as_array().unwrap().len(), 1, "{findings}");
+    let finding = &findings[0];
+    assert_eq!(
+        [&finding["run"], &finding["job"], &finding["kind"]],
+        [&json!(run.as_str()), &json!(null), &json!("run-never-ended")]
+    );
+    let meaning = finding["meaning"].as_str().unwrap();
+    let remedy = format!("ago and never ended; end it with `rundown end {}`", run.as_str());
+    assert!(meaning.starts_with("begun ") && meaning.ends_with(&remedy), "{meaning}");
+    store.start(&run, "build", 2, "make check", LONG_AGO_MS + 2_000);
+    assert_eq!(doctor(&store, 0)["findings"], json!([]), "a command is running");
+}
