@@ -7,9 +7,12 @@ use insta::assert_snapshot;
 use rundown::cri::Stream;
 use rundown::model::{JobId, RunDetails, RunId};
 use rundown::store::{JobEnd, LogCut, NewJob, RunEnd, ShEnd};
+use rundown::tui::sim::Sim;
 use serde_json::json;
 
 use crate::support::built::{Built, at, run_id};
+use crate::support::screen::{LARGE, SMALL, open};
+use crate::support::session::Session;
 use crate::support::{json, stdout};
 
 /// A time decades before the others.
@@ -90,6 +93,13 @@ fn open_run(store: &mut Built, run: &RunId, ms: i64) {
 fn end_step(store: &mut Built, run: &RunId, n: u32, exit_code: i32, ms: i64) {
     store.end(run, "build", n, exit_code, ms);
     store.kill_recorder(run);
+}
+
+fn lines_with(sim: &mut Sim, text: &str) -> String {
+    let screen = sim.screen();
+    let lines: Vec<_> = screen.lines().filter(|line| line.contains(text)).collect();
+    assert!(!lines.is_empty(), "no {text:?} in\n{screen}");
+    lines.join("\n")
 }
 
 #[test]
@@ -196,6 +206,87 @@ fn json_has_the_details_of_runs_jobs_and_commands() {
     assert_eq!(sh(0), json!([null, 1, null, null]));
     assert_eq!(sh(1), json!(["pty", 2, "timeout", 1_300_000]));
     assert!(run["jobs"][1]["commands"][1]["cut_at"].as_i64() > Some(0));
+}
+
+#[test]
+fn the_screen_marks_attempts_tolerated_failures_and_removed_output() {
+    let store = detailed();
+    let mut sim = open(&store, LARGE);
+    assert_snapshot!("failed_120x40", sim.screen());
+    let header = sim.keys("Shift-Tab g i").screen();
+    let header: Vec<_> = header.lines().filter(|line| !line.contains("│ files ")).collect();
+    assert_snapshot!("header_of_a_run_120x40", header.join("\n"));
+    let mut sim = open(&store, SMALL);
+    assert_snapshot!("failed_80x24", sim.screen());
+    let header = sim.keys("i").screen();
+    let header: Vec<_> = header.lines().filter(|line| !line.contains("│ log ")).collect();
+    assert_snapshot!("header_of_a_command_80x24", header.join("\n"));
+    // A wrapped note takes lines of its own, and nothing is covered by it.
+    let mut narrow = open(&store, (24, 12));
+    let wrapped = narrow.keys("g w").screen();
+    assert!(wrapped.contains("size limit") && wrapped.contains("last"), "{wrapped}");
+}
+
+#[test]
+fn runs_are_found_by_name_and_subject() {
+    let mut store = detailed();
+    store.begin(&run_id(2), &[], 60_000);
+    store.end_run(&run_id(2), RunEnd::Complete, 61_000);
+    let passed = RunDetails { attempt: None, repeats: None, ..details() };
+    store.begin_with(&run_id(3), &passed, &[], 62_000);
+    store.end_run(&run_id(3), RunEnd::Complete, 63_000);
+    let mut sim = open(&store, SMALL);
+    for (typed, found) in [("nightly", "2 of 3"), ("parser", "2 of 3"), ("nightly fail", "1 of 3")]
+    {
+        let title = lines_with(sim.keys("r").keys(&spelled(typed)), "Runs ");
+        assert!(title.contains(found), "{typed}: {title}");
+        sim.keys("Esc Esc");
+    }
+    assert!(lines_with(sim.keys("r"), "nightly").contains("passed"), "a run without a failure");
+}
+
+/// Returns the keys that type a text.
+fn spelled(text: &str) -> String {
+    let key = |c: char| if c == ' ' { "Space".to_owned() } else { c.to_string() };
+    text.chars().map(key).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_waiting_run_is_shown_as_such_until_it_ends() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    open_run(&mut store, &run, 0);
+    let mut sim = open(&store, SMALL);
+    assert!(lines_with(&mut sim, "◐ build").contains("◐ build    waiting 990ms"));
+    let title = |sim: &mut Sim| sim.screen().lines().next().unwrap().trim().to_owned();
+    assert!(title(&mut sim).contains("◐ waiting for the next step 2m00s"), "{}", title(&mut sim));
+    store.start(&run, "build", 2, "make check", 2_000);
+    assert!(title(sim.disk()).contains("● running"), "{}", title(&mut sim));
+    end_step(&mut store, &run, 2, 1, 3_000);
+    assert!(title(sim.disk()).contains("◐ waiting"), "{}", title(&mut sim));
+    let text = stdout(store.root(), &["--root", ".", "--once"], 0);
+    let mut opened = open(&store, SMALL);
+    assert!(lines_with(&mut opened, "✗ 2 make check").contains('▌'), "the failed command");
+    assert!(text.contains("✗ failed  build  2.9s\n"), "a job with a failed command fails: {text}");
+    store.end_job(&run, "build", JobEnd::Failed(1), 3_000);
+    store.end_run(&run, RunEnd::Failed("command-failed"), 4_000);
+    assert!(title(sim.disk()).contains("✗ failed 4.0s"), "{}", title(&mut sim));
+}
+
+#[test]
+fn the_end_of_a_waiting_run_is_signaled_but_not_that_of_its_steps() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    open_run(&mut store, &run, 0);
+    let session = Session::start_with(&store, &["--notify"], &[]);
+    session.shown.wait_for_text("waiting for the next step");
+    store.start(&run, "build", 2, "make check", 2_000);
+    session.shown.wait_for_text("running");
+    end_step(&mut store, &run, 2, 0, 3_000);
+    session.shown.wait_for_text("waiting for the next step");
+    assert_eq!(session.bells(), 0);
+    store.end_job(&run, "build", JobEnd::Complete, 3_000);
+    store.end_run(&run, RunEnd::Complete, 4_000);
+    session.wait_for_notice("9;rundown: example 00000001 passed after 4.0s");
+    assert_eq!(session.bells(), 1);
 }
 
 #[test]

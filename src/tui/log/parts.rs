@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::rows::{Columns, indent, lines_of};
 use super::{Card, Frame, Log, Viewport};
 use crate::log::Row;
+use crate::model::LogCut;
 use crate::search::Cause;
 use crate::tui::layout::{Above, LogParts, log_parts};
 
@@ -77,9 +78,21 @@ impl Log {
                 return 1;
             }
             let width = self.options.wrap.then(|| self.text_width(index));
-            lines_of(row, width, progress, is_interrupted)
+            lines_of(row, width, progress, (is_interrupted, self.cut_after(index)))
         });
         Viewport::new(self.height(), lines)
+    }
+
+    /// Returns the output that was removed from the log directly after a loaded row.
+    #[must_use]
+    pub fn cut_after(&self, index: usize) -> Option<LogCut> {
+        let address = |index: usize| Some(self.window.rows.get(index)?.offset);
+        let next = index.checked_add(1).and_then(address);
+        // The next row is not loaded.
+        if next.is_none() && !self.window.at_end {
+            return None;
+        }
+        self.document.as_ref()?.cut_after(address(index)?, next)
     }
 
     /// Returns the row under the cursor, on which keys act.

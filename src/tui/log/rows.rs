@@ -27,6 +27,7 @@ use ratatui::style::Style;
 
 use crate::cri::Stream;
 use crate::log::Row;
+use crate::model::LogCut;
 use crate::sanitize::{self, Progress, Sanitizer};
 use crate::search::Query;
 use crate::time::Time;
@@ -68,6 +69,8 @@ pub struct LogRows<'a> {
     pub numbers: &'a [Option<u64>],
     /// For each row, the number of groups that contain it.
     pub depths: &'a [usize],
+    /// For each row, the output that was removed from the log after it.
+    pub cuts: &'a [Option<LogCut>],
     /// The loaded rows before `rows`: a color that they leave switched on is still on.
     pub above: &'a [Row],
     /// The style that the rows before `above` leave switched on.
@@ -152,7 +155,8 @@ impl LogRows<'_> {
             self.draw_lead(buffer, body, y, (row, &number), (state.at, *before));
             *before = state.at.or(*before);
             let notes = if state_index + 1 == states.len() {
-                notes(row, self.progress, self.is_interrupted)
+                let removed = self.cuts.get(index).copied().flatten();
+                notes(row, self.progress, (self.is_interrupted, removed))
             } else {
                 Vec::new()
             };

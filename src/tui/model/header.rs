@@ -60,9 +60,11 @@ impl Model {
                 }),
             ),
             ("result", sh.and_then(display::exit_explained)),
+            ("attempt", sh.and_then(|sh| sh.attempt).map(|attempt| attempt.to_string())),
+            ("streams", sh.and_then(|sh| sh.output.as_deref()).map(|how| name(how).into_owned())),
             ("usage", sh.and_then(used)),
             ("output", self.wrote()),
-            ("missing", missing),
+            ("missing", missing.or_else(|| sh.and_then(display::cut))),
             ("log", node.log.as_ref().map(|log| name(&log.path.to_string_lossy()).into_owned())),
         ]
     }
@@ -72,21 +74,36 @@ impl Model {
         let is_running = node.shs.iter().any(|sh| sh.state == ShState::Running);
         vec![
             ("job", Some(name(job.id.as_str()).into_owned())),
-            ("time", self.times(job.started_at, job.finished_at, is_running, width)),
+            ("time", self.times(job.started_at, node.ended_at(), is_running, width)),
             ("result", job.exit_code.filter(|code| *code != 0).map(|code| format!("exit {code}"))),
+            ("failure", job.allow_failure.then(|| "allowed".into())),
+            (
+                "needs",
+                Some(name(&job.needs.join(", ")).into_owned()).filter(|needs| !needs.is_empty()),
+            ),
             ("commands", Some(commands(node.shs.iter()))),
         ]
     }
 
     fn of_run(&self, node: &RunNode, width: usize) -> Vec<(&'static str, Option<String>)> {
         let (head, run) = (&node.head, &node.head.run);
+        let details = &run.details;
         let sanitized = |text: &Option<String>| text.as_deref().map(|text| name(text).into_owned());
         let is_active = head.outcome.is_none() && !head.interrupted;
-        vec![
+        let mut lines = vec![
             ("run", Some(name(run.id.as_str()).into_owned()).filter(|id| !id.is_empty())),
+            ("name", sanitized(&details.name)),
             ("repo", sanitized(&run.repo)),
             ("ref", sanitized(&run.ref_name)),
             ("commit", sanitized(&run.sha)),
+            ("subject", sanitized(&details.subject)),
+            ("author", sanitized(&details.author)),
+            ("event", sanitized(&details.event)),
+            ("url", sanitized(&details.url)),
+            ("ci job", sanitized(&details.ci_job)),
+            ("attempt", details.attempt.map(|attempt| attempt.to_string())),
+            ("runner", sanitized(&details.runner)),
+            ("repeats", details.repeats.as_ref().map(|id| name(id.as_str()).into_owned())),
             (
                 "queued",
                 run.queued_at
@@ -97,7 +114,12 @@ impl Model {
             ("reason", display::reason(head).filter(|_| head.outcome == Some(Outcome::Failed))),
             ("commands", Some(commands(node.jobs.iter().flat_map(|job| &job.shs)))),
             ("files", node.dir.as_ref().map(|dir| name(&dir.to_string_lossy()).into_owned())),
-        ]
+        ];
+        let labels = std::iter::once("env").chain(std::iter::repeat(""));
+        let variables = details.variables.iter();
+        let variables = variables.map(|(key, value)| Some(named(key, value)));
+        lines.extend(labels.zip(variables));
+        lines
     }
 
     /// Formats a time span: `2026-05-06 12:00:12 - 12:00:46, 34.0s`. In a narrow pane, the start
@@ -148,6 +170,11 @@ impl Model {
 const WITH_DAY: usize = 40;
 const TIME: &str = "%H:%M:%S";
 const DAY_TIME: &str = "%Y-%m-%d %H:%M:%S";
+
+/// Formats a recorded variable: `CC=gcc`. Sanitized.
+fn named(key: &str, value: &str) -> String {
+    name(&format!("{key}={value}")).into_owned()
+}
 
 /// Formats the resources used: `1m02s of CPU (182%), 512.0 MiB of memory`.
 fn used(sh: &Sh) -> Option<String> {

@@ -110,8 +110,10 @@ pub(super) struct Texts<'a> {
     pub sha: String,
     /// The job that failed or is running.
     pub job: String,
-    /// The job and its command.
+    /// The job and its command; without a job, the name of the run, or the subject of its commit.
     pub what: String,
+    /// True if `what` belongs to the run, not to a job.
+    pub is_title: bool,
     pub exit: String,
     pub spent: String,
     pub age: String,
@@ -124,6 +126,10 @@ impl<'a> Texts<'a> {
             highlight.map_or_else(|| reason(head), |found| name(found.job.as_str()).into_owned());
         let sh = highlight.and_then(|found| found.sh.as_ref());
         let what = sh.map(|sh| format!("{job}: {}", display::command(sh)));
+        let title = || display::pipeline(run).or_else(|| display::subject(run));
+        let title = if job.is_empty() { title() } else { None };
+        let is_title = title.is_some();
+        let what = what.or(title);
         let sha = run.sha.as_deref().map(|sha| sha.chars().take(SHA).collect::<String>());
         let age = since(run).zip(now).map(|(then, now)| display::age(now.millis_since(then)));
         Self {
@@ -133,6 +139,7 @@ impl<'a> Texts<'a> {
             place: place(run),
             sha: sha.map(|sha| name(&sha).into_owned()).unwrap_or_default(),
             what: what.unwrap_or_else(|| job.clone()),
+            is_title,
             job,
             exit: sh
                 .and_then(Sh::exit_status)
@@ -147,7 +154,9 @@ impl<'a> Texts<'a> {
     /// Returns the text for the column of the failure: the job alone if the command would be cut to
     /// a few characters.
     pub(super) fn what(&self, columns: usize) -> &str {
-        let is_cut = self.what.width() > columns && columns < self.job.width() + LEAST_COMMAND;
+        let is_cut = !self.is_title
+            && self.what.width() > columns
+            && columns < self.job.width() + LEAST_COMMAND;
         if is_cut { &self.job } else { &self.what }
     }
 }

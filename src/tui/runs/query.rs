@@ -1,6 +1,6 @@
 //! The search for runs: all words of the typed text must match a row of the list. Pure.
 //!
-//! In the state, the repository and the ref, other characters may come between the letters of a
+//! In the state, the repository, the ref, the name and the subject of the commit, other characters may come between the letters of a
 //! word. An ID, its short form and a commit must begin with the word, because nearly any text
 //! occurs somewhere among hex digits. The operators (`!passed`, `^main`, `'exact`, `dev$`) and the
 //! smart case are those of `fzf`.
@@ -50,7 +50,7 @@ impl Word {
 /// The kind of a text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TextKind {
-    /// A name: a state, a repository or a ref.
+    /// A name: a state, a repository, a ref, or the name or the subject of a run.
     Name,
     /// Hex digits.
     Hex,
@@ -76,6 +76,8 @@ impl RunsQuery {
             Status::of_run(head).word().to_owned(),
             of(&run.repo),
             display::short_ref(run).unwrap_or_default(),
+            display::pipeline(run).unwrap_or_default(),
+            display::subject(run).unwrap_or_default(),
         ];
         let hexes = [name(run.id.short()), Cow::Owned(of(&run.sha))];
         let id = name(run.id.as_str());

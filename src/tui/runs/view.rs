@@ -119,7 +119,8 @@ impl List<'_> {
         pen.put(status.word(), columns.word, look, Some(TextKind::Name));
         pen.put(&texts.place, columns.place, plain, Some(TextKind::Name));
         pen.put(&texts.sha, columns.sha, theme.muted, Some(TextKind::Hex));
-        pen.put(texts.what(columns.what), columns.what, plain, None);
+        let kind = texts.is_title.then_some(TextKind::Name);
+        pen.put(texts.what(columns.what), columns.what, plain, kind);
         pen.put(&texts.exit, columns.exit, look, None);
         pen.put(&format!("{:>SPENT$}", texts.spent), columns.spent, plain, None);
         pen.put(&format!("{:>AGE$}", texts.age), AGE, theme.muted, None);
@@ -161,6 +162,6 @@ fn draw_finder(buffer: &mut Buffer, area: Rect, finder: &Finder, theme: &Theme) 
     strip.skip(1).skip_right(1).put("/", theme.accent);
     draw_input(&mut strip, &finder.input, finder.is_typing, theme);
     if finder.text().is_empty() {
-        strip.put("state repo ref id", theme.muted);
+        strip.put("state repo ref name id", theme.muted);
     }
 }

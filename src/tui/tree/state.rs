@@ -152,15 +152,13 @@ pub fn telling_place(run: &RunNode) -> Option<Place> {
     let place = |job: &JobNode, sh: Option<&ShNode>| {
         sh.map_or_else(|| Place::Job(job.job.id.clone()), |sh| Place::Sh(job.job.id.clone(), sh.n))
     };
-    let find_sh = |state: ShState| {
-        let in_job =
-            |job: &JobNode| Some(place(job, Some(job.shs.iter().find(|sh| sh.state == state)?)));
-        run.jobs.iter().find_map(in_job)
-    };
+    let find_sh = |state: ShState| run.first_in(state).map(|(job, sh)| place(job, Some(sh)));
     let find_job = |wanted: fn(&&JobNode) -> bool| run.jobs.iter().find(wanted);
     // Between two commands, show the last one.
-    let active =
-        || find_job(|job| job.phase == Phase::Active).map(|job| place(job, job.shs.last()));
+    let active = || {
+        let job = find_job(|job| job.phase == Phase::Active && !job.waiting)?;
+        Some(place(job, job.shs.last()))
+    };
     let running = || find_sh(ShState::Running).or_else(active);
     // A run can fail without a failed command: show its own log, which contains the reason, or else
     // the failed job.

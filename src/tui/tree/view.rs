@@ -103,6 +103,7 @@ impl TreeList<'_> {
             fold: String::new(),
             status: Status::of_run(&run.head),
             exit: None,
+            is_tolerated: false,
             spent: spent(&run.head, self.now),
             ms: None,
             odd,
@@ -110,7 +111,7 @@ impl TreeList<'_> {
     }
 
     fn job_row(&self, job: &JobNode) -> Row {
-        let (phase, start, end) = (job.phase, job.job.started_at, job.job.finished_at);
+        let (phase, start, end) = (job.phase, job.job.started_at, job.ended_at());
         // A log that was opened by its path belongs to a job without a name.
         let id =
             if job.job.id.as_str().is_empty() { "log".into() } else { name(job.job.id.as_str()) };
@@ -122,7 +123,8 @@ impl TreeList<'_> {
             is_heading: true,
             fold: if hidden > 0 { format!(" +{}", count(hidden as u64)) } else { String::new() },
             status: Status::of_job(job),
-            exit: None,
+            exit: job.is_tolerated().then(|| "tolerated".into()),
+            is_tolerated: job.is_tolerated(),
             spent: span(phase, start, end, self.now),
             ms: span_ms(phase, start, end, self.now),
             odd: self.odd(&Item::Job(job)),
@@ -139,6 +141,7 @@ impl TreeList<'_> {
             fold: String::new(),
             status: Status::of_sh(sh),
             exit: sh.sh.as_ref().and_then(display::exit_in_short),
+            is_tolerated: job.is_tolerated(),
             spent: spent_by(sh, self.now),
             ms: spent_ms_by(sh, self.now),
             odd: self.odd(&Item::Sh(job, sh)),
@@ -153,7 +156,7 @@ impl TreeList<'_> {
     /// them.
     fn draw_row(&self, buffer: &mut Buffer, area: Rect, columns: &Columns, row: &Row) {
         let theme = self.theme;
-        let look = theme.status(row.status);
+        let look = if row.is_tolerated { theme.warn } else { theme.status(row.status) };
         let mut strip = Strip::new(buffer, area, theme.signs.ellipsis);
         strip.skip(row.indent).skip_right(1);
         strip.put(theme.signs.status(row.status), look).skip(1).put(&row.number, theme.muted);
@@ -227,8 +230,10 @@ struct Row {
     /// The number of hidden commands.
     fold: String,
     status: Status,
-    /// The exit status, if it is more specific than the state.
+    /// The exit status, or another word that is more specific than the state.
     exit: Option<String>,
+    /// True if it failed, but its run may pass nevertheless.
+    is_tolerated: bool,
     spent: Option<String>,
     ms: Option<i64>,
     /// A sign for findings about the row.

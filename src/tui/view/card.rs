@@ -40,7 +40,8 @@ pub(super) fn facts(model: &Model, cause: &Cause, room: usize) -> Vec<Option<Str
             let sh = item(model).and_then(|item| item.sh()?.sh.as_ref());
             // A command that never ran has no output that contains a cause.
             let what = sh.is_none_or(|sh| sh.start_error.is_none()).then_some(what);
-            vec![sh.and_then(display::exit_meaning), what, failed_below(model)]
+            let meaning = sh.filter(|sh| !sh.timed_out()).and_then(display::exit_meaning);
+            vec![meaning, what, failed_below(model)]
         }
         None => vec![Some(what), place, failed_below(model)],
     }
@@ -55,6 +56,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         headings: &[],
         numbers: &[],
         depths: &[],
+        cuts: &[],
         above: &[],
         style: sanitize::Style::default(),
         sideways: 0,
@@ -87,7 +89,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
 pub(super) fn ending(model: &Model) -> (Status, String) {
     let Some(item) = item(model) else { return (Status::Unknown, String::new()) };
     let (status, sh) = (next_step::status(&item), item.sh());
-    let exit = sh.and_then(|sh| sh.sh.as_ref()).and_then(display::exit);
+    let exit = sh.and_then(|sh| sh.sh.as_ref()).and_then(display::ending);
     let exit = exit.unwrap_or_else(|| status.word().into());
     let named =
         if model.log.has_headings() { format!("{}: {exit}", name_of(&item.place())) } else { exit };

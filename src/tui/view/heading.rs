@@ -20,7 +20,9 @@ pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
             let status = Status::of_job(job);
             let title = name(job.job.id.as_str()).into_owned();
             let why = model.run.as_ref().and_then(|run| display::why_skipped(run, job));
-            let why = why.map(|why| format!(" because {why}")).unwrap_or_default();
+            let why = why.map(|why| format!(" because {why}"));
+            let allowed = || Some(format!(", {}", display::tolerated(job)?));
+            let why = why.or_else(allowed).unwrap_or_default();
             let facts = format!("{}{why}", status.word());
             Heading { status: Some(status), title, facts, ..Heading::default() }
         }
@@ -44,8 +46,10 @@ fn of_group(model: &Model, row: &Row) -> Option<Heading> {
 fn of_command(model: &Model, section: &Section, job: &JobNode, sh: &ShNode) -> Heading {
     let head = model.run.as_ref().map(|run| &run.head);
     let missing = head.and_then(|head| display::missing(head, sh));
-    let exit = sh.sh.as_ref().and_then(display::exit);
-    let facts: Vec<_> = [exit, missing, spent_by(sh, model.now)].into_iter().flatten().collect();
+    let exit = sh.sh.as_ref().and_then(display::ending);
+    let attempt = sh.sh.as_ref().and_then(|sh| display::attempt(sh.attempt));
+    let facts = [exit, attempt, missing, spent_by(sh, model.now)];
+    let facts: Vec<_> = facts.into_iter().flatten().collect();
     // In the document of a job, the title of the pane contains the job's name.
     let is_run = model.log.document.as_ref().is_some_and(|document| document.of == Place::Run);
     let job = if is_run { format!("{} ", name(job.job.id.as_str())) } else { String::new() };

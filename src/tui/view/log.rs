@@ -83,6 +83,10 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
         ),
         Item::Job(job) => (Status::of_job(job), Vec::new(), Some(why_no_command(model, job))),
     };
+    let word = match item {
+        Item::Run(run) => display::state(&run.head),
+        Item::Job(_) | Item::Sh(..) => status.word(),
+    };
     let (lines, notes) = (model.shown_header(body), model.notes(body.width));
     let frame = Frame { body, header: lines.len(), notes: notes.len() };
     let parts = model.log.parts(frame, nothing.is_some());
@@ -96,7 +100,7 @@ pub(super) fn draw(model: &Model, body: Rect, buffer: &mut Buffer) {
             let facts = card::facts(model, cause, room);
             draw_facts(model, status, &ending, &facts, parts.facts, buffer);
         }
-        None => draw_facts(model, status, status.word(), &facts, parts.facts, buffer),
+        None => draw_facts(model, status, word, &facts, parts.facts, buffer),
     }
     draw_notes(model, &notes, parts.notes, buffer);
     if let Some(why) = nothing {
@@ -125,11 +129,14 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
     let marked = model.log.cause().map(of_cause).unwrap_or_default();
     let headings: Vec<_> =
         rows.iter().take(usize::from(area.height)).map(|row| heading::of(model, row)).collect();
+    let indices = (log.top..).take(headings.len());
+    let cuts: Vec<_> = indices.map(|index| log.cut_after(index)).collect();
     let rows = LogRows {
         rows,
         headings: &headings,
         numbers: log.known.numbers.get(log.top..).unwrap_or_default(),
         depths: log.known.depths.get(log.top..).unwrap_or_default(),
+        cuts: &cuts,
         above,
         style: log.style,
         sideways: log.sideways,
@@ -259,7 +266,7 @@ fn silence(model: &Model) -> Option<String> {
     (silent_ms >= SILENT_MS).then(|| format!("silent for {}", display::duration(silent_ms)))
 }
 
-fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 10] {
+fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 12] {
     let head = model.run.as_ref().map(|run| &run.head);
     let missing = head.and_then(|head| display::missing(head, sh)).filter(|_| sh.log.is_some());
     let [rows, bytes] = log_facts(model);
@@ -267,7 +274,9 @@ fn sh_facts(model: &Model, sh: &ShNode) -> [Option<String>; 10] {
     [
         of_sh(display::exit),
         of_sh(display::exit_meaning),
+        of_sh(|sh| display::attempt(sh.attempt)),
         missing,
+        of_sh(display::cut),
         spent_by(sh, model.now),
         silence(model),
         rows,
@@ -285,7 +294,7 @@ fn run_facts(model: &Model, run: &RunNode) -> [Option<String>; 4] {
 
 /// Returns the facts about several commands: the number of commands, the number that failed, the
 /// duration of the job or run, and the number of rows of all logs.
-fn scroll_facts(model: &Model) -> [Option<String>; 5] {
+fn scroll_facts(model: &Model) -> [Option<String>; 6] {
     let (run, of) = (model.run.as_ref(), model.log.document.as_ref().map(|document| &document.of));
     let shs =
         || run.zip(of).into_iter().flat_map(|(run, of)| jobs(run, of)).flat_map(|job| &job.shs);
@@ -296,7 +305,11 @@ fn scroll_facts(model: &Model) -> [Option<String>; 5] {
     let failed = shs().filter(|sh| sh.state == ShState::Failed).count();
     let spent = match model.shown() {
         Some(Item::Run(run)) => spent(&run.head, model.now),
-        Some(Item::Job(job)) => span(job.phase, job.job.started_at, job.job.finished_at, model.now),
+        Some(Item::Job(job)) => span(job.phase, job.job.started_at, job.ended_at(), model.now),
+        _ => None,
+    };
+    let tolerated = match model.shown() {
+        Some(Item::Job(job)) => display::tolerated(job).map(String::from),
         _ => None,
     };
     // The number of failed commands is more precise than the reason.
@@ -304,7 +317,14 @@ fn scroll_facts(model: &Model) -> [Option<String>; 5] {
         .filter(|_| failed == 0 && of == Some(&Place::Run))
         .and_then(|run| display::reason(&run.head));
     let rows = model.log.known.total_rows.map(display::rows);
-    [reason, Some(commands), (failed > 0).then(|| format!("{failed} failed")), spent, rows]
+    [
+        reason,
+        tolerated,
+        Some(commands),
+        (failed > 0).then(|| format!("{failed} failed")),
+        spent,
+        rows,
+    ]
 }
 
 /// Returns the number of rows and the size of the log.

@@ -62,6 +62,9 @@ impl Badge {
 /// The smallest width of a screen for the word `paused` beside the number of new rows.
 const WITH_PAUSED: u16 = 60;
 
+/// The smallest width of a screen for a state of several words.
+const WITH_STATE: u16 = 70;
+
 /// The run in the first row.
 #[derive(Clone, Copy)]
 pub struct Titled<'a> {
@@ -71,8 +74,8 @@ pub struct Titled<'a> {
     pub failed: usize,
 }
 
-/// Draws the row. On a narrow screen it leaves out the program's name first, then the commit, the
-/// ref and the repository.
+/// Draws the row. On a narrow screen it leaves out the program's name first, then the name of the
+/// run, the commit, the ref and the repository.
 pub fn draw_title(
     buffer: &mut Buffer,
     area: Rect,
@@ -97,11 +100,9 @@ pub fn draw_title(
     };
     let status = Status::of_run(head);
     let has_state = head.phase != Phase::Unknown;
-    let state = if has_state {
-        format!("{} {}", theme.signs.status(status), status.word())
-    } else {
-        String::new()
-    };
+    let word = if area.width < WITH_STATE { status.word() } else { display::state(head) };
+    let state =
+        if has_state { format!("{} {word}", theme.signs.status(status)) } else { String::new() };
     let spent = spent(head, now).map_or_else(String::new, |spent| format!(" {spent}"));
     let names = Names::new(head);
     let failed =
@@ -110,8 +111,9 @@ pub fn draw_title(
     let program = format!("rundown {} ", theme.signs.dot);
     if program.width() + names.all.width() <= room {
         strip.put(&program, theme.muted).put(&names.all, theme.strong).skip(2);
-    } else if let Some(names) =
-        [&names.all, &names.without_sha, &names.repo].into_iter().find(|n| n.width() <= room)
+    } else if let Some(names) = [&names.all, &names.revision, &names.without_sha, &names.repo]
+        .into_iter()
+        .find(|n| n.width() <= room)
     {
         strip.put(names, theme.strong).skip(2);
     }
@@ -121,9 +123,10 @@ pub fn draw_title(
         .put(&failed, theme.bad);
 }
 
-/// The name of a run in three lengths.
+/// The names of a run, from the longest to the shortest.
 struct Names {
     all: String,
+    revision: String,
     without_sha: String,
     repo: String,
 }
@@ -135,7 +138,10 @@ impl Names {
         let with = |place: Option<String>| {
             place.map_or_else(|| repo.clone(), |place| format!("{repo}  {place}"))
         };
-        Self { all: with(display::revision(run)), without_sha: with(display::short_ref(run)), repo }
+        let revision = with(display::revision(run));
+        let all = display::pipeline(run).map(|name| format!("{revision}  {name}"));
+        let all = all.unwrap_or_else(|| revision.clone());
+        Self { all, revision, without_sha: with(display::short_ref(run)), repo }
     }
 }
 

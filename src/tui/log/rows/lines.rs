@@ -3,16 +3,22 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-use crate::display::size;
+use crate::display::{self, size};
 use crate::log::Row;
+use crate::model::LogCut;
 use crate::sanitize::{Progress, Sanitizer};
 use crate::time::Time;
 
 /// Returns the number of lines that a row takes. `width` is the width of the text if rows are
 /// wrapped, else `None`. A row takes more than one line if it is wrapped, or if each state of
-/// overwritten text is shown.
+/// overwritten text is shown. For `after`, see [`notes`].
 #[must_use]
-pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_interrupted: bool) -> usize {
+pub fn lines_of(
+    row: &Row,
+    width: Option<u16>,
+    progress: Progress,
+    after: (bool, Option<LogCut>),
+) -> usize {
     let states = states(row, progress);
     let Some(width) = width else { return states.len() };
     let mut sanitizer = Sanitizer::new(progress);
@@ -21,11 +27,8 @@ pub fn lines_of(row: &Row, width: Option<u16>, progress: Progress, is_interrupte
         for span in sanitizer.row(state.text) {
             flow.pass(&span.text);
         }
-        let notes = if index + 1 == states.len() {
-            notes(row, progress, is_interrupted)
-        } else {
-            Vec::new()
-        };
+        let notes =
+            if index + 1 == states.len() { notes(row, progress, after) } else { Vec::new() };
         for note in notes {
             flow.pass(&note);
         }
@@ -65,14 +68,20 @@ pub(super) fn states(row: &Row, progress: Progress) -> Vec<State<'_>> {
 }
 
 /// Returns the notes after the text of a row: the fault of a malformed one, a mark for one that
-/// will not be completed, and the size of missing parts.
-pub(super) fn notes(row: &Row, progress: Progress, is_interrupted: bool) -> Vec<String> {
+/// will not be completed, and the size of missing parts. `after` is true if the writer was
+/// interrupted, and the output that was removed from the log after the row.
+pub(super) fn notes(
+    row: &Row,
+    progress: Progress,
+    (is_interrupted, removed): (bool, Option<LogCut>),
+) -> Vec<String> {
     let malformed = row.malformed.map(|malformed| format!("  ({})", malformed.reason));
     let cut = (row.cut_bytes > 0).then(|| format!(" … {} more", size(row.cut_bytes)));
     let before = (row.overwritten_bytes > 0 && progress == Progress::All)
         .then(|| format!(" … {} before", size(row.overwritten_bytes)));
     let unfinished = (is_interrupted && !row.complete).then(|| "  (unfinished)".to_owned());
-    malformed.into_iter().chain(unfinished).chain(cut).chain(before).collect()
+    let removed = removed.map(|cut| format!("  … {}", display::removed(cut)));
+    [malformed, unfinished, cut, before, removed].into_iter().flatten().collect()
 }
 
 /// The position in wrapped text.

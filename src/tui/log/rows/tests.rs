@@ -35,6 +35,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
         headings: &[],
         numbers: &[],
         depths: &[],
+        cuts: &[],
         above,
         style: sanitize::Style::default(),
         sideways: 0,
