@@ -46,7 +46,7 @@ pub fn record(root: &Path, out: &mut impl Write) -> Result<(), Box<dyn Error>> {
             writeln!(out, "warning: {warning}")?;
         }
     }
-    end_run(root, &run, None)?;
+    end_run(root, &run, None, true)?;
 
     let stored = Catalog::of_store(root, None).run(&run)?.ok_or("the run is not in the store")?;
     writeln!(out, "run {}: {:?}", run.short(), stored.head.outcome)?;

@@ -50,7 +50,7 @@
 //! options.run = Some(run.clone());
 //! let ended = record_command(&options, &JobId("test".into()), &["false".into()])?;
 //! assert_eq!((ended.exit_code, ended.warnings.len()), (1, 0));
-//! end_run(&root, &run, None)?;
+//! end_run(&root, &run, None, true)?;
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "record"))]

@@ -405,7 +405,10 @@ mod tests {
                  'rundown config'",
             ),
             (&["--limit", "5"], "'--limit' is an option of 'rundown list'"),
-            (&["--failed", "list"], "'--failed' is an option of 'rundown', 'rundown rerun' and 'rundown demo'"),
+            (
+                &["--failed", "list"],
+                "'--failed' is an option of 'rundown', 'rundown rerun' and 'rundown demo'",
+            ),
             (&["exec", "-t", "x"], "'-t' is an option of 'rundown' and 'rundown demo'"),
         ] {
             assert_eq!(tip(words), expected, "{words:?}");

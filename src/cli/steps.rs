@@ -63,13 +63,14 @@ pub(super) fn end(end: &End) -> anyhow::Result<u8> {
         EndState::Stopped => RunEnd::Failed(ABORTED),
     });
     let run = RunId(run);
-    record::end_run(&root, &run, state)?;
+    let config = Config::load(None).unwrap_or_default();
+    let warning = record::end_run(&root, &run, state, config.sync)?;
     let catalog = Catalog::of_store(&root, None);
     let found = catalog.find(&RunSpec::Id(run.0), &RunFilter::default())?;
     let Some(node) = catalog.run(&found)? else { return Ok(0) };
     drop(catalog);
-    print_notices(&[result(&node)]);
-    prune_old(&root, &Config::load(None).unwrap_or_default().retention);
+    print_notices(&[warning, Some(result(&node))].into_iter().flatten().collect::<Vec<_>>());
+    prune_old(&root, &config.retention);
     Ok(if end.exit_status { exit_status(&node.head)? } else { 0 })
 }
 

@@ -325,7 +325,8 @@ fn join_record(options: &Options, run: &RunId) -> Result<(RunFiles, Record)> {
         RunStart::Nothing => return Err(silent(root)),
         RunStart::Failed(error) => return Err(error),
     };
-    let record = Record::new(rows, root, files.dir.clone(), options.sync);
+    // The end of the run syncs all its logs.
+    let record = Record::new(rows, root, files.dir.clone(), false);
     Ok((files, record))
 }
 

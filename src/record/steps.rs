@@ -8,15 +8,17 @@
 //!
 //! An open run has no recorder and no `recorder.lock`: readers check the locks of its commands.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use super::facts::find_commit;
+use super::logs;
 use super::run::{Options, create_dirs, masked, new_run, new_run_dir};
 use crate::error::{Error, Result};
+use crate::log;
 use crate::model::{RunDetails, RunId};
 use crate::store::{self, RunEnd, Writer};
 use crate::time::Time;
@@ -50,12 +52,21 @@ pub fn begin_run(options: &Options) -> Result<RunId> {
     Ok(run)
 }
 
-/// Ends a run that was begun by [`begin_run`]. If `end` is `None`, the run has failed if one of its
-/// commands has. Commands that are still running are lost: their recorders may still complete them.
+/// The maximum time that the end of a run waits for its logs to be written to the disk.
+const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Ends a run that was begun by [`begin_run`]. If `sync` is true, first syncs its logs to the disk,
+/// so that a power failure cannot lose data that the rows refer to. If `end` is `None`, the run has failed if one of its
+/// commands has. Returns a message for the user, if there is one. Commands that are still running are lost: their recorders may still complete them.
 ///
 /// # Errors
 /// If the store cannot be used, or there is no such run that is open.
-pub fn end_run(root: &Path, run: &RunId, end: Option<RunEnd>) -> Result<()> {
+pub fn end_run(
+    root: &Path,
+    run: &RunId,
+    end: Option<RunEnd>,
+    sync: bool,
+) -> Result<Option<String>> {
     let database = root.join(store::OUR_DATABASE);
     if !database.exists() {
         return Err(Error::NoStore { root: root.to_owned(), why: "it has no rundown.db" });
@@ -68,9 +79,23 @@ pub fn end_run(root: &Path, run: &RunId, end: Option<RunEnd>) -> Result<()> {
             run.as_str()
         )));
     }
+    let repo = until_unlocked(|| writer.repo_of_unfinished(run))?.unwrap_or_default();
+    let dir = log::path::run_dir(root, &repo, run).filter(|_| sync);
+    let warning =
+        dir.and_then(|dir| logs::sync(logs_in(&dir), Instant::now() + SYNC_TIMEOUT, || false));
     let now = Time::now();
     until_unlocked(|| writer.finish_parts(run, now))?;
-    until_unlocked(|| writer.finish_run(run, end, now))
+    until_unlocked(|| writer.finish_run(run, end, now))?;
+    Ok(warning)
+}
+
+/// Lists the logs of a run. A directory that cannot be read has none.
+fn logs_in(run_dir: &Path) -> Vec<PathBuf> {
+    let entries = |dir: &Path| std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let jobs = entries(&run_dir.join("jobs"));
+    jobs.flat_map(|job| entries(&job.path()).map(|file| file.path()).collect::<Vec<_>>())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .collect()
 }
 
 /// Repeats an operation until the database is not locked, or the time limit is over.
