@@ -276,7 +276,8 @@ impl Executor {
         stop.all_ended();
         let is_hurried = || stop.is_hurried();
         if let Some(record) = self.record.as_ref().filter(|record| record.sync) {
-            let logs = std::mem::take(&mut *locked(&record.logs));
+            let mut logs = std::mem::take(&mut *locked(&record.logs));
+            logs.sort();
             self.warn(logs::sync(logs, deadline, is_hurried));
         }
         if self.owns_run() {

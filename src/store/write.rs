@@ -186,10 +186,12 @@ const FINISH_CALLS: &str = "UPDATE sh_calls SET ended_by = 'lost'
       WHERE event.run_id = sh_calls.run_id AND event.job_id = sh_calls.job_id
         AND event.started_at_ms = sh_calls.started_at_ms AND event.exit_code = -1)";
 
-/// Ends the jobs that have not ended. A job has failed if one of its commands has; its exit code is
+/// Ends the jobs that have not ended, at the end of their last commands. A job has failed if one of its commands has; its exit code is
 /// that of the last one.
 const FINISH_JOBS: &str = "UPDATE jobs SET
-      finished_at_ms = max(?2, coalesce(started_at_ms, ?2)),
+      finished_at_ms = max(coalesce(started_at_ms, 0), coalesce((
+        SELECT max(finished_at_ms) FROM sh_events AS event
+        WHERE event.run_id = jobs.run_id AND event.job_id = jobs.job_id), ?2)),
       exit_code = CASE WHEN started_at_ms IS NOT NULL THEN coalesce((
         SELECT exit_code FROM sh_events AS event
         WHERE event.run_id = jobs.run_id AND event.job_id = jobs.job_id AND exit_code <> 0
