@@ -321,7 +321,7 @@ impl Reader {
 
     fn notices_of(&self, opened: &Opened) -> Vec<String> {
         let how = if opened.access.is_copy() { "in a private copy" } else { "in place" };
-        let left = opened.access.left.map(|suffix| {
+        let left = opened.access.left.filter(|_| !has_open_run(opened)).map(|suffix| {
             let what = format!(
                 "its {suffix} file is left over from a crash or a copy, and is read as well ({how})"
             );
@@ -342,6 +342,14 @@ impl Reader {
         define_functions(&access.connection).map_err(Error::database("read", &self.path))?;
         Ok(Opened { access, dialect })
     }
+}
+
+/// Returns true if a run was begun by `rundown begin` and has not ended. Its recorders leave the
+/// `-wal` for each other.
+fn has_open_run(opened: &Opened) -> bool {
+    let sql = "SELECT 1 FROM v_runs WHERE is_open = 1 AND finished_at_ms IS NULL LIMIT 1";
+    let exists = |mut statement: rusqlite::Statement<'_>| statement.exists(());
+    opened.dialect.ours && opened.access.connection.prepare(sql).and_then(exists).unwrap_or(false)
 }
 
 /// The memory left for rows.

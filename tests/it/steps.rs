@@ -73,6 +73,7 @@ fn jobs(document: &Value) -> Vec<String> {
 fn steps_of_a_run_are_added_until_it_is_ended() {
     let begun = Begun::new();
     assert_eq!(begun.document()["run"]["waiting"], true);
+    assert_eq!(stdout(&mut rundown_at(begun.dir.path(), &["list"])).lines().count(), 1);
     assert_eq!(stdout(&mut begun.step(&["record", "--job", "a", "--", "echo", "one"])), "one\n");
     let failed = begun.step(&["record", "--job", "b", "--", "false"]).output().unwrap();
     assert_eq!((failed.status.code(), failed.stderr.len()), (Some(1), 0));
