@@ -68,7 +68,7 @@ pub struct Arguments {
 }
 
 /// The options of a view of one run.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 pub(super) struct View {
     /// Run id, ref, commit, latest~N, latest-failed, or path
     ///
@@ -120,7 +120,7 @@ pub(super) struct Narrow {
 }
 
 /// The part of a run that is printed.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::SELECT)]
 pub(super) struct RowArgs {
     /// Print only failed commands and their jobs
@@ -141,7 +141,7 @@ pub(super) struct RowArgs {
 }
 
 /// The output of a run.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::OUTPUT)]
 pub(super) struct OutputArgs {
     /// Print the run and exit (implied by --format, …)
@@ -195,7 +195,7 @@ pub(super) struct OutputArgs {
 }
 
 /// The use of color.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::OUTPUT)]
 pub(super) struct Color {
     /// Use color: auto (default), always, or never
@@ -215,7 +215,7 @@ pub(super) struct Color {
 }
 
 /// The time zone of times in text and on the screen.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::OUTPUT)]
 pub(super) struct Zone {
     /// Time zone, such as Europe/Berlin or UTC
@@ -227,7 +227,7 @@ pub(super) struct Zone {
 }
 
 /// The options of the screen.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::SCREEN)]
 pub(super) struct ScreenArgs {
     /// Open the log at start, end, 1200, 50%, 12:34:56, JOB/N
@@ -252,7 +252,7 @@ pub(super) struct ScreenArgs {
 }
 
 /// The settings of the screen that replace those of the configuration.
-#[derive(Args, Debug)]
+#[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::SCREEN)]
 pub(super) struct LookArgs {
     /// Colors: default, dark, light, high-contrast, monochrome
@@ -714,6 +714,7 @@ pub(super) struct Sh {
 }
 
 #[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option")]
 pub(super) struct Exec {
     /// The pipeline file; - reads it from stdin
     #[arg(help_heading = help::RUN, display_order = FIRST)]
@@ -735,6 +736,15 @@ pub(super) struct Exec {
     /// Print the jobs and their commands, and run nothing
     #[arg(long, help_heading = help::RUN)]
     pub dry_run: bool,
+    /// Open the screen on the run
+    ///
+    /// If the screen is left before the end, the run continues, and its output is printed. The run
+    /// must be recorded, as with --must-record.
+    #[arg(long, conflicts_with = "dry_run", help_heading = help::RUN)]
+    pub watch: bool,
+    /// Record for a process with a screen, and print the id of the run first
+    #[arg(long, hide = true)]
+    pub watched: bool,
     #[command(flatten)]
     pub facts: RunFacts,
     /// Print neither the output of the commands nor the progress

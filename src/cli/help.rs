@@ -224,7 +224,10 @@ A pipeline file has a table for each job:
   commands = [\"make check\", [\"./report\", \"--all\"]]
 
 A string runs in `sh -c`; a list is a program and its arguments. A job runs its commands in \
-order until one fails. It is skipped if a job that it needs did not pass.",
+order until one fails. It is skipped if a job that it needs did not pass.
+
+Jobs that run at the same time print one block each, or on a terminal lines with the name of the \
+job. At the end, a summary on stderr lists the failures.",
     exit_codes: &[
         ("0", "all jobs passed"),
         ("1", "a job failed or was skipped, or the run was stopped"),

@@ -5,13 +5,14 @@
 //! ✗ failed 34369c10 demo after 8.6s, make: exit 2; to reopen: rundown --at test/2@b1024 34369c10
 //! ```
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use super::args::View;
 use super::print_notice;
 use crate::display::{self, Status};
 use crate::join::RunNode;
-use crate::model::Outcome;
+use crate::model::{Outcome, RunId};
 use crate::sanitize::{is_harmless, name};
 use crate::tui::Left;
 
@@ -61,23 +62,40 @@ fn short(command: &str) -> String {
 /// Returns the command that reopens the run. Returns `None` if an argument is not UTF-8, cannot be
 /// quoted, or contains a character that is not harmless.
 fn again(view: &View, left: &Left, run: &RunNode) -> Option<String> {
-    let path = |path: &Path| path.to_str().map(ToOwned::to_owned);
-    let mut words = vec!["rundown".to_owned()];
-    let mut give = |flag: &str, value: Option<String>| {
-        match value {
-            // As a separate word, the value would be parsed as an option.
-            Some(value) if value.starts_with('-') => words.push(format!("{flag}={value}")),
-            value => words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value])),
-        }
-    };
-    for (flag, named) in [("--root", &view.store.root.dir), ("--db", &view.store.db)] {
-        give(flag, named.as_deref().map(|named| path(named).ok_or(())).transpose().ok()?);
-    }
-    give("--repo", view.narrow.repo.clone());
-    give("--ref", view.narrow.ref_name.clone());
-    give("--at", left.at.as_ref().and_then(crate::tui::at::At::typed));
     let id = run.head.run.id.short();
-    words.push(if id.is_empty() { path(view.run.as_ref())? } else { id.to_owned() });
+    let (root, db) = (view.store.root.dir.as_deref(), view.store.db.as_deref());
+    let options = [
+        ("--root", root.map(Path::as_os_str)),
+        ("--db", db.map(Path::as_os_str)),
+        ("--repo", view.narrow.repo.as_deref().map(OsStr::new)),
+        ("--ref", view.narrow.ref_name.as_deref().map(OsStr::new)),
+    ];
+    let at = left.at.as_ref().and_then(crate::tui::at::At::typed);
+    let at = ("--at", at.as_deref().map(OsStr::new));
+    typed(options.into_iter().chain([at]), if id.is_empty() { &view.run } else { id.as_ref() })
+}
+
+/// Returns the command that opens a run of a store; `root` is the named root of the store. Returns
+/// `None` as [`again`] does.
+pub(super) fn open_command(root: Option<&Path>, run: &RunId) -> Option<String> {
+    typed([("--root", root.map(Path::as_os_str))], run.short().as_ref())
+}
+
+/// Returns a call of `rundown` with the options that have a value.
+fn typed<'a>(
+    options: impl IntoIterator<Item = (&'a str, Option<&'a OsStr>)>,
+    run: &OsStr,
+) -> Option<String> {
+    let mut words = vec!["rundown".to_owned()];
+    for (flag, value) in options {
+        match value.map(OsStr::to_str) {
+            None => {}
+            // As a separate word, the value would be parsed as an option.
+            Some(Some(value)) if value.starts_with('-') => words.push(format!("{flag}={value}")),
+            Some(value) => words.extend([flag.to_owned(), value?.to_owned()]),
+        }
+    }
+    words.push(run.to_str()?.to_owned());
     let typed = shlex::try_join(words.iter().map(String::as_str)).ok()?;
     typed.chars().all(is_harmless).then_some(typed)
 }

@@ -6,6 +6,7 @@
 mod amounts;
 mod args;
 mod config;
+mod exec;
 mod follow;
 mod help;
 mod hints;
@@ -19,6 +20,7 @@ mod rerun;
 mod steps;
 mod trust;
 mod usage;
+mod watch;
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -44,8 +46,8 @@ use crate::{display, sanitize, tui};
 
 pub use args::Arguments;
 use args::{
-    Color, Command, Doctor, Exec, ListFormat, LookArgs, NEWEST, PrintConfig, Record, StoreArgs,
-    View, Zone,
+    Color, Command, Doctor, ListFormat, LookArgs, NEWEST, PrintConfig, Record, StoreArgs, View,
+    Zone,
 };
 #[doc(hidden)]
 pub use config::Config;
@@ -83,7 +85,7 @@ impl Arguments {
             }),
             Some(Command::Prune(prune)) => prune::prune(&prune),
             Some(Command::Record(record)) => record_command(record),
-            Some(Command::Exec(exec)) => exec_pipeline(&exec),
+            Some(Command::Exec(exec)) => exec::exec(&exec),
             Some(Command::Rerun(rerun)) => rerun::rerun(&rerun),
             Some(Command::Begin(begin)) => steps::begin(begin),
             Some(Command::End(end)) => steps::end(&end),
@@ -126,6 +128,11 @@ fn check_watch(view: &View) -> Result<()> {
                    to watch a ref or a repository, use --ref or --repo";
         return Err(Error::Usage(why.into()));
     }
+    check_screen(view, "to print the newest run until it ends, use --follow")
+}
+
+/// Rejects `--watch` if the screen does not open; `instead` is the remedy.
+fn check_screen(view: &View, instead: &str) -> Result<()> {
     let why = if view.prints() {
         "another option prints the run and exits"
     } else if !io::stdout().is_terminal() {
@@ -135,10 +142,7 @@ fn check_watch(view: &View) -> Result<()> {
     } else {
         return Ok(());
     };
-    Err(Error::Usage(format!(
-        "--watch needs the screen, but {why}\n\
-         to print the newest run until it ends, use --follow"
-    )))
+    Err(Error::Usage(format!("--watch needs the screen, but {why}\n{instead}")))
 }
 
 /// Returns the exit code after the screen was left.
@@ -347,29 +351,6 @@ fn record_command(record: Record) -> anyhow::Result<u8> {
     let job = record.job.or_else(|| variable(record::JOB)).map(JobId).or_else(record::find_job);
     let job = job.unwrap_or_else(|| record::default_job(&record.argv));
     let ended = record::record_command(&recording.options, &job, &record.argv)?;
-    Ok(recording.finish(&ended))
-}
-
-fn exec_pipeline(exec: &Exec) -> anyhow::Result<u8> {
-    let mut pipeline = if exec.file == Path::new("-") {
-        record::read_pipeline(&mut io::stdin().lock(), Path::new("<stdin>"))?
-    } else {
-        record::load_pipeline(&exec.file)?
-    };
-    if !exec.only.is_empty() {
-        pipeline = pipeline.only(&exec.only)?;
-    }
-    if exec.dry_run {
-        let mut out = ci::Output::new(io::stdout().lock());
-        out.write_all(pipeline.plan().as_bytes()).map_err(Error::Output)?;
-        return Ok(0);
-    }
-    let mut recording = recording(&exec.facts, &exec.store, Adds::Run)?;
-    let options = &mut recording.options;
-    (options.quiet, options.fail_fast) = (exec.quiet, exec.fail_fast);
-    let cores = || thread::available_parallelism().map_or(1, usize::from);
-    options.jobs = exec.jobs.unwrap_or_else(cores);
-    let ended = record::run_pipeline(options, &pipeline, &record::Stop::new())?;
     Ok(recording.finish(&ended))
 }
 

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use globset::{Glob, GlobMatcher};
 
 use super::args::Rerun;
-use super::found_run;
 use super::place::{Adds, recording};
+use super::{exec, found_run};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::in_directory;
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
     };
     (options.quiet, options.fail_fast) = (rerun.quiet, false);
     let ended = record::run_pipeline(options, &pipeline, &record::Stop::new())?;
-    Ok(recording.finish(&ended))
+    Ok(exec::finish(&recording, &rerun.store, &ended))
 }
 
 /// The commands to run again.

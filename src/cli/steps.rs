@@ -75,7 +75,7 @@ pub(super) fn end(end: &End) -> anyhow::Result<u8> {
 }
 
 /// Returns the result of a run: `run 6d11 passed: 12 commands in 3 jobs, 1m 2s`.
-fn result(node: &RunNode) -> String {
+pub(super) fn result(node: &RunNode) -> String {
     let plural = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
     let commands = plural(node.jobs.iter().map(|job| job.shs.len()).sum(), "command");
     let jobs = plural(node.jobs.len(), "job");

@@ -5,6 +5,7 @@
 //! `out`. Everything that cannot be read or was left out is added to the [`Report`], for the caller
 //! to show.
 
+mod failure_summary;
 mod findings;
 mod follow;
 mod json;
@@ -22,6 +23,7 @@ use std::path::Path;
 
 use crate::join::RunNode;
 
+pub use failure_summary::FailureSummary;
 pub use findings::FindingsWriter;
 pub use follow::{FollowOptions, Followed, Hooks, follow};
 pub use json::write_runs as write_list_json;

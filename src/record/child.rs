@@ -30,10 +30,11 @@ use wait4::Wait4;
 use self::keyboard::Keyboard;
 pub use self::output::Output;
 pub use self::reader::lock;
-use self::reader::{Passing, Readers, own_streams};
+use self::reader::{Passing, Readers};
 use self::source::CommandEnds;
 pub use self::spawn::{Exit, NotStarted, Spare, Spawn, is_own_dir};
 use self::spawn::{exit_of, is_out_of_descriptors, not_started, spawn_child, wait_for_exit};
+use super::console::Destination;
 use super::sink::Sink;
 use super::stop::{Stop, Target};
 use crate::time::Time;
@@ -68,20 +69,21 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a command. Its output goes to `sink` and, unless `quiet`, to our own stdout and
-    /// stderr. The command writes to our own streams directly (or to none, if `quiet`) if there is
-    /// no sink, or if there are not enough descriptors or threads to read its output.
+    /// Starts a command. Its output goes to `sink` and `to`. The command writes to our own streams
+    /// directly, or to none, if there is no sink, or if there are not enough descriptors or threads
+    /// to read its output.
     ///
     /// # Errors
     /// If it could not be run.
     pub fn start(
         spawn: &Spawn<'_>,
         sink: Option<&Arc<Mutex<Sink>>>,
-        quiet: bool,
+        to: &Destination,
         stop: &Stop,
     ) -> Result<Self, NotStarted> {
         let mut warnings = Vec::new();
-        let (readers, ends) = match sink.map(|sink| connect(spawn, sink, quiet, &mut warnings)) {
+        let quiet = matches!(to, Destination::Nothing);
+        let (readers, ends) = match sink.map(|sink| connect(spawn, sink, to, &mut warnings)) {
             Some(Ok((readers, ends))) => (Some(readers), Some(ends)),
             Some(Err(error)) => {
                 spawn.spare.release();
@@ -168,10 +170,10 @@ impl Running {
 fn connect(
     spawn: &Spawn<'_>,
     sink: &Arc<Mutex<Sink>>,
-    quiet: bool,
+    to: &Destination,
     warnings: &mut Vec<String>,
 ) -> io::Result<(Readers, CommandEnds)> {
-    let tees = own_streams(quiet)?;
+    let tees = to.tees()?;
     let open = |output| source::connect(output, spawn.has_keyboard());
     let mut output = spawn.output;
     let (sources, ends) = match (open(output), output) {
@@ -187,7 +189,7 @@ fn connect(
     };
     let passing = Passing {
         ends_with_reader: spawn.ends_with_reader,
-        shows_returns: !quiet && spawn.has_keyboard() && io::stdout().is_terminal(),
+        shows_returns: spawn.has_keyboard() && io::stdout().is_terminal(),
     };
     Ok((Readers::start(output, sources, sink, tees, spawn.masked, passing)?, ends))
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::child::{Ended, Exit, NotStarted, Output, Running, Spare, Spawn, lock};
+use super::console::Destination;
 use super::context::{self, TRACEPARENT};
 use super::execute::{Executor, Record, RunKind, locked};
 use super::logs::{self, NewLog};
@@ -32,6 +34,7 @@ pub(super) struct Command<'a> {
     executor: &'a Executor,
     job: &'a PipelineJob,
     stop: &'a Stop,
+    to: &'a Destination,
     cwd: PathBuf,
     spare: Spare,
     /// The secrets of the job.
@@ -52,14 +55,19 @@ pub(super) struct CommandEnd {
 
 impl<'a> Command<'a> {
     /// Prepares the commands of a job that starts now.
-    pub fn of_job(executor: &'a Executor, job: &'a PipelineJob, stop: &'a Stop) -> Self {
+    pub fn of_job(
+        executor: &'a Executor,
+        job: &'a PipelineJob,
+        stop: &'a Stop,
+        to: &'a Destination,
+    ) -> Self {
         let cwd = match &job.settings.dir {
             Some(dir) => executor.cwd.join(dir),
             None => executor.cwd.clone(),
         };
         let spare = locked(&executor.spare).take().unwrap_or_else(Spare::take);
         let secrets = executor.secrets_of(job);
-        Self { executor, job, stop, cwd, spare, secrets, deadline: deadline(job) }
+        Self { executor, job, stop, to, cwd, spare, secrets, deadline: deadline(job) }
     }
 
     /// Runs a command to its end. `n` is its number in the pipeline, and `attempt` counts from 1. A
@@ -89,7 +97,8 @@ impl<'a> Command<'a> {
             self.recorded(record, &New { n, cmd: command.stored(), attempt }, &spawn)
         } else {
             let env = variables(&self.job.settings.env, []);
-            self.spawn(&Spawn { env: &env, ..spawn }, None, |_| ()).0
+            let sink = self.sink_without_log();
+            self.spawn(&Spawn { env: &env, ..spawn }, sink.as_ref(), |_| ()).0
         };
         let whose = match self.executor.kind {
             RunKind::Command | RunKind::Step => String::new(),
@@ -136,6 +145,15 @@ impl<'a> Command<'a> {
         ended
     }
 
+    /// Returns a sink for a command that is not recorded; `None` if the command writes to our own
+    /// streams directly.
+    fn sink_without_log(&self) -> Option<Arc<Mutex<Sink>>> {
+        let is_read = matches!(self.to, Destination::Job(_));
+        is_read
+            .then(|| Sink::failed(ErrorKind::Unsupported.into(), Time::now()))
+            .map(|sink| Arc::new(Mutex::new(sink)))
+    }
+
     /// Runs a process to its end or to the time limit; `started` receives its process id. Also
     /// returns true if the time limit was exceeded.
     fn spawn(
@@ -144,7 +162,7 @@ impl<'a> Command<'a> {
         sink: Option<&Arc<Mutex<Sink>>>,
         started: impl FnOnce(u32),
     ) -> (Ended, bool) {
-        let running = match Running::start(spawn, sink, self.executor.quiet, self.stop) {
+        let running = match Running::start(spawn, sink, self.to, self.stop) {
             Ok(running) => running,
             Err(NotStarted { exit_code, why }) => {
                 return (not_started(spawn, exit_code, why), false);

@@ -9,19 +9,20 @@
 //!
 //! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
 //! command becomes an exit code. A run whose store cannot be used runs without a record: its
-//! commands inherit our own stdout and stderr. A failed command ends its job. Once a stop of the
+//! commands inherit our own stdout and stderr, unless jobs run at the same time. A failed command ends its job. Once a stop of the
 //! pipeline is requested, the running jobs and all pending jobs count as aborted, even if a running
 //! command ignored the signal.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::child::{Output, Spare};
 use super::command::Command;
+use super::console::{Console, Destination};
 use super::facts::find_commit;
 use super::logs;
 use super::mask::{Masking, Secrets};
@@ -34,9 +35,9 @@ use crate::display::{self, Status};
 use crate::error::Result;
 use crate::file::{self, Identity};
 use crate::model::{self, JobId, RunId};
+use crate::sanitize;
 use crate::store::{COMMAND_FAILED, JobEnd, RunEnd, Writer};
 use crate::time::Time;
-use crate::{ci, sanitize};
 
 /// The kind of a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -87,6 +88,8 @@ pub struct Executor {
     pub secrets: Secrets,
     /// The commit whose subject and author are read from git; `None` if they are known.
     pub commit: Option<String>,
+    /// The console; `None` if no two jobs run at the same time, or nothing is passed on.
+    console: Option<Arc<Console>>,
     outcome: Mutex<Outcome>,
 }
 
@@ -165,6 +168,7 @@ impl Executor {
             masking,
             secrets,
             commit,
+            console: None,
             outcome,
         }
     }
@@ -176,6 +180,11 @@ impl Executor {
         if self.owns_run() {
             self.note(move |writer, run| writer.start_run(run, started));
         }
+        if self.runs_parallel(pipeline) && !self.quiet {
+            let console = Console::new(pipeline.jobs().iter().map(|job| &job.id));
+            // Without free descriptors, the output of the jobs is mixed.
+            self.console = console.ok();
+        }
         let mut schedule = Schedule::new(pipeline, self.fail_fast);
         let exit_code = thread::scope(|scope| {
             if let Some(sha) = self.commit.as_ref().filter(|_| self.owns_run()) {
@@ -183,6 +192,9 @@ impl Executor {
             }
             self.run_jobs(scope, pipeline, &mut schedule, stop)
         });
+        if let Some(console) = &self.console {
+            self.warn(console.take_failures());
+        }
         let run_end = if self.is_stopped(stop) {
             RunEnd::Failed(model::ABORTED)
         } else if schedule.has_failed() {
@@ -215,15 +227,19 @@ impl Executor {
                 };
                 running = running.saturating_add(1);
                 let (send, stop) = (send.clone(), stop.branch());
+                // The output of the job begins here, so that it is in the order of the start.
+                let to = self.destination(&job.id);
                 let work = move || {
                     // The result is sent even if the thread panics.
                     let mut done = Done { at, end: JobEnd::Aborted, send };
-                    done.end = self.job(job, &stop);
+                    // The output ends first, so that a job that waits for this one comes after it.
+                    let to = to;
+                    done.end = self.job(job, &stop, &to);
                 };
-                if self.jobs <= 1 || pipeline.jobs().len() == 1 {
-                    work();
-                } else {
+                if self.runs_parallel(pipeline) {
                     scope.spawn(work);
+                } else {
+                    work();
                 }
             }
             if running == 0 {
@@ -244,7 +260,8 @@ impl Executor {
     fn abort_rest(&self, pipeline: &Pipeline, schedule: &mut Schedule) {
         for job in schedule.abort().into_iter().filter_map(|at| pipeline.jobs().get(at)) {
             self.finish_job(&job.id, JobEnd::Aborted);
-            self.print_progress(|| job_line(&job.id, JobEnd::Aborted, 0));
+            let line = || job_line(&job.id, JobEnd::Aborted, 0);
+            self.print_progress(&self.destination(&job.id), line);
         }
     }
 
@@ -261,7 +278,7 @@ impl Executor {
                 SkipReason::NothingFailed => "nothing failed".to_owned(),
                 SkipReason::FailFast(failed) => format!("{} failed", name(failed)),
             };
-            self.print_progress(|| {
+            self.print_progress(&self.destination(&job.id), || {
                 format!("{} {} · skipped: {why}", Status::Skipped.glyph(), name(at))
             });
         }
@@ -325,15 +342,15 @@ impl Executor {
         }
     }
 
-    fn job(&self, job: &PipelineJob, stop: &Stop) -> JobEnd {
+    fn job(&self, job: &PipelineJob, stop: &Stop, to: &Destination) -> JobEnd {
         let started = Time::now();
         if self.owns_run() {
             let id = job.id.clone();
             self.note(move |writer, run| writer.start_job(run, &id, started));
         }
-        let end = self.commands(job, stop);
+        let end = self.commands(job, stop, to);
         self.finish_job(&job.id, end);
-        self.print_progress(|| job_line(&job.id, end, Time::now().millis_since(started)));
+        self.print_progress(to, || job_line(&job.id, end, Time::now().millis_since(started)));
         end
     }
 
@@ -345,11 +362,11 @@ impl Executor {
     }
 
     /// Runs the commands of a job until one fails, each as often as the job allows.
-    fn commands(&self, job: &PipelineJob, stop: &Stop) -> JobEnd {
-        let mut command = Command::of_job(self, job, stop);
+    fn commands(&self, job: &PipelineJob, stop: &Stop, to: &Destination) -> JobEnd {
+        let mut command = Command::of_job(self, job, stop, to);
         for (n, line) in (1..).zip(&job.commands) {
             for attempt in 1..=job.settings.retry.saturating_add(1) {
-                self.print_progress(|| command_line(&job.id, line, attempt));
+                self.print_progress(to, || command_line(&job.id, line, attempt));
                 let ended = command.run(n, line, attempt);
                 let mut outcome = locked(&self.outcome);
                 outcome.warnings.extend(ended.warnings);
@@ -378,11 +395,25 @@ impl Executor {
         self.kind == RunKind::Pipeline && stop.is_requested()
     }
 
-    /// Prints a line about the progress of a pipeline to stderr. Ignores errors: if stderr is
-    /// closed, the line is not needed.
-    fn print_progress(&self, line: impl FnOnce() -> String) {
-        if self.kind == RunKind::Pipeline && !self.quiet {
-            let _ = writeln!(ci::Output::new(io::stderr()), "{}", line());
+    /// Returns true if jobs of the pipeline may run at the same time.
+    fn runs_parallel(&self, pipeline: &Pipeline) -> bool {
+        self.jobs > 1 && pipeline.jobs().len() > 1
+    }
+
+    /// Returns the destination of a job's output. The output begins with this call, and ends when
+    /// the destination is dropped.
+    fn destination(&self, job: &JobId) -> Destination {
+        match &self.console {
+            _ if self.quiet => Destination::Nothing,
+            Some(console) => Destination::Job(console.begin(job)),
+            None => Destination::Own,
+        }
+    }
+
+    /// Prints a line about the progress of a pipeline.
+    fn print_progress(&self, to: &Destination, line: impl FnOnce() -> String) {
+        if self.kind == RunKind::Pipeline {
+            to.print_progress(line);
         }
     }
 }

@@ -24,10 +24,12 @@
 //!
 //! Nothing here draws on the screen or reads a store. For details see the modules: `row_queue` on
 //! retries and time limits, `child` on threads and time-outs, `stop` on signals, `mask` on secrets,
-//! `pipeline` on the file format, `schedule` on the order of jobs, `facts` on the metadata of a run.
+//! `pipeline` on the file format, `console` on the output of parallel jobs, `schedule` on the order
+//! of jobs, `facts` on the metadata of a run.
 
 mod child;
 mod command;
+mod console;
 mod context;
 mod execute;
 mod facts;

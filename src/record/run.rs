@@ -135,6 +135,8 @@ pub struct Ended {
     /// For one command, its own exit code (128 + signal; 127 not found, 126 not executable). For a
     /// pipeline, 0 if every job passed, else 1.
     pub exit_code: u8,
+    /// True if the run was recorded, possibly with missing parts.
+    pub is_recorded: bool,
     /// Messages for stderr: the missing parts of the record, the commands that could not be run,
     /// and the reasons. Untrusted names in them are sanitized.
     pub warnings: Vec<String>,
@@ -219,6 +221,7 @@ impl Recording {
             executor.warn([format!("signals are not forwarded to the command: {error}")]);
         }
         let (kind, run) = (executor.kind, executor.run.clone());
+        let is_recorded = executor.record.is_some();
         let (end, last_exit_code, warnings) = executor.run(&pipeline, stop);
         // Unlock explicitly: a child between fork and exec may still hold the descriptor.
         let _ = lock.map(|lock| lock.unlock());
@@ -227,7 +230,7 @@ impl Recording {
             RunKind::Command | RunKind::Step => u8::try_from(last_exit_code).unwrap_or(u8::MAX),
             RunKind::Pipeline => u8::from(end != RunEnd::Complete),
         };
-        Ended { run, exit_code, warnings }
+        Ended { run, exit_code, is_recorded, warnings }
     }
 
     fn begin(options: &Options, pipeline: Pipeline, kind: RunKind) -> Result<Self> {

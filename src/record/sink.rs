@@ -12,6 +12,7 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags};
@@ -20,6 +21,7 @@ use rustix::io::Errno;
 pub use limit::MIN_LOG_BYTES;
 pub(super) use limit::{Cut, Limit};
 
+use super::console::JobOutput;
 use super::mask::{Masker, Secrets};
 use crate::cri::{Encoder, MAX_CONTENT, PerStream, Stream};
 use crate::file::{Identity, create_private, identity_of};
@@ -268,6 +270,8 @@ fn whole_records(batch: &[u8], written: usize) -> usize {
 #[derive(Default)]
 pub struct Tee {
     fd: Option<OwnedFd>,
+    /// The job whose output this is, if other jobs may run at the same time.
+    job: Option<(Arc<JobOutput>, Stream)>,
     is_reader_gone: bool,
 }
 
@@ -275,7 +279,12 @@ impl Tee {
     /// Creates a tee to `fd`. If `None`, bytes are discarded.
     #[must_use]
     pub fn new(fd: Option<OwnedFd>) -> Self {
-        Self { fd, is_reader_gone: false }
+        Self { fd, job: None, is_reader_gone: false }
+    }
+
+    /// Creates a tee to the console for a stream of a job.
+    pub(super) fn of_job(job: Arc<JobOutput>, stream: Stream) -> Self {
+        Self { job: Some((job, stream)), ..Self::default() }
     }
 
     /// Passes bytes on. After a failure, later bytes are discarded.
@@ -283,6 +292,9 @@ impl Tee {
     /// # Errors
     /// The failure, once. It is not an error if the reader has closed its end (`| head`).
     pub fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if let Some((job, stream)) = &self.job {
+            job.pass(*stream, bytes);
+        }
         let Some(fd) = &self.fd else { return Ok(()) };
         let result = pass_all(fd, bytes);
         if result.is_err() {
@@ -298,6 +310,18 @@ impl Tee {
         }
     }
 
+    /// Returns true if an unterminated line waits for [`Tee::flush`].
+    pub(super) fn has_pending(&self) -> bool {
+        self.job.as_ref().is_some_and(|(job, stream)| job.has_pending(*stream))
+    }
+
+    /// Passes on an unterminated line that waits for its end.
+    pub(super) fn flush(&self) {
+        if let Some((job, stream)) = &self.job {
+            job.flush(*stream);
+        }
+    }
+
     /// Returns true if the reader has closed its end.
     #[must_use]
     pub fn is_reader_gone(&self) -> bool {
@@ -309,7 +333,10 @@ impl Tee {
     /// # Errors
     /// If there is no free descriptor.
     pub(super) fn duplicate(&self) -> io::Result<Option<OwnedFd>> {
-        self.fd.as_ref().map(OwnedFd::try_clone).transpose()
+        match &self.job {
+            Some((job, stream)) => job.duplicate(*stream),
+            None => self.fd.as_ref().map(OwnedFd::try_clone).transpose(),
+        }
     }
 }
 

@@ -18,10 +18,9 @@
 //! way. Changes are found by polling, which works on every file system. Polling ten times per
 //! second is fast enough for line output.
 //!
-//! `run_printer` prints the changes of a run, and `failure_summary` finds the reason for a failure.
+//! `run_printer` prints the changes of a run, and `dump::failure_summary` finds the reason for a failure.
 //! This module contains the loop that calls `run_printer`.
 
-mod failure_summary;
 mod run_printer;
 
 use std::io::{self, Write};

@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use std::mem;
 use std::path::PathBuf;
 
-use super::failure_summary;
 use crate::display::{self, Status};
+use crate::dump::failure_summary::FailureSummary;
 use crate::dump::options::{PrintOptions, Report};
 use crate::dump::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::dump::text::{Clock, Held, date_time, sign, write_row};
@@ -342,11 +342,9 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             ended(Status::of_run(head), display::reason(head), lasted)
         ))?;
         self.notes(run, &Place::Run)?;
-        if let Some(last) = failure_summary::of(run) {
+        if let Some(last) = FailureSummary::of_run(run) {
             self.write_message(&last.title)?;
-            for row in &last.rows {
-                write_row(row, sign(row), &mut Sanitizer::default(), self.look, self.out)?;
-            }
+            last.write_rows(self.look, self.out)?;
         }
         self.out.flush()
     }

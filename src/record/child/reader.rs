@@ -7,7 +7,6 @@
 //! time-out of that `poll`.
 
 use std::io::{self, PipeReader, PipeWriter};
-use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -187,6 +186,7 @@ impl Reader {
         }
         for stream in self.source.streams().to_vec() {
             self.pass_held(stream);
+            self.tees.get(stream).flush();
         }
         let Self { source, tees, masks, mut warnings, .. } = self;
         // The relay would pass on secrets.
@@ -255,6 +255,8 @@ impl Reader {
                     sink.write(*stream, newlines.finish());
                 }
                 sink.flush(*stream);
+                drop(sink);
+                self.tees.get(*stream).flush();
             }
         }
         None
@@ -304,6 +306,7 @@ impl Reader {
 
     fn flush_at(&self, stream: Stream) -> Option<Instant> {
         let is_pending = lock(&self.sink).has_pending(stream);
+        let is_pending = is_pending || self.tees.get(stream).has_pending();
         is_pending.then(|| *self.line_began.get(stream) + FLUSH_AGE)
     }
 
@@ -369,18 +372,4 @@ impl AfterExit {
         self.owed_bytes = self.owed_bytes.saturating_sub(count as u64);
         self.owed_bytes == 0 && self.at.elapsed() >= GRACE_LIMIT
     }
-}
-
-/// Returns tees to our own stdout and stderr, or tees that discard everything if `quiet`.
-///
-/// # Errors
-/// If there are no free file descriptors.
-pub(super) fn own_streams(quiet: bool) -> io::Result<PerStream<Tee>> {
-    if quiet {
-        return Ok(PerStream::default());
-    }
-    Ok(PerStream {
-        stdout: Tee::new(Some(io::stdout().as_fd().try_clone_to_owned()?)),
-        stderr: Tee::new(Some(io::stderr().as_fd().try_clone_to_owned()?)),
-    })
 }

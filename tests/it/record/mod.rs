@@ -2,8 +2,10 @@
 //! reading its logs.
 
 mod command;
+mod console;
 mod output;
 mod pipeline;
 mod secrets;
 mod signals;
 mod store;
+mod summary;

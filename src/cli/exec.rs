@@ -1,0 +1,122 @@
+//! `rundown exec`: runs a pipeline, and prints a summary on stderr.
+//!
+//! ```text
+//! rundown: failed: job test, command 1: make check: exit 2; likely cause:
+//! E main.c:3:1: error: unknown type name
+//! rundown: run 34369c10 failed: 12 commands in 3 jobs, 1m 2s
+//! rundown: to open it: rundown 34369c10
+//! ```
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::thread;
+
+use jiff::tz::TimeZone;
+
+use super::args::{Exec, RecordArgs};
+use super::leaving::open_command;
+use super::place::{Adds, Recording, recording};
+use super::steps::result;
+use super::{print_notice, watch};
+use crate::catalog::Catalog;
+use crate::ci;
+use crate::dump::{FailureSummary, PrintOptions, Timestamps};
+use crate::error::{Error, Result};
+use crate::join::RunNode;
+use crate::model::{Phase, RunId};
+use crate::record::{self, Ended, Pipeline, Stop};
+
+/// The maximum number of failures in a summary.
+const MAX_FAILURES: usize = 10;
+
+pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
+    if exec.watch {
+        return watch::exec(exec);
+    }
+    if exec.watched {
+        watch::detach()?;
+    }
+    let pipeline = pipeline(exec)?;
+    if exec.dry_run {
+        let mut out = ci::Output::new(io::stdout().lock());
+        out.write_all(pipeline.plan().as_bytes()).map_err(Error::Output)?;
+        return Ok(0);
+    }
+    let recording = prepared(exec)?;
+    let begun = record::Recording::pipeline(&recording.options, &pipeline)?;
+    if exec.watched {
+        writeln!(io::stdout().lock(), "{}", begun.run().as_str()).map_err(Error::Output)?;
+    }
+    let ended = begun.execute(&Stop::new());
+    Ok(finish(&recording, &exec.store, &ended))
+}
+
+/// Prints the messages and the summary of a run that has ended, and removes old runs if that is due.
+/// Returns the exit code.
+pub(super) fn finish(recording: &Recording, store: &RecordArgs, ended: &Ended) -> u8 {
+    let code = recording.finish(ended);
+    if let Ok(root) = &recording.options.store_root
+        && ended.is_recorded
+    {
+        print_summary(root, store.root.dir.as_deref(), &ended.run);
+    }
+    code
+}
+
+/// Loads the jobs that were selected.
+fn pipeline(exec: &Exec) -> Result<Pipeline> {
+    let pipeline = if exec.file == Path::new("-") {
+        record::read_pipeline(&mut io::stdin().lock(), Path::new("<stdin>"))?
+    } else {
+        record::load_pipeline(&exec.file)?
+    };
+    if exec.only.is_empty() { Ok(pipeline) } else { pipeline.only(&exec.only) }
+}
+
+fn prepared(exec: &Exec) -> Result<Recording> {
+    let mut recording = recording(&exec.facts, &exec.store, Adds::Run)?;
+    let options = &mut recording.options;
+    options.must_record |= exec.watched;
+    (options.quiet, options.fail_fast) = (exec.quiet || exec.watched, exec.fail_fast);
+    let cores = || thread::available_parallelism().map_or(1, usize::from);
+    options.jobs = exec.jobs.unwrap_or_else(cores);
+    Ok(recording)
+}
+
+/// Prints the failures of a run, its result, and the command that opens it. Prints nothing if the
+/// end of the run could not be recorded, which has been reported.
+fn print_summary(root: &Path, named: Option<&Path>, id: &RunId) {
+    let Ok(Some(run)) = Catalog::of_store(root, None).run(id) else { return };
+    if run.head.phase != Phase::Finished {
+        return;
+    }
+    // Errors are ignored: the reader may be gone.
+    let _ = print_failures(&run);
+    print_notice(&result(&run));
+    if let Some(command) = open_command(named, id) {
+        print_notice(&format!("to open it: {command}"));
+    }
+}
+
+fn print_failures(run: &RunNode) -> io::Result<()> {
+    let choice = anstream::AutoStream::choice(&io::stderr());
+    let look = PrintOptions {
+        stream: None,
+        tail: None,
+        timestamps: Timestamps::None,
+        color: choice != anstream::ColorChoice::Never,
+        links: false,
+        time_zone: TimeZone::UTC,
+    };
+    let mut failures = FailureSummary::of_jobs(run);
+    for failure in failures.by_ref().take(MAX_FAILURES) {
+        print_notice(&failure.title);
+        let mut stderr = ci::Output::new(io::stderr().lock());
+        failure.write_rows(&look, &mut stderr)?;
+        stderr.flush()?;
+    }
+    if failures.next().is_some() {
+        print_notice(&format!("more than {MAX_FAILURES} jobs failed; the others are not listed"));
+    }
+    Ok(())
+}

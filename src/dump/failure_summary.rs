@@ -1,0 +1,73 @@
+//! The summary of a failure: the command that failed, and the rows of its log that explain the
+//! failure.
+
+use std::io::{self, Write};
+
+use super::options::PrintOptions;
+use super::text::{sign, write_row};
+use crate::display;
+use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
+use crate::log::{LogFile, Row, Tail};
+use crate::model::{Outcome, Sh};
+use crate::sanitize::Sanitizer;
+use crate::search::find_cause;
+
+/// The summary of a failed command.
+pub struct FailureSummary {
+    /// The failed command, and a description of the rows. Sanitized.
+    pub title: String,
+    rows: Vec<Row>,
+}
+
+impl FailureSummary {
+    /// Summarizes a run that failed or was interrupted. Returns `None` for any other run, and if
+    /// none of its commands failed or was interrupted.
+    #[must_use]
+    pub fn of_run(run: &RunNode) -> Option<Self> {
+        if run.head.outcome != Some(Outcome::Failed) && !run.head.interrupted {
+            return None;
+        }
+        let (job, sh) = run.first_failed()?;
+        Some(Self::of_command("first failure", job, sh))
+    }
+
+    /// Summarizes the failed jobs of a run, each by its last failed command: an earlier one was
+    /// repeated. Jobs that may fail are left out. The logs are read as the iterator advances.
+    pub fn of_jobs(run: &RunNode) -> impl Iterator<Item = Self> {
+        let has_failed =
+            |job: &&JobNode| job.outcome == Some(Outcome::Failed) && !job.job.allow_failure;
+        run.jobs.iter().filter(has_failed).filter_map(|job| {
+            let sh = job.shs.iter().rev().find(|sh| sh.state == ShState::Failed)?;
+            Some(Self::of_command("failed", job, sh))
+        })
+    }
+
+    fn of_command(lead: &str, job: &JobNode, sh: &ShNode) -> Self {
+        let place = display::place(&Place::Sh(job.job.id.clone(), sh.n)).unwrap_or_default();
+        let command = sh.sh.as_ref().map(display::command);
+        let how = sh.sh.as_ref().and_then(display::exit_explained);
+        let words: Vec<String> = [Some(place), command, how].into_iter().flatten().collect();
+        let nothing = if sh.log.is_some() { "no output" } else { "the log is missing" };
+        let (what, rows) = cause_of(sh).unwrap_or((nothing, Vec::new()));
+        Self { title: format!("{lead}: {}; {what}", words.join(": ")), rows }
+    }
+
+    /// Prints the rows that explain the failure.
+    ///
+    /// # Errors
+    /// If `out` cannot be written.
+    pub fn write_rows(&self, look: &PrintOptions, out: &mut impl Write) -> io::Result<()> {
+        let mut rows = self.rows.iter();
+        rows.try_for_each(|row| write_row(row, sign(row), &mut Sanitizer::default(), look, out))
+    }
+}
+
+/// Returns the rows that explain the failure, and their description. Returns `None` if there are no
+/// rows, or if the log cannot be read, which has been reported before.
+fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
+    let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
+    let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;
+    let what =
+        if cause.at.is_some() { "likely cause:" } else { "cause not recognized; last lines:" };
+    (!cause.rows.is_empty()).then_some((what, cause.rows))
+}
