@@ -73,12 +73,12 @@ fn jobs(document: &Value) -> Vec<String> {
 fn steps_of_a_run_are_added_until_it_is_ended() {
     let begun = Begun::new();
     assert_eq!(begun.document()["run"]["waiting"], true);
-    assert_eq!(stdout(&mut rundown_at(begun.dir.path(), &["list"])).lines().count(), 1);
     assert_eq!(stdout(&mut begun.step(&["record", "--job", "a", "--", "echo", "one"])), "one\n");
     let failed = begun.step(&["record", "--job", "b", "--", "false"]).output().unwrap();
     assert_eq!((failed.status.code(), failed.stderr.len()), (Some(1), 0));
     let named = ["record", "--run", &begun.run, "--job", "a", "--", "echo", "two"];
     assert_eq!(stdout(&mut rundown_at(begun.dir.path(), &named)), "two\n");
+    assert_eq!(stdout(&mut rundown_at(begun.dir.path(), &["list"])).lines().count(), 1);
     let document = begun.document();
     assert_eq!(jobs(&document), ["a [echo,one]:passed [echo,two]:passed", "b [false]:failed"]);
     assert_eq!(
