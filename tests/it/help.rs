@@ -167,8 +167,12 @@ fn every_option_of_record_has_an_effect() {
             ["repo", "ref", "sha"].map(|fact| document["run"][fact].to_string()).join(" ")
                 + &document["run"]["jobs"][0]["id"].to_string()
         });
-        // Ignore the progress of `exec`, which contains durations.
+        // Ignore the progress and the summary of `exec`, which contain durations and ids.
+        let is_summary = |line: &str| {
+            line.starts_with("rundown: run ") || line.starts_with("rundown: to open it: ")
+        };
         let notices = err.lines().filter(|line| line.starts_with("rundown: "));
+        let notices = notices.filter(|line| !is_summary(line));
         (code, out, notices.map(ToOwned::to_owned).collect::<Vec<_>>(), run)
     };
     let facts = [("--repo", "--repo a/b"), ("--ref", "--ref r"), ("--sha", "--sha 12ab")];
@@ -180,10 +184,10 @@ fn every_option_of_record_has_an_effect() {
         let rows: Vec<_> = facts.into_iter().chain(common).chain([own]).collect();
         let listed = rows.iter().map(|(option, _)| *option).chain(["--root", "--must-record"]);
         // These have tests of their own: `steps`, `record::pipeline`, `record::output`,
-        // `record::secrets`.
+        // `record::secrets`, `record::summary`.
         let own: &[&str] = match command {
             "record" => &["--run"],
-            _ => &["--jobs", "--only", "--fail-fast", "--dry-run"],
+            _ => &["--jobs", "--only", "--fail-fast", "--dry-run", "--watch"],
         };
         let listed = listed.chain(own.iter().copied());
         let listed = listed.chain(["--apart", "--merge", "--pty", "--exact", "--max-log"]);

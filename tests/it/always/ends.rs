@@ -32,7 +32,10 @@ fn a_lock_delays_no_command_and_loses_no_row_once_released() {
     drop(lock);
     let output = recorder.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
-    assert!(!text(&output.stderr).contains("rundown: "), "{}", text(&output.stderr));
+    let stderr = text(&output.stderr);
+    let notices: Vec<_> = stderr.lines().filter(|line| line.starts_with("rundown: ")).collect();
+    assert!(notices[0].starts_with("rundown: failed: job a, command 3: "), "{stderr}");
+    assert_eq!(notices.len(), 3, "only the summary: {stderr}");
     let rows = "SELECT concat_ws(' ', n, sh_calls.cmd, exit_code, log_bytes) FROM sh_calls
                 JOIN sh_events USING (run_id, job_id, started_at_ms) WHERE job_id = 'a' ORDER BY n";
     assert_eq!(
