@@ -17,7 +17,7 @@ use super::args::{Exec, RecordArgs};
 use super::leaving::open_command;
 use super::place::{Adds, Recording, recording};
 use super::steps::result;
-use super::{print_notice, watch};
+use super::{color, print_notice, watch};
 use crate::catalog::Catalog;
 use crate::ci;
 use crate::dump::{FailureSummary, PrintOptions, Timestamps};
@@ -78,6 +78,7 @@ fn prepared(exec: &Exec) -> Result<Recording> {
     let options = &mut recording.options;
     options.must_record |= exec.watched;
     (options.quiet, options.fail_fast) = (exec.quiet || exec.watched, exec.fail_fast);
+    options.color = color(&io::stdout());
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     options.jobs = exec.jobs.unwrap_or_else(cores);
     Ok(recording)

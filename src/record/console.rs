@@ -112,13 +112,13 @@ enum Form {
 }
 
 impl Console {
-    /// Creates a console for these jobs. Lines are interleaved if stdout and stderr are a terminal.
+    /// Creates a console for these jobs. Lines are interleaved if stdout and stderr are a terminal;
+    /// with `color`, the names of the jobs then have colors.
     ///
     /// # Errors
     /// If there are no free file descriptors.
-    pub fn new<'a>(jobs: impl Iterator<Item = &'a JobId>) -> io::Result<Arc<Self>> {
+    pub fn new<'a>(jobs: impl Iterator<Item = &'a JobId>, color: bool) -> io::Result<Arc<Self>> {
         let form = if io::stdout().is_terminal() && io::stderr().is_terminal() {
-            let color = anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never;
             Form::Lines(Lines::new(jobs, color))
         } else {
             Form::Blocks(Blocks::default())

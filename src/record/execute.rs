@@ -9,9 +9,9 @@
 //!
 //! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
 //! command becomes an exit code. A run whose store cannot be used runs without a record: its
-//! commands inherit our own stdout and stderr, unless jobs run at the same time. A failed command ends its job. Once a stop of the
-//! pipeline is requested, the running jobs and all pending jobs count as aborted, even if a running
-//! command ignored the signal.
+//! commands inherit our own stdout and stderr, unless jobs run at the same time. A failed command
+//! ends its job. Once a stop of the pipeline is requested, the running jobs and all pending jobs
+//! count as aborted, even if a running command ignored the signal.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -59,6 +59,10 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 const LEAST_END_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The executor of a run. Its threads share it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of the run or a fact about it"
+)]
 pub struct Executor {
     /// The kind of the run.
     pub kind: RunKind,
@@ -70,6 +74,8 @@ pub struct Executor {
     pub cwd: PathBuf,
     /// True if neither output nor progress is passed on.
     pub quiet: bool,
+    /// True if the names of jobs that run at the same time have colors on a terminal.
+    pub color: bool,
     /// The connection of the commands' output, unless a job has another one.
     pub output: Output,
     /// The size limit of each log in bytes.
@@ -149,7 +155,7 @@ impl Executor {
         // Check stdin, too: without free file descriptors, /dev/tty cannot be opened even if there
         // is a terminal.
         let has_terminal = File::open("/dev/tty").is_ok() || io::stdin().is_terminal();
-        let (quiet, jobs, fail_fast, commit) = (false, 1, false, None);
+        let (quiet, color, jobs, fail_fast, commit) = (false, false, 1, false, None);
         let (output, masking, secrets) =
             (Output::default(), Masking::default(), Secrets::default());
         let (outcome, spare) = (Mutex::default(), Mutex::new(Some(spare)));
@@ -159,6 +165,7 @@ impl Executor {
             record,
             cwd,
             quiet,
+            color,
             output,
             max_log: None,
             spare,
@@ -181,7 +188,7 @@ impl Executor {
             self.note(move |writer, run| writer.start_run(run, started));
         }
         if self.runs_parallel(pipeline) && !self.quiet {
-            let console = Console::new(pipeline.jobs().iter().map(|job| &job.id));
+            let console = Console::new(pipeline.jobs().iter().map(|job| &job.id), self.color);
             // Without free descriptors, the output of the jobs is mixed.
             self.console = console.ok();
         }

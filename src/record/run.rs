@@ -82,6 +82,9 @@ pub struct Options {
     /// True if the output of the commands and the progress of a pipeline are not passed on to our
     /// own stdout and stderr.
     pub quiet: bool,
+    /// True if the names of jobs in their output have colors, where it is a terminal and jobs run at
+    /// the same time.
+    pub color: bool,
     /// The size limit of each log in bytes. A log that reaches it loses its middle. `None` if there
     /// is no limit. A limit below [`MIN_LOG_BYTES`](super::MIN_LOG_BYTES) counts as that.
     pub max_log: Option<u64>,
@@ -119,6 +122,7 @@ impl Options {
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             output: Output::default(),
             quiet: false,
+            color: false,
             max_log: None,
             jobs: 1,
             fail_fast: false,
@@ -280,7 +284,8 @@ impl Recording {
             }
         };
         let mut executor = Executor::new(kind, run, cwd, spare, record);
-        (executor.quiet, executor.jobs) = (options.quiet, options.jobs);
+        (executor.quiet, executor.color) = (options.quiet, options.color);
+        executor.jobs = options.jobs;
         (executor.fail_fast, executor.output) = (options.fail_fast, options.output);
         (executor.masking, executor.secrets) = (options.masking.clone(), secrets);
         executor.max_log = options.max_log;
