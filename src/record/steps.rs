@@ -9,7 +9,6 @@
 //! An open run has no recorder and no `recorder.lock`: readers check the locks of its commands.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
@@ -20,14 +19,11 @@ use super::run::{Options, create_dirs, masked, new_run, new_run_dir};
 use crate::error::{Error, Result};
 use crate::log;
 use crate::model::{RunDetails, RunId};
-use crate::store::{self, RunEnd, Writer};
+use crate::store::{self, RunEnd, Writer, until_unlocked};
 use crate::time::Time;
 
 /// The maximum time that the beginning and the end of a run wait for a locked database.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The pause before another attempt.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Begins a run to which other processes add commands.
 ///
@@ -38,7 +34,7 @@ pub fn begin_run(options: &Options) -> Result<RunId> {
     let run = RunId(Uuid::now_v7().to_string());
     let dir = root.join(new_run_dir(&options.facts, &run)?);
     let database = root.join(store::OUR_DATABASE);
-    until_unlocked(|| Writer::check(&database))?;
+    until_unlocked(LOCK_TIMEOUT, || Writer::check(&database))?;
     create_dirs(&root, &database, &dir)?;
     let mut details = RunDetails { is_open: true, ..options.details.clone() };
     let commit = options.reads_commit.then(|| find_commit(&options.cwd, &options.facts.sha));
@@ -47,8 +43,8 @@ pub fn begin_run(options: &Options) -> Result<RunId> {
     }
     let details = masked(details, &options.secrets().0);
     let row = new_run(&run, &options.facts, &details, &options.cwd, Time::now());
-    let mut writer = until_unlocked(|| Writer::open(&database))?;
-    until_unlocked(|| writer.begin_run(&row, &[]))?;
+    let mut writer = until_unlocked(LOCK_TIMEOUT, || Writer::open(&database))?;
+    until_unlocked(LOCK_TIMEOUT, || writer.begin_run(&row, &[]))?;
     Ok(run)
 }
 
@@ -56,8 +52,9 @@ pub fn begin_run(options: &Options) -> Result<RunId> {
 const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Ends a run that was begun by [`begin_run`]. If `sync` is true, first syncs its logs to the disk,
-/// so that a power failure cannot lose data that the rows refer to. If `end` is `None`, the run has failed if one of its
-/// commands has. Returns a message for the user, if there is one. Commands that are still running are lost: their recorders may still complete them.
+/// so that a power failure cannot lose data that the rows refer to. If `end` is `None`, the run has
+/// failed if one of its commands has. Returns a message for the user, if there is one. Commands
+/// that are still running are lost: their recorders may still complete them.
 ///
 /// # Errors
 /// If the store cannot be used, or there is no such run that is open.
@@ -71,21 +68,21 @@ pub fn end_run(
     if !database.exists() {
         return Err(Error::NoStore { root: root.to_owned(), why: "it has no rundown.db" });
     }
-    until_unlocked(|| Writer::check(&database))?;
-    let mut writer = until_unlocked(|| Writer::open(&database))?;
-    if !until_unlocked(|| writer.is_open(run))? {
+    until_unlocked(LOCK_TIMEOUT, || Writer::check(&database))?;
+    let mut writer = until_unlocked(LOCK_TIMEOUT, || Writer::open(&database))?;
+    if !until_unlocked(LOCK_TIMEOUT, || writer.is_open(run))? {
         return Err(Error::NoRun(format!(
             "the run {} was not begun by `rundown begin`, or has already ended",
             run.as_str()
         )));
     }
-    let repo = until_unlocked(|| writer.repo_of_unfinished(run))?.unwrap_or_default();
+    let repo = until_unlocked(LOCK_TIMEOUT, || writer.repo_of_unfinished(run))?.unwrap_or_default();
     let dir = log::path::run_dir(root, &repo, run).filter(|_| sync);
     let warning =
         dir.and_then(|dir| logs::sync(logs_in(&dir), Instant::now() + SYNC_TIMEOUT, || false));
     let now = Time::now();
-    until_unlocked(|| writer.finish_parts(run, now))?;
-    until_unlocked(|| writer.finish_run(run, end, now))?;
+    until_unlocked(LOCK_TIMEOUT, || writer.finish_parts(run, now))?;
+    until_unlocked(LOCK_TIMEOUT, || writer.finish_run(run, end, now))?;
     Ok(warning)
 }
 
@@ -96,17 +93,4 @@ fn logs_in(run_dir: &Path) -> Vec<PathBuf> {
     jobs.flat_map(|job| entries(&job.path()).map(|file| file.path()).collect::<Vec<_>>())
         .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
         .collect()
-}
-
-/// Repeats an operation until the database is not locked, or the time limit is over.
-fn until_unlocked<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    let started = Instant::now();
-    loop {
-        match attempt() {
-            Err(Error::Locked { .. }) if started.elapsed() < LOCK_TIMEOUT => {
-                thread::sleep(LOCK_PAUSE);
-            }
-            done => return done,
-        }
-    }
 }

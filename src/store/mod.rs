@@ -33,4 +33,6 @@ pub use read::{ListedRun, Reader, RunRows};
 pub use remove::{RunRow, RunRowFilter, read_run_rows};
 pub use repair::{LostEnd, LostSh};
 pub use schema::APPLICATION_ID;
-pub use write::{COMMAND_FAILED, JobEnd, LogCut, NewJob, NewRun, RunEnd, ShEnd, ShStart, Writer};
+pub use write::{
+    COMMAND_FAILED, JobEnd, LogCut, NewJob, NewRun, RunEnd, ShEnd, ShStart, Writer, until_unlocked,
+};

@@ -6,13 +6,12 @@
 //! [`Writer::compact`] returns the space to the file system.
 
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::write::Writer;
+use super::write::{Writer, until_unlocked};
 use super::{access, limits, page, schema};
 use crate::error::{Error, Result};
 use crate::model::{Outcome, RunId};
@@ -20,9 +19,6 @@ use crate::time::Time;
 
 /// The maximum time that upkeep waits for other writers. They write many short transactions.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The pause before another attempt to open a database that is locked.
-const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// The time limit of a transaction that removes or repairs a run, including the time that it waits
 /// for other writers. A run may have hundreds of thousands of commands.
@@ -87,16 +83,7 @@ impl Writer {
     /// As for [`Writer::open`], and if there is no database.
     pub fn open_for_upkeep(path: &Path) -> Result<Self> {
         std::fs::metadata(path).map_err(Error::io("open", path))?;
-        let started = Instant::now();
-        let opened = || Self::open(path);
-        let writer = loop {
-            match opened() {
-                Err(Error::Locked { .. }) if started.elapsed() < PATIENCE => {
-                    thread::sleep(LOCK_PAUSE);
-                }
-                opened => break opened?,
-            }
-        };
+        let writer = until_unlocked(PATIENCE, || Self::open(path))?;
         let prepared = writer
             .connection
             .busy_timeout(PATIENCE)

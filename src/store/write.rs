@@ -47,6 +47,9 @@ const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
 /// The maximum time that a recorder waits for another one that sets up the same database.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The pause before another attempt to use a locked database.
+const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
 /// The pause before another attempt to lock the directory.
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
@@ -186,8 +189,8 @@ const FINISH_CALLS: &str = "UPDATE sh_calls SET ended_by = 'lost'
       WHERE event.run_id = sh_calls.run_id AND event.job_id = sh_calls.job_id
         AND event.started_at_ms = sh_calls.started_at_ms AND event.exit_code = -1)";
 
-/// Ends the jobs that have not ended, at the end of their last commands. A job has failed if one of its commands has; its exit code is
-/// that of the last one.
+/// Ends the jobs that have not ended, at the end of their last commands. A job has failed if one of
+/// its commands has; its exit code is that of the last one.
 const FINISH_JOBS: &str = "UPDATE jobs SET
       finished_at_ms = max(coalesce(started_at_ms, 0), coalesce((
         SELECT max(finished_at_ms) FROM sh_events AS event
@@ -601,6 +604,21 @@ impl Drop for Writer {
         let _ = self.connection.busy_timeout(CLOSE_TIMEOUT);
         let _ = limits::limit_time(&self.connection, TIME_LIMIT);
         let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(()));
+    }
+}
+
+/// Repeats an operation until the database is not locked, or the time is over. For processes that
+/// only wait for the database: a recorder uses its own queue, so that its command does not wait.
+///
+/// # Errors
+/// The error of the last attempt.
+pub fn until_unlocked<T>(timeout: Duration, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Err(Error::Locked { .. }) if started.elapsed() < timeout => thread::sleep(RETRY_PAUSE),
+            done => return done,
+        }
     }
 }
 
