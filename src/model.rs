@@ -233,8 +233,8 @@ pub struct Sh {
     pub log_bytes: Option<i64>,
     /// The reason why it could not be started, if its recorder stored one.
     pub start_error: Option<String>,
-    /// The program that ran it, with the arguments before it, as `["docker", "exec", …]`; `None` for
-    /// `sh -c`, and for a program with arguments.
+    /// The program that ran it, with the arguments before it, as `["docker", "exec", …]`; `None`
+    /// for `sh -c`, and for a program with arguments.
     pub shell: Option<Vec<String>>,
     /// The way in which its streams were read: `apart`, `merge`, `pty` or `exact`.
     pub output: Option<String>,

@@ -579,7 +579,8 @@ pub(super) struct RecordArgs {
     ///
     /// When a log reaches SIZE (at least 128KiB), rundown removes its middle, keeps a quarter of
     /// SIZE on each side, and continues to record. A notice at the end reports the number of bytes
-    /// that were left out. The output that is passed on is complete. By default, a log has no limit.
+    /// that were left out. The output that is passed on is complete. By default, a log has no
+    /// limit.
     #[arg(long, value_name = "SIZE", value_parser = parse_log_size)]
     pub max_log: Option<u64>,
     /// Configuration file; only its settings for recording are used

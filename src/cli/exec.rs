@@ -51,8 +51,8 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
     Ok(finish(&recording, &exec.store, &ended))
 }
 
-/// Prints the messages and the summary of a run that has ended, and removes old runs if that is due.
-/// Returns the exit code.
+/// Prints the messages and the summary of a run that has ended, and removes old runs if that is
+/// due. Returns the exit code.
 pub(super) fn finish(recording: &Recording, store: &RecordArgs, ended: &Ended) -> u8 {
     let code = recording.finish(ended);
     if let Ok(root) = &recording.options.store_root

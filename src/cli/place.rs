@@ -181,7 +181,7 @@ pub(super) fn details(names: &[String]) -> RunDetails {
     RunDetails { variables: set.collect(), ..record::find_details() }
 }
 
-/// Returns the run in the environment; `None` if there is none, or if the environment names another
+/// Returns the run in the environment; `None` if no run is set, or if the environment names another
 /// store, whose run it is.
 fn run_of_environment(root: Option<&Path>) -> Option<RunId> {
     let is_same = |named: PathBuf| {

@@ -99,7 +99,7 @@ fn pipeline(run: &RunNode, selection: &Selection) -> Result<Pipeline> {
     Ok(Pipeline::of_jobs(run.head.run.details.name.clone(), jobs))
 }
 
-/// Returns a job with these commands; `None` if there are none. The first command gives the
+/// Returns a job with these commands; `None` if `shs` is empty. The first command gives the
 /// directory and the shell of the job.
 fn job_of(job: &JobNode, shs: &[&Sh]) -> Result<Option<PipelineJob>> {
     let Some(first) = shs.first() else { return Ok(None) };

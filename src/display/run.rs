@@ -33,8 +33,8 @@ pub fn subject(run: &Run) -> Option<String> {
     run.details.subject.as_deref().map(first_line).filter(|subject| !subject.is_empty())
 }
 
-/// Formats the number of an attempt of a run or a command: `attempt 2`. Returns `None` for the first
-/// one, which is not remarkable.
+/// Formats the number of an attempt of a run or a command: `attempt 2`. Returns `None` for the
+/// first one, which is not remarkable.
 #[must_use]
 pub fn attempt(number: Option<i64>) -> Option<String> {
     number.filter(|number| *number > 1).map(|number| format!("attempt {number}"))
@@ -89,10 +89,10 @@ pub fn reason(head: &RunHead) -> Option<String> {
 /// The most names of failed jobs in one text.
 const MOST_FAILED: usize = 3;
 
-/// Returns the reason why a job was skipped: `test failed`. If its needs are recorded, the reason is
-/// every failed one of them, or else every skipped one. Otherwise the reason is at least one of the
-/// failed jobs: `one of lint, test failed`. Returns `None` if the job was not skipped, or if there is
-/// no such job. Sanitized.
+/// Returns the reason why a job was skipped: `test failed`. If its needs are recorded, the reason
+/// is every failed one of them, or else every skipped one. Otherwise the reason is at least one of
+/// the failed jobs: `one of lint, test failed`. Returns `None` if the job was not skipped, or if
+/// there is no such job. Sanitized.
 #[must_use]
 pub fn why_skipped(run: &RunNode, job: &JobNode) -> Option<String> {
     job.job.state.as_ref().filter(|word| *word == "skipped")?;

@@ -118,8 +118,9 @@ pub struct JobNode {
     /// True if its run ended while the job was active, or if it waits and the end of one of its
     /// commands was not recorded.
     pub interrupted: bool,
-    /// True if its run is open (see [`RunHead::waiting`]), and none of its commands is running: more
-    /// commands may be added. The outcome is that of its commands so far, if one of them failed.
+    /// True if its run is open (see [`RunHead::waiting`]), and none of its commands is running:
+    /// more commands may be added. The outcome is that of its commands so far, if one of them
+    /// failed.
     pub waiting: bool,
     /// Its commands, by number.
     pub shs: Vec<ShNode>,
@@ -141,8 +142,8 @@ impl JobNode {
         later.any(|next| next.attempt > Some(attempt) && next.cmd == sh.cmd)
     }
 
-    /// Returns the time at which it ended, or at which the last of its commands ended while it waits
-    /// for more; `None` if it is unknown.
+    /// Returns the time at which it ended, or at which the last of its commands ended while it
+    /// waits for more; `None` if it is unknown.
     #[must_use]
     pub fn ended_at(&self) -> Option<Time> {
         if self.waiting {

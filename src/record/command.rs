@@ -71,7 +71,7 @@ impl<'a> Command<'a> {
     }
 
     /// Runs a command to its end. `n` is its number in the pipeline, and `attempt` counts from 1. A
-    /// repeated command starts the time limit of its job anew.
+    /// repeated command restarts the time limit of its job.
     pub fn run(&mut self, n: u32, command: &PipelineCommand, attempt: u8) -> CommandEnd {
         if attempt > 1 {
             self.deadline = deadline(self.job);

@@ -68,7 +68,7 @@ pub struct PipelineJob {
     pub id: JobId,
     /// Its name in the file, which all jobs of a matrix have in common: `test`.
     pub base: JobId,
-    /// The jobs that it waits for. If there are none and [`JobSettings::when`] is not
+    /// The jobs that it waits for. If this list is empty and [`JobSettings::when`] is not
     /// [`When::OnSuccess`], it waits for all jobs that run [`When::OnSuccess`].
     pub needs: Vec<JobId>,
     /// Its commands, run one after the other until one fails.
@@ -88,7 +88,7 @@ pub struct JobSettings {
     /// The program that runs each command, with the arguments before the command; `None` for
     /// `sh -c`. See [`PipelineJob::argv`].
     pub shell: Option<Vec<String>>,
-    /// The time limit of the job. Each retry of a command starts it anew.
+    /// The time limit of the job. Each retry of a command restarts it.
     pub timeout: Option<Duration>,
     /// True if the job counts as passed even if it fails.
     pub allow_failure: bool,

@@ -82,8 +82,8 @@ pub struct Options {
     /// True if the output of the commands and the progress of a pipeline are not passed on to our
     /// own stdout and stderr.
     pub quiet: bool,
-    /// True if the names of jobs in their output have colors, where it is a terminal and jobs run at
-    /// the same time.
+    /// True if the names of jobs in their output have colors, where it is a terminal and jobs run
+    /// at the same time.
     pub color: bool,
     /// The size limit of each log in bytes. A log that reaches it loses its middle. `None` if there
     /// is no limit. A limit below [`MIN_LOG_BYTES`](super::MIN_LOG_BYTES) counts as that.

@@ -128,7 +128,8 @@ impl Schedule {
         std::mem::take(&mut self.skipped)
     }
 
-    /// Returns all jobs that have not started, and counts them as aborted: the pipeline was stopped.
+    /// Returns all jobs that have not started, and counts them as aborted: the pipeline was
+    /// stopped.
     pub fn abort(&mut self) -> Vec<usize> {
         let waiting =
             self.jobs.iter_mut().enumerate().filter(|(_, job)| job.state == State::Waiting);

@@ -16,8 +16,9 @@
 //! `timeout`) and CI runners send them to the process that they started, which is the recorder.
 //!
 //! A command in a terminal of its own ([`Output::Pty`](super::Output::Pty)) is an exception: no
-//! signal from our terminal reaches it directly, so it gets all of them from us, as a process group.
-//! If it has our keyboard, Ctrl-C and Ctrl-\ are keys that its own terminal turns into signals.
+//! signal from our terminal reaches it directly, so it gets all of them from us, as a process
+//! group. If it has our keyboard, Ctrl-C and Ctrl-\ are keys that its own terminal turns into
+//! signals.
 //!
 //! A single recorded command handles all signals itself, even repeated ones: it may be a shell or a
 //! debugger. Without a terminal, only we can signal the child processes of a command. Therefore
@@ -164,8 +165,8 @@ impl Stop {
 
     /// Calls `wait`, which reaps the command and must not block, and returns its result. Holds the
     /// lock during the call, so that no signal is sent after the process id is free. In a stopped
-    /// pipeline, and after a time limit, the rest of the command's process group is killed first, so that none of its
-    /// processes continues.
+    /// pipeline, and after a time limit, the rest of the command's process group is killed first,
+    /// so that none of its processes continues.
     pub(super) fn ended<T>(&self, wait: impl FnOnce() -> T) -> T {
         let mut state = self.state();
         let target =

@@ -57,7 +57,7 @@ impl StoreFiles {
         self.root.join(name)
     }
 
-    /// Opens the directory of a run; `None` if there is none. A run whose names are unsafe as a
+    /// Opens the directory of a run; `None` if it does not exist. A run whose names are unsafe as a
     /// path has none.
     pub fn run(&self, row: &RunRow) -> Result<Option<RunFiles>> {
         let Some(relative) = path::run_dir(Path::new(""), &row.repo, &row.id) else {

@@ -18,8 +18,8 @@
 //! way. Changes are found by polling, which works on every file system. Polling ten times per
 //! second is fast enough for line output.
 //!
-//! `run_printer` prints the changes of a run, and `dump::failure_summary` finds the reason for a failure.
-//! This module contains the loop that calls `run_printer`.
+//! `run_printer` prints the changes of a run, and `dump::failure_summary` finds the reason for a
+//! failure. This module contains the loop that calls `run_printer`.
 
 mod run_printer;
 

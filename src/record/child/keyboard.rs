@@ -7,9 +7,10 @@
 //! ```
 //!
 //! One thread does this until the command has exited and its output is on our terminal, which needs
-//! raw mode for the newlines of the command's terminal. In raw mode, our terminal sends no signals and echoes
-//! nothing; the command's terminal does. Our terminal is always restored: when the thread ends
-//! or panics, and before a signal stops or ends this process. While we are a background job, it is not touched.
+//! raw mode for the newlines of the command's terminal. In raw mode, our terminal sends no signals
+//! and echoes nothing; the command's terminal does. Our terminal is always restored: when the
+//! thread ends or panics, and before a signal stops or ends this process. While we are a background
+//! job, it is not touched.
 //!
 //! Ctrl-Z needs help. The kernel does not stop a process group without a parent in its session,
 //! and the command's group is one. So if the command leaves Ctrl-Z to the kernel, it is stopped

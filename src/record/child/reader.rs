@@ -357,8 +357,8 @@ fn names(streams: &[Stream]) -> &'static str {
 struct AfterExit {
     /// The time at which the reader noticed the exit.
     at: Instant,
-    /// The number of unread bytes that were in the source at that time, or more. They may come from the
-    /// command, so they are read, however long it takes to pass them on.
+    /// The number of unread bytes that were in the source at that time, or more. They may come from
+    /// the command, so they are read, however long it takes to pass them on.
     owed_bytes: u64,
 }
 

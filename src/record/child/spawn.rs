@@ -121,8 +121,9 @@ pub fn is_own_dir(dir: &Path) -> bool {
     dir == Path::new(".") || std::env::current_dir().is_ok_and(|own| own == dir)
 }
 
-/// Spawns the command. Without `ends`, it writes to our own streams, or to none if `quiet`. The ends
-/// are closed in our process on return; otherwise the readers would never see the end of the output.
+/// Spawns the command. Without `ends`, it writes to our own streams, or to none if `quiet`. The
+/// ends are closed in our process on return; otherwise the readers would never see the end of the
+/// output.
 pub(super) fn spawn_child(
     spawn: &Spawn<'_>,
     ends: Option<CommandEnds>,

@@ -67,7 +67,7 @@ impl Blocks {
 }
 
 impl Order {
-    /// Returns a job that has ended and is to be printed. If there is none, the oldest running job
+    /// Returns a job that has ended and is to be printed. If no job has, the oldest running job
     /// becomes the foreground job.
     fn next_ended(&mut self) -> Option<Arc<Block>> {
         let ended = self.ended.pop_front();

@@ -139,7 +139,7 @@ fn is_unusual(section: &str) -> bool {
     section == "extensions" || section.starts_with("include") || section.starts_with("remote.")
 }
 
-/// Returns the branch and the commit of HEAD; each is empty if there is none.
+/// Returns the branch and the commit of HEAD; each is empty if it does not exist.
 fn head_of(git_dir: &Path) -> Found<(String, String)> {
     let path = git_dir.join("HEAD");
     if path.symlink_metadata()?.is_symlink() {

@@ -230,7 +230,7 @@ impl Walk {
     }
 
     /// Returns the position at which the earliest form in progress begins; the current position if
-    /// there is none.
+    /// no form is in progress.
     fn earliest_start(&self, needles: &Needles) -> usize {
         let longest = self.forms.iter().map(|form| form.matched).max();
         let depth = needles.depth(self.state);

@@ -12,8 +12,8 @@ impl Pipeline {
     /// Returns the pipeline with the selected jobs only. Needs of other jobs are dropped. A
     /// [`When::OnFailure`] job that then has no job to wait for always runs.
     ///
-    /// A selector is the name of a job, the name in the file of all jobs of a matrix, or a glob that
-    /// matches such names.
+    /// A selector is the name of a job, the name in the file of all jobs of a matrix, or a glob
+    /// that matches such names.
     ///
     /// # Errors
     /// If a selector matches no job. The error contains the name that was probably meant.

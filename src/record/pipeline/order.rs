@@ -30,7 +30,8 @@ pub(in crate::record) fn waits(jobs: &[PipelineJob]) -> Vec<Vec<usize>> {
     jobs.iter().map(of_job).collect()
 }
 
-/// Fills in the needs of each job. A need is the name of a job, or the name of all jobs of a matrix.
+/// Fills in the needs of each job. A need is the name of a job, or the name of all jobs of a
+/// matrix.
 pub(super) fn resolve(jobs: &mut [PipelineJob], needs: &[Vec<Need>]) -> Read<()> {
     let mut named: HashMap<String, Vec<JobId>> = HashMap::new();
     for job in &*jobs {
@@ -59,8 +60,8 @@ pub(super) fn resolve(jobs: &mut [PipelineJob], needs: &[Vec<Need>]) -> Read<()>
     Ok(())
 }
 
-/// Sorts the jobs so that each comes after the jobs that it waits for. Of the jobs that can be next,
-/// the first one in the file is taken. `at` contains the position of each job in the text.
+/// Sorts the jobs so that each comes after the jobs that it waits for. Of the jobs that can be
+/// next, the first one in the file is taken. `at` contains the position of each job in the text.
 pub(super) fn in_order(jobs: Vec<PipelineJob>, at: &[usize]) -> Read<Vec<PipelineJob>> {
     let waits = waits(&jobs);
     check_failure_jobs(&jobs, &waits, at)?;
@@ -100,8 +101,8 @@ fn check_failure_jobs(jobs: &[PipelineJob], waits: &[Vec<usize>], at: &[usize]) 
     }
 }
 
-/// Reports the cycle that keeps the remaining jobs from starting. Each of them waits for a remaining
-/// job, so following the waits leads back to a job that was seen before.
+/// Reports the cycle that keeps the remaining jobs from starting. Each of them waits for a
+/// remaining job, so following the waits leads back to a job that was seen before.
 fn circle(
     jobs: &[PipelineJob],
     waits: &[Vec<usize>],

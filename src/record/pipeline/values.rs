@@ -76,7 +76,8 @@ pub(super) fn non_empty_of(value: &Value<'_>, what: &str) -> Read<String> {
     }
 }
 
-/// Reads a string, number or boolean as text. A number is the text in the file: `3.10` stays `3.10`.
+/// Reads a string, number or boolean as text. A number is the text in the file: `3.10` stays
+/// `3.10`.
 pub(super) fn scalar_of(value: &Value<'_>, what: &str) -> Read<String> {
     match value.get_ref() {
         DeValue::String(_) => text_of(value, what),

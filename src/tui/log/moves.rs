@@ -128,8 +128,8 @@ impl Log {
         }
     }
 
-    /// Shows the full header, which takes this many lines, or hides it. The rows that remain on screen
-    /// stay where they are.
+    /// Shows the full header, which takes this many lines, or hides it. The rows that remain on
+    /// screen stay where they are.
     pub(in crate::tui) fn toggle_header(&mut self, lines: usize) -> Events {
         self.keep_rows(|log| {
             log.options.header = !log.options.header;

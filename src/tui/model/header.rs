@@ -28,8 +28,8 @@ pub struct HeaderLine {
 }
 
 impl Model {
-    /// Returns the lines of the full header for an area of the log's pane. The command line takes at
-    /// most a third of the height.
+    /// Returns the lines of the full header for an area of the log's pane. The command line takes
+    /// at most a third of the height.
     #[must_use]
     pub fn header_lines(&self, body: Rect) -> Vec<HeaderLine> {
         let Some(item) = self.shown() else { return Vec::new() };

@@ -24,7 +24,8 @@ impl Model {
         Frame { body, header, notes }
     }
 
-    /// Returns the lines of the full header for an area of the log's pane; empty while it is hidden.
+    /// Returns the lines of the full header for an area of the log's pane; empty while it is
+    /// hidden.
     #[must_use]
     pub fn shown_header(&self, body: Rect) -> Vec<HeaderLine> {
         if self.log.options.header { self.header_lines(body) } else { Vec::new() }

@@ -1,9 +1,9 @@
 //! The search for runs: all words of the typed text must match a row of the list. Pure.
 //!
-//! In the state, the repository, the ref, the name and the subject of the commit, other characters may come between the letters of a
-//! word. An ID, its short form and a commit must begin with the word, because nearly any text
-//! occurs somewhere among hex digits. The operators (`!passed`, `^main`, `'exact`, `dev$`) and the
-//! smart case are those of `fzf`.
+//! In the state, the repository, the ref, the name and the subject of the commit, other characters
+//! may come between the letters of a word. An ID, its short form and a commit must begin with the
+//! word, because nearly any text occurs somewhere among hex digits. The operators (`!passed`,
+//! `^main`, `'exact`, `dev$`) and the smart case are those of `fzf`.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
