@@ -557,8 +557,8 @@ impl Writer {
             ])?;
             // The run may have been finished while the command was running.
             tx.prepare_cached(
-                "INSERT OR REPLACE INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code,
-                                       cmd)
+                "INSERT OR REPLACE INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms,
+                                                  exit_code, cmd)
                  VALUES (?1, ?2, ?3, max(?4, ?3), ?5, ?6)",
             )?
             .execute(params![
