@@ -16,6 +16,7 @@ mod access;
 mod copy;
 mod dialect;
 mod files;
+mod finish;
 mod highlight;
 mod limits;
 mod page;
@@ -27,12 +28,11 @@ mod schema;
 mod tables;
 mod write;
 
+pub use finish::{COMMAND_FAILED, JobEnd, RunEnd, ShEnd};
 pub use highlight::Highlight;
 pub use page::{Beside, RunPage};
 pub use read::{ListedRun, Reader, RunRows};
 pub use remove::{RunRow, RunRowFilter, read_run_rows};
 pub use repair::{LostEnd, LostSh};
 pub use schema::APPLICATION_ID;
-pub use write::{
-    COMMAND_FAILED, JobEnd, LogCut, NewJob, NewRun, RunEnd, ShEnd, ShStart, Writer, until_unlocked,
-};
+pub use write::{LogCut, NewJob, NewRun, ShStart, Writer, until_unlocked};

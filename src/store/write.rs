@@ -1,4 +1,5 @@
-//! Writes runs, jobs and commands as they happen. Used only by the recorder.
+//! The connection that writes to a database, and the beginnings of runs, jobs and commands. Their
+//! ends are written in [`super::finish`].
 //!
 //! Each method is one short transaction, so a crash never leaves a part of its changes. It may
 //! leave a run, job or command without its end. A locked database is reported after
@@ -90,28 +91,6 @@ pub struct NewJob {
     pub allow_failure: bool,
 }
 
-/// The end of a run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum RunEnd {
-    /// Every job passed.
-    Complete,
-    /// The run failed or was stopped, for the reason that is stored in `failure_kind`.
-    Failed(&'static str),
-}
-
-/// The end of a job.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum JobEnd {
-    /// Every command passed.
-    Complete,
-    /// A command failed, with this exit code.
-    Failed(i32),
-    /// It never started, because a job that it needs did not pass.
-    Skipped,
-    /// The run was stopped.
-    Aborted,
-}
-
 /// A command that is about to be spawned.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ShStart {
@@ -129,35 +108,6 @@ pub struct ShStart {
     pub shell: Option<String>,
 }
 
-/// The end of a command.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ShEnd {
-    /// The time at which its log was closed, after the command itself had ended.
-    pub finished_at: Time,
-    /// Its exit code, or 128 + the signal that ended it.
-    pub exit_code: i32,
-    /// The signal that ended it.
-    pub signal: Option<i32>,
-    /// The CPU time (user and system) of the command and of the children that it waited for, in
-    /// milliseconds.
-    pub cpu_ms: Option<i64>,
-    /// The largest resident set, in bytes.
-    pub max_rss_bytes: Option<i64>,
-    /// The number of bytes of its output that are missing from its log; `None` if the log is
-    /// complete or was removed.
-    pub lost_bytes: Option<i64>,
-    /// The length of its closed log in bytes; `None` without a log.
-    pub log_bytes: Option<i64>,
-    /// The reason why it could not be started; `None` if it was started.
-    pub start_error: Option<String>,
-    /// The way in which its streams were read, see [`Sh::output`]; `None` if they were not.
-    pub output: Option<&'static str>,
-    /// The reason for its end, see [`Sh::ended_by`].
-    pub ended_by: Option<&'static str>,
-    /// The output that was removed from the middle of its log.
-    pub cut: Option<LogCut>,
-}
-
 /// Output that was removed from the middle of a log, because the log reached its size limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LogCut {
@@ -167,51 +117,9 @@ pub struct LogCut {
     pub bytes: i64,
 }
 
-/// The `failure_kind` of a run with a failed command.
-pub const COMMAND_FAILED: &str = "command-failed";
-
 /// Adds the job of a command, unless it exists.
-const ADD_JOB: &str = "INSERT OR IGNORE INTO jobs(run_id, job_id, state, started_at_ms)
+pub(super) const ADD_JOB: &str = "INSERT OR IGNORE INTO jobs(run_id, job_id, state, started_at_ms)
     VALUES (?, ?, 'active', ?)";
-
-/// Adds the missing ends of commands. Their duration is unknown, so they end at their start.
-const FINISH_SHS: &str = "INSERT OR IGNORE INTO sh_events
-    SELECT run_id, job_id, started_at_ms, started_at_ms, -1, cmd FROM sh_calls AS call
-    WHERE run_id = ?1 AND NOT EXISTS (
-      SELECT 1 FROM sh_events AS event
-      WHERE event.run_id = call.run_id AND event.job_id = call.job_id
-        AND event.started_at_ms = call.started_at_ms)";
-
-/// Marks the commands with the ends of [`FINISH_SHS`]. A recorder never writes the exit code -1.
-const FINISH_CALLS: &str = "UPDATE sh_calls SET ended_by = 'lost'
-    WHERE run_id = ?1 AND EXISTS (
-      SELECT 1 FROM sh_events AS event
-      WHERE event.run_id = sh_calls.run_id AND event.job_id = sh_calls.job_id
-        AND event.started_at_ms = sh_calls.started_at_ms AND event.exit_code = -1)";
-
-/// Ends the jobs that have not ended, at the end of their last commands. A job has failed if one of
-/// its commands has; its exit code is that of the last one.
-const FINISH_JOBS: &str = "UPDATE jobs SET
-      finished_at_ms = max(coalesce(started_at_ms, 0), coalesce((
-        SELECT max(finished_at_ms) FROM sh_events AS event
-        WHERE event.run_id = jobs.run_id AND event.job_id = jobs.job_id), ?2)),
-      exit_code = CASE WHEN started_at_ms IS NOT NULL THEN coalesce((
-        SELECT exit_code FROM sh_events AS event
-        WHERE event.run_id = jobs.run_id AND event.job_id = jobs.job_id AND exit_code <> 0
-        ORDER BY event.started_at_ms DESC LIMIT 1), 0) END,
-      state = CASE
-        WHEN started_at_ms IS NULL THEN 'skipped'
-        WHEN EXISTS (
-          SELECT 1 FROM sh_events AS event
-          WHERE event.run_id = jobs.run_id AND event.job_id = jobs.job_id AND exit_code <> 0)
-        THEN 'failed' ELSE 'complete' END
-    WHERE run_id = ?1 AND finished_at_ms IS NULL";
-
-const FAILED_JOBS: &str = "SELECT 1 FROM jobs LEFT JOIN job_details USING (run_id, job_id)
-    WHERE run_id = ? AND state IN ('failed', 'aborted') AND coalesce(allow_failure, 0) = 0";
-
-const FINISH_RUN: &str = "UPDATE runs SET state = ?2, failure_kind = ?3,
-      finished_at_ms = max(?4, coalesce(started_at_ms, queued_at_ms)) WHERE id = ?1";
 
 fn insert_details(
     tx: &rusqlite::Transaction<'_>,
@@ -252,26 +160,6 @@ fn insert_job(tx: &rusqlite::Transaction<'_>, run: &RunId, job: &NewJob) -> rusq
         params![run, id, needs.to_string(), job.allow_failure],
     )
     .map(drop)
-}
-
-impl ShEnd {
-    /// Returns the end of a command with an exit code, and with no other fact.
-    #[must_use]
-    pub const fn new(finished_at: Time, exit_code: i32) -> Self {
-        Self {
-            finished_at,
-            exit_code,
-            signal: None,
-            cpu_ms: None,
-            max_rss_bytes: None,
-            lost_bytes: None,
-            log_bytes: None,
-            start_error: None,
-            output: None,
-            ended_by: None,
-            cut: None,
-        }
-    }
 }
 
 impl NewJob {
@@ -416,61 +304,12 @@ impl Writer {
         )
     }
 
-    /// Ends the commands and jobs of a run that have not ended: their recorders were killed, or
-    /// outlive the run. Call it before [`Writer::finish_run`].
-    pub fn finish_parts(&mut self, run: &RunId, at: Time) -> Result<()> {
-        self.transaction(|tx| {
-            for sql in [FINISH_SHS, FINISH_CALLS] {
-                tx.prepare_cached(sql)?.execute([run.as_str()])?;
-            }
-            tx.prepare_cached(FINISH_JOBS)?.execute(params![run.as_str(), at.floor_millis()])?;
-            Ok(())
-        })
-    }
-
-    /// Marks an active run as ended. If `end` is `None`, the run has failed if one of its jobs
-    /// failed that was not allowed to.
-    pub fn finish_run(&mut self, run: &RunId, end: Option<RunEnd>, at: Time) -> Result<()> {
-        let at = at.floor_millis();
-        self.transaction(|tx| {
-            let end = match end {
-                Some(end) => end,
-                None if tx.prepare_cached(FAILED_JOBS)?.exists([run.as_str()])? => {
-                    RunEnd::Failed(COMMAND_FAILED)
-                }
-                None => RunEnd::Complete,
-            };
-            let (state, reason) = match end {
-                RunEnd::Complete => ("complete", None),
-                RunEnd::Failed(reason) => ("failed", Some(reason)),
-            };
-            tx.prepare_cached(FINISH_RUN)?.execute(params![run.as_str(), state, reason, at])?;
-            Ok(())
-        })
-    }
-
     /// Marks a pending job as active.
     pub fn start_job(&mut self, run: &RunId, job: &JobId, at: Time) -> Result<()> {
         self.execute(
             "UPDATE jobs SET state = 'active', started_at_ms = ?3 \
              WHERE run_id = ?1 AND job_id = ?2",
             params![run.as_str(), job.as_str(), at.floor_millis()],
-        )
-    }
-
-    /// Marks a job, active or pending, as ended.
-    pub fn finish_job(&mut self, run: &RunId, job: &JobId, end: JobEnd, at: Time) -> Result<()> {
-        let (state, exit_code) = match end {
-            JobEnd::Complete => ("complete", Some(0)),
-            JobEnd::Failed(code) => ("failed", Some(code)),
-            JobEnd::Skipped => ("skipped", None),
-            JobEnd::Aborted => ("aborted", None),
-        };
-        self.execute(
-            "UPDATE jobs SET state = ?3, exit_code = ?4,
-                             finished_at_ms = max(?5, coalesce(started_at_ms, ?5))
-             WHERE run_id = ?1 AND job_id = ?2",
-            params![run.as_str(), job.as_str(), state, exit_code, at.floor_millis()],
         )
     }
 
@@ -515,65 +354,7 @@ impl Writer {
         )
     }
 
-    /// Records the end of a command whose log is closed. Adds a row to `sh_events`. Completes the
-    /// row in `sh_calls`, or adds a complete one if [`Writer::begin_sh`] failed.
-    pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
-        let ShStart { key, started_at, cmd, cwd, attempt, shell } = start;
-        let (run, job, started_ms) =
-            (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
-        self.transaction(|tx| {
-            tx.prepare_cached(ADD_JOB)?.execute(params![run, job, started_ms])?;
-            tx.prepare_cached(
-                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt, shell,
-                                      signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes,
-                                      start_error, output, ended_by, cut_at, cut_bytes)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                 ON CONFLICT(run_id, job_id, n) DO UPDATE SET
-                   signal = excluded.signal, cpu_ms = excluded.cpu_ms,
-                   max_rss_bytes = excluded.max_rss_bytes, lost_bytes = excluded.lost_bytes,
-                   log_bytes = excluded.log_bytes, start_error = excluded.start_error,
-                   output = excluded.output, ended_by = excluded.ended_by,
-                   cut_at = excluded.cut_at, cut_bytes = excluded.cut_bytes",
-            )?
-            .execute(params![
-                run,
-                job,
-                key.n,
-                started_ms,
-                cmd,
-                cwd.to_string_lossy(),
-                attempt,
-                shell,
-                end.signal,
-                end.cpu_ms,
-                end.max_rss_bytes,
-                end.lost_bytes,
-                end.log_bytes,
-                end.start_error,
-                end.output,
-                end.ended_by,
-                end.cut.map(|cut| cut.at),
-                end.cut.map(|cut| cut.bytes),
-            ])?;
-            // The run may have been finished while the command was running.
-            tx.prepare_cached(
-                "INSERT OR REPLACE INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms,
-                                                  exit_code, cmd)
-                 VALUES (?1, ?2, ?3, max(?4, ?3), ?5, ?6)",
-            )?
-            .execute(params![
-                run,
-                job,
-                started_ms,
-                end.finished_at.floor_millis(),
-                end.exit_code,
-                cmd
-            ])?;
-            Ok(())
-        })
-    }
-
-    fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+    pub(super) fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
         let started = limits::limit_time(&self.connection, TIME_LIMIT);
         let done = started
             .and_then(|()| self.connection.prepare_cached(sql))
@@ -581,7 +362,7 @@ impl Writer {
         done.map(drop).map_err(Error::database("write", &self.path))
     }
 
-    fn transaction(
+    pub(super) fn transaction(
         &mut self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
     ) -> Result<()> {
@@ -665,12 +446,12 @@ fn lock_directory(database: &Path) -> Option<File> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
-    fn new_run<'a>(id: &'a RunId, details: &'a RunDetails) -> NewRun<'a> {
+    pub fn new_run<'a>(id: &'a RunId, details: &'a RunDetails) -> NewRun<'a> {
         let (ref_name, sha, workspace) = ("", "", Path::new("/"));
         let queued_at = Time::from_millis(1);
         NewRun { id, repo: "r", ref_name, sha, workspace, queued_at, details }
@@ -695,38 +476,6 @@ mod tests {
         drop(writer);
         let refused = Writer::open(&path).err().unwrap().to_string();
         assert!(refused.contains("the trigger `evil`"), "{refused}");
-    }
-
-    #[test]
-    fn a_command_whose_start_was_not_written_gets_a_complete_row_at_its_end() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("rundown.db");
-        let mut writer = Writer::open(&path).unwrap();
-        let (run, job) = (RunId("one".into()), JobId("job".into()));
-        writer
-            .begin_run(&new_run(&run, &RunDetails::default()), &[NewJob::new(job.clone())])
-            .unwrap();
-        let end = ShEnd {
-            signal: Some(9),
-            log_bytes: Some(70),
-            ..ShEnd::new(Time::from_millis(20), 137)
-        };
-        for n in 1..=2 {
-            let key = ShKey { run: run.clone(), job: job.clone(), n };
-            let started_at = Time::from_millis(10 + i64::from(n));
-            let cwd = "/src".into();
-            let start =
-                ShStart { key, started_at, cmd: "make".into(), cwd, attempt: None, shell: None };
-            if n == 1 {
-                writer.begin_sh(&start).unwrap();
-            }
-            writer.finish_sh(&start, &end).unwrap();
-        }
-        let sql = "SELECT count(*)
-                   FROM sh_calls JOIN sh_events USING (run_id, job_id, started_at_ms, cmd)
-                   WHERE cmd = 'make' AND cwd = '/src' AND signal = 9 AND log_bytes = 70
-                     AND exit_code = 137";
-        assert_eq!(writer.connection.query_row(sql, (), |row| row.get::<_, i64>(0)).unwrap(), 2);
     }
 
     #[test]
