@@ -74,21 +74,24 @@ impl Page {
     }
 }
 
-/// Adds to each command its [`Page`]. Wrapping the texts takes longer than parsing a command line,
-/// so a page is added only when its command is used.
+/// Adds to each command its [`Page`].
 pub(super) fn with_pages(root: Command) -> Command {
-    root.defer(|command| VIEW.add_to(command))
-        .mut_subcommand("list", |list| list.defer(|command| LIST.add_to(command)))
-        .mut_subcommand("record", |record| record.defer(|command| RECORD.add_to(command)))
-        .mut_subcommand("exec", |exec| exec.defer(|command| EXEC.add_to(command)))
-        .mut_subcommand("rerun", |rerun| rerun.defer(|command| RERUN.add_to(command)))
-        .mut_subcommand("begin", |begin| begin.defer(|command| BEGIN.add_to(command)))
-        .mut_subcommand("end", |end| end.defer(|command| END.add_to(command)))
-        .mut_subcommand("sh", |sh| sh.defer(|command| SH.add_to(command)))
-        .mut_subcommand("doctor", |doctor| doctor.defer(|command| DOCTOR.add_to(command)))
-        .mut_subcommand("prune", |prune| prune.defer(|command| PRUNE.add_to(command)))
-        .mut_subcommand("demo", |demo| demo.defer(|command| DEMO.add_to(command)))
-        .mut_subcommand("config", |config| config.defer(|command| CONFIG.add_to(command)))
+    let pages = [
+        ("list", LIST),
+        ("record", RECORD),
+        ("exec", EXEC),
+        ("rerun", RERUN),
+        ("begin", BEGIN),
+        ("end", END),
+        ("sh", SH),
+        ("doctor", DOCTOR),
+        ("prune", PRUNE),
+        ("demo", DEMO),
+        ("config", CONFIG),
+    ];
+    pages.iter().fold(VIEW.add_to(root), |root, (name, page)| {
+        root.mut_subcommand(name, |command| page.add_to(command))
+    })
 }
 
 fn wrapped(notes: &str) -> String {

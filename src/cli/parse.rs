@@ -12,14 +12,19 @@ use super::{Arguments, help, hints};
 /// # Errors
 /// If the arguments are invalid, or request the help or the version: see [`super::print_usage`].
 pub fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
-    let mut root = help::with_pages(Arguments::command());
+    let mut root = Arguments::command();
     let args = command_first(&root, args);
     let run = first_word(&root, &args).and_then(|at| args.get(at));
     let is_after_run = run.is_some_and(|run| root.find_subcommand(run).is_none());
-    let parsed = root
-        .try_get_matches_from_mut(&args)
-        .and_then(|matches| Arguments::from_arg_matches(&matches))
-        .map_err(|error| hints::for_arguments(error.format(&mut root), &args))?;
+    let read = |root: &mut clap::Command| {
+        let matches = root.try_get_matches_from_mut(&args)?;
+        Arguments::from_arg_matches(&matches)
+    };
+    // Wrapping the texts of the help takes longer than parsing, and only an error prints them.
+    let parsed = read(&mut root).or_else(|_| {
+        root = help::with_pages(Arguments::command());
+        read(&mut root).map_err(|error| hints::for_arguments(error.format(&mut root), &args))
+    })?;
     match run {
         Some(run) if parsed.command.is_some() && is_after_run => {
             let why = format!("a command cannot follow the RUN '{}'", run.to_string_lossy());
