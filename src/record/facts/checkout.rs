@@ -25,13 +25,16 @@ use crate::file;
 const PREFIX: &[u8] = b"GIT_";
 
 /// …unless they begin with one of these.
-const HARMLESS: [&[u8]; 7] = [
+const HARMLESS: [&[u8]; 10] = [
     b"GIT_ASKPASS",
     b"GIT_AUTHOR_",
     b"GIT_COMMITTER_",
     b"GIT_EDITOR",
+    b"GIT_HTTP_",
     b"GIT_PAGER",
+    b"GIT_PROXY_",
     b"GIT_SSH",
+    b"GIT_SSL_",
     b"GIT_TERMINAL_PROMPT",
 ];
 
