@@ -3,8 +3,11 @@
 //!
 //! ```text
 //! run, execute ── write ──► queue ──► thread: run directory, recorder.lock
-//!              ◄─ started, settle, close      ─► open database ─► row by row
+//!              ◄─ started, settle, close      ─► open database ─► rows
 //! ```
+//!
+//! Opening a transaction takes longer than adding a row to it. Rows that no caller waits for are
+//! therefore collected for a moment ([`COLLECT_TIME`]), and written in one transaction.
 //!
 //! If the database is locked or the disk is full, the row stays at the head of the queue and is
 //! retried, so the rows are written in the order of the events. If a retry would not help (a
@@ -29,6 +32,8 @@ use crate::store::Writer;
 
 /// The pause before another attempt to write a row to a locked database.
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
+/// The maximum time that a row waits for others, unless a caller waits for it.
+const COLLECT_TIME: Duration = Duration::from_millis(10);
 /// The pause before another attempt to write a row to a full disk.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
 /// The maximum time that a command waits for its row before it starts. After a row has taken
@@ -122,6 +127,8 @@ struct State {
     /// The reason why the run cannot begin.
     refusal: Option<Error>,
     pending: VecDeque<Write>,
+    /// True if a caller waits for the pending rows.
+    is_awaited: bool,
     is_writing: bool,
     /// True if a command waited for its row until the time limit, and rows are still pending.
     is_behind: bool,
@@ -192,7 +199,10 @@ impl RowQueue {
     /// Waits briefly for the rows added so far, so that a command very rarely starts before its row
     /// is written.
     pub fn settle(&self) {
-        if self.0.state().is_behind {
+        if self.0.update(|state| {
+            state.is_awaited = !state.is_behind;
+            state.is_behind
+        }) {
             return;
         }
         let mut state = self.0.wait(SETTLE_TIMEOUT, State::is_idle);
@@ -314,18 +324,22 @@ impl Shared {
         }
     }
 
-    /// Waits for the next row; returns `None` when no more will come.
-    fn next(&self) -> Option<Write> {
-        let is_ready = |state: &State| {
-            !state.pending.is_empty() || state.is_abandoned || state.deadline.is_some()
-        };
+    /// Waits for the next rows. There are none when no more will come.
+    fn next(&self) -> VecDeque<Write> {
+        let is_over = |state: &State| state.is_abandoned || state.deadline.is_some();
         let mut state = self.state();
-        while !is_ready(&state) {
+        while state.pending.is_empty() && !is_over(&state) {
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let write = state.pending.pop_front().filter(|_| !state.is_abandoned);
-        state.is_writing = write.is_some();
-        write
+        let waits = |state: &mut State| !state.is_awaited && !is_over(state);
+        let waited = self.changed.wait_timeout_while(state, COLLECT_TIME, waits);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if state.is_abandoned {
+            return VecDeque::new();
+        }
+        state.is_awaited = false;
+        state.is_writing = !state.pending.is_empty();
+        std::mem::take(&mut state.pending)
     }
 }
 
@@ -343,8 +357,12 @@ fn work(shared: &Shared, database: &Path, begin: Begin) -> Result<()> {
             state.warnings.push(directory_locked(&database.0));
         }
     });
-    while let Some(write) = shared.next() {
-        attempt(shared, &mut writer, &mut reserve, write);
+    loop {
+        let rows = shared.next();
+        if rows.is_empty() {
+            break;
+        }
+        write_rows(shared, &mut writer, &mut reserve, rows);
     }
     let moved: Vec<String> =
         [database, dir].iter().filter_map(|(path, before)| moved(path, *before)).take(1).collect();
@@ -388,14 +406,40 @@ fn begin_run(shared: &Shared, database: &Path, begin: Begin) -> Result<Option<Be
     }
 }
 
-/// Writes one row. If that fails, puts the row back for another attempt, or drops it and keeps the
-/// reason.
-fn attempt(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, write: Write) {
+/// Writes rows, in one transaction if possible, and else one by one. If a row may succeed later,
+/// puts it and the rows after it back for another attempt.
+fn write_rows(
+    shared: &Shared,
+    writer: &mut Writer,
+    reserve: &mut Reserve,
+    mut rows: VecDeque<Write>,
+) {
+    let all = |writer: &mut Writer| rows.iter().try_for_each(|row| row(writer));
+    if rows.len() > 1 && writer.together(all).is_ok() {
+        rows.clear();
+    }
+    while let Some(row) = rows.pop_front() {
+        if !write_row(shared, writer, reserve, &row) {
+            rows.push_front(row);
+            break;
+        }
+    }
+    shared.update(|state| {
+        state.is_writing = false;
+        rows.append(&mut state.pending);
+        state.pending = rows;
+        state.is_behind &= !state.is_idle();
+    });
+}
+
+/// Writes one row. If that fails, keeps the reason, or returns false if there should be another
+/// attempt.
+fn write_row(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, row: &Write) -> bool {
     let is_last = shared.state().deadline.is_some();
-    let written = shared.until_unlocked(|| match write(writer) {
+    let written = shared.until_unlocked(|| match row(writer) {
         Err(error) if is_passing(&error) => {
             let has_freed = reserve.give_up();
-            if has_freed { write(writer) } else { Err(error) }
+            if has_freed { row(writer) } else { Err(error) }
         }
         written => written,
     });
@@ -404,15 +448,14 @@ fn attempt(shared: &Shared, writer: &mut Writer, reserve: &mut Reserve, write: W
         is_retried = shared.pause(DISK_PAUSE);
     }
     shared.update(|state| {
-        state.is_writing = false;
         state.obstacle = None;
-        if is_retried {
-            state.pending.push_front(write);
-        } else if let Err(error) = &written {
-            state.note(error);
+        if let Err(error) = written
+            && !is_retried
+        {
+            state.note(&error);
         }
-        state.is_behind &= !state.is_idle();
     });
+    !is_retried
 }
 
 /// Returns true if the same row may succeed later: the disk is full, a quota or a limit on file
@@ -472,5 +515,40 @@ impl Reserve {
 impl Drop for Reserve {
     fn drop(&mut self) {
         self.give_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{RunDetails, RunId};
+    use crate::record::facts::Facts;
+    use crate::record::run::new_run;
+    use crate::time::Time;
+
+    /// The rows are collected, and one of them can never be written.
+    #[test]
+    fn a_row_that_fails_does_not_affect_the_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("rundown.db");
+        let files = RunFiles { dir: dir.path().into(), lock: None, warnings: Vec::new() };
+        let begin = Begin::Run { files: Box::new(|| Ok(files)), rows: Box::new(|_| Ok(())) };
+        let rows = RowQueue::start(database.clone(), begin).unwrap();
+        assert!(matches!(rows.started(Duration::from_mins(1)), RunStart::Yes(_)));
+        let ids = ["a", "b", "a", "c"].map(|id| RunId(id.into()));
+        for id in ids.clone() {
+            rows.write(move |writer| {
+                let (facts, details) = (Facts::default(), RunDetails::default());
+                let run = new_run(&id, &facts, &details, Path::new("/"), Time::from_millis(1));
+                writer.begin_run(&run, &[])
+            });
+        }
+        let warnings = rows.close(dir.path(), Instant::now() + Duration::from_mins(1), || false);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].starts_with("the recording is incomplete: "), "{warnings:?}");
+        let mut writer = Writer::open(&database).unwrap();
+        for id in &ids {
+            assert!(writer.repo_of_unfinished(id).unwrap().is_some(), "{id:?}");
+        }
     }
 }

@@ -1,8 +1,9 @@
 //! The connection that writes to a database, and the beginnings of runs, jobs and commands. Their
 //! ends are written in [`super::finish`].
 //!
-//! Each method is one short transaction, so a crash never leaves a part of its changes. It may
-//! leave a run, job or command without its end. A locked database is reported after
+//! Each method is one short transaction, so a crash never leaves a part of its changes
+//! ([`Writer::together`] joins several of them). It may leave a run, job or command without its
+//! end. A locked database is reported after
 //! [`BUSY_TIMEOUT`] ([`Error::Locked`]); the recorder decides how often to retry.
 //!
 //! A database with rundown's `application_id` may still come from another user. Therefore triggers
@@ -121,11 +122,7 @@ pub struct LogCut {
 pub(super) const ADD_JOB: &str = "INSERT OR IGNORE INTO jobs(run_id, job_id, state, started_at_ms)
     VALUES (?, ?, 'active', ?)";
 
-fn insert_details(
-    tx: &rusqlite::Transaction<'_>,
-    run: &RunId,
-    details: &RunDetails,
-) -> rusqlite::Result<()> {
+fn insert_details(tx: &Connection, run: &RunId, details: &RunDetails) -> rusqlite::Result<()> {
     tx.execute(
         "INSERT INTO run_details(run_id, is_open, name, subject, author, event, url, attempt,
                                  ci_job, runner, repeats, traceparent)
@@ -151,7 +148,7 @@ fn insert_details(
     })
 }
 
-fn insert_job(tx: &rusqlite::Transaction<'_>, run: &RunId, job: &NewJob) -> rusqlite::Result<()> {
+fn insert_job(tx: &Connection, run: &RunId, job: &NewJob) -> rusqlite::Result<()> {
     let (run, id) = (run.as_str(), job.id.as_str());
     tx.execute("INSERT INTO jobs(run_id, job_id, state) VALUES (?, ?, 'pending')", [run, id])?;
     let needs: serde_json::Value = job.needs.iter().map(JobId::as_str).collect();
@@ -362,14 +359,35 @@ impl Writer {
         done.map(drop).map_err(Error::database("write", &self.path))
     }
 
+    /// Makes several changes in one transaction. If one of them fails, none is made.
+    pub fn together(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.run("BEGIN IMMEDIATE")?;
+        let done = work(self).and_then(|()| self.run("COMMIT"));
+        if done.is_err() && !self.connection.is_autocommit() {
+            self.run("ROLLBACK")?;
+        }
+        done
+    }
+
+    fn run(&self, sql: &str) -> Result<()> {
+        limits::limit_time(&self.connection, TIME_LIMIT)
+            .and_then(|()| self.connection.execute_batch(sql))
+            .map_err(Error::database("write", &self.path))
+    }
+
+    /// Makes changes in a transaction of their own, unless [`Writer::together`] has begun one.
     pub(super) fn transaction(
         &mut self,
-        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<()>,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<()>,
     ) -> Result<()> {
         let started = limits::limit_time(&self.connection, TIME_LIMIT);
-        let done = started
-            .and_then(|()| self.connection.transaction())
-            .and_then(|tx| work(&tx).and_then(|()| tx.commit()));
+        let done = started.and_then(|()| {
+            if !self.connection.is_autocommit() {
+                return work(&self.connection);
+            }
+            let tx = self.connection.transaction()?;
+            work(&tx).and_then(|()| tx.commit())
+        });
         done.map_err(Error::database("write", &self.path))
     }
 }
@@ -476,6 +494,26 @@ pub(super) mod tests {
         drop(writer);
         let refused = Writer::open(&path).err().unwrap().to_string();
         assert!(refused.contains("the trigger `evil`"), "{refused}");
+    }
+
+    #[test]
+    fn changes_are_made_together_or_not_at_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(&dir.path().join("rundown.db")).unwrap();
+        let (one, two) = (RunId("one".into()), RunId("two".into()));
+        let details = RunDetails::default();
+        let add = |writer: &mut Writer, id| writer.begin_run(&new_run(id, &details), &[]);
+        let refused = writer.together(|writer| {
+            add(writer, &one)?;
+            add(writer, &two)?;
+            add(writer, &one)
+        });
+        assert!(refused.unwrap_err().to_string().contains("write"), "the id is not unique");
+        assert_eq!(writer.repo_of_unfinished(&one).unwrap(), None);
+        writer.together(|writer| add(writer, &one).and_then(|()| add(writer, &two))).unwrap();
+        for id in [&one, &two] {
+            assert_eq!(writer.repo_of_unfinished(id).unwrap().as_deref(), Some("r"));
+        }
     }
 
     #[test]
