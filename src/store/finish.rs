@@ -6,6 +6,7 @@
 
 use rusqlite::params;
 
+use super::repair::{self, LostEnd};
 use super::write::{ADD_JOB, LogCut, ShStart, Writer};
 use crate::error::Result;
 #[cfg(doc)]
@@ -67,23 +68,8 @@ pub struct ShEnd {
 /// The `failure_kind` of a run with a failed command.
 pub const COMMAND_FAILED: &str = "command-failed";
 
-/// Adds the missing ends of commands. Their duration is unknown, so they end at their start.
-const FINISH_SHS: &str = "INSERT OR IGNORE INTO sh_events
-    SELECT run_id, job_id, started_at_ms, started_at_ms, -1, cmd FROM sh_calls AS call
-    WHERE run_id = ?1 AND NOT EXISTS (
-      SELECT 1 FROM sh_events AS event
-      WHERE event.run_id = call.run_id AND event.job_id = call.job_id
-        AND event.started_at_ms = call.started_at_ms)";
-
-/// Marks the commands with the ends of [`FINISH_SHS`]. A recorder never writes the exit code -1.
-const FINISH_CALLS: &str = "UPDATE sh_calls SET ended_by = 'lost'
-    WHERE run_id = ?1 AND EXISTS (
-      SELECT 1 FROM sh_events AS event
-      WHERE event.run_id = sh_calls.run_id AND event.job_id = sh_calls.job_id
-        AND event.started_at_ms = sh_calls.started_at_ms AND event.exit_code = -1)";
-
-/// Ends the jobs that have not ended, at the end of their last commands. A job has failed if one of
-/// its commands has; its exit code is that of the last one.
+/// Ends the jobs that have not ended, at the end of their last commands or, if they have none, at
+/// `?2`. A job has failed if one of its commands has; its exit code is that of the last such one.
 const FINISH_JOBS: &str = "UPDATE jobs SET
       finished_at_ms = max(coalesce(started_at_ms, 0), coalesce((
         SELECT max(finished_at_ms) FROM sh_events AS event
@@ -128,12 +114,14 @@ impl ShEnd {
 
 impl Writer {
     /// Ends the commands and jobs of a run that have not ended: their recorders were killed, or
-    /// outlive the run. Call it before [`Writer::finish_run`].
+    /// outlive the run. The duration of such a command is unknown, so it ends at its start. Call
+    /// this before [`Writer::finish_run`].
     pub fn finish_parts(&mut self, run: &RunId, at: Time) -> Result<()> {
         self.transaction(|tx| {
-            for sql in [FINISH_SHS, FINISH_CALLS] {
-                tx.prepare_cached(sql)?.execute([run.as_str()])?;
-            }
+            repair::lost_shs(tx, run)?.into_iter().try_for_each(|sh| {
+                let end = LostEnd { last_at: sh.started_at, log_bytes: None, sh };
+                repair::end_sh(tx, run, &end)
+            })?;
             tx.prepare_cached(FINISH_JOBS)?.execute(params![run.as_str(), at.floor_millis()])?;
             Ok(())
         })

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The time limit of a transaction that removes or repairs a run, including the time that it waits
 /// for other writers. A run may have hundreds of thousands of commands.
-pub(super) const TIME_LIMIT: Duration = Duration::from_mins(1);
+const TIME_LIMIT: Duration = Duration::from_mins(1);
 
 /// The minimum free space in a database that is worth compacting it.
 const WORTH_COMPACTING_BYTES: i64 = 1 << 20;
@@ -83,7 +83,8 @@ impl Writer {
     /// As for [`Writer::open`], and if there is no database.
     pub fn open_for_upkeep(path: &Path) -> Result<Self> {
         std::fs::metadata(path).map_err(Error::io("open", path))?;
-        let writer = until_unlocked(PATIENCE, || Self::open(path))?;
+        let mut writer = until_unlocked(PATIENCE, || Self::open(path))?;
+        writer.time_limit = TIME_LIMIT;
         let prepared = writer
             .connection
             .busy_timeout(PATIENCE)
@@ -97,7 +98,7 @@ impl Writer {
     /// # Errors
     /// If SQLite fails. This holds for every method here.
     pub fn run_rows(&self, filter: &RunRowFilter) -> Result<Vec<RunRow>> {
-        limits::limit_time(&self.connection, TIME_LIMIT)
+        limits::limit_time(&self.connection, self.time_limit)
             .and_then(|()| run_rows(&self.connection, filter))
             .map_err(Error::database("read", &self.path))
     }
@@ -118,7 +119,7 @@ impl Writer {
     ) -> Result<()> {
         let path = self.path.clone();
         let failed = || Error::database("write", &path);
-        limits::limit_time(&self.connection, TIME_LIMIT).map_err(failed())?;
+        limits::limit_time(&self.connection, self.time_limit).map_err(failed())?;
         let tx = self.connection.transaction().map_err(failed())?;
         tx.execute("DELETE FROM runs WHERE id = ?", [run.as_str()]).map_err(failed())?;
         move_files()?;
@@ -131,7 +132,7 @@ impl Writer {
         let connection = &self.connection;
         let read = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
         let compact = || -> rusqlite::Result<()> {
-            limits::limit_time(connection, TIME_LIMIT)?;
+            limits::limit_time(connection, self.time_limit)?;
             let (all, free) = (read("page_count")?, read("freelist_count")?);
             let free_bytes = free.saturating_mul(read("page_size")?);
             if free >= all.saturating_sub(free) && free_bytes >= WORTH_COMPACTING_BYTES {

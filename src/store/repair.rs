@@ -1,13 +1,13 @@
-//! Completes the rows of a run whose recorder was killed, so that every reader sees that it ended.
+//! The ends of commands whose recorder was killed or outlives the run, and of runs whose recorder
+//! was killed. They let every reader see that the command or the run has ended.
 //!
 //! Each command without an end gets the row in `sh_events` that pairs its log for readers of
 //! version 2: they pair the n-th row of a job with `sh-<n>.log`. Its row in `sh_calls` is marked
 //! with [`LOST`], so that our own readers show it as interrupted.
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, params};
 
 use super::limits;
-use super::remove::TIME_LIMIT;
 use super::write::Writer;
 use crate::error::{Error, Result};
 use crate::model::{INTERRUPTED, JobId, LOST, RunId};
@@ -45,31 +45,15 @@ impl Writer {
     /// # Errors
     /// If SQLite fails. This holds for every method here.
     pub fn lost_shs(&self, run: &RunId) -> Result<Vec<LostSh>> {
-        let sql = "SELECT job_id, n, started_at_ms FROM sh_calls AS call
-                   WHERE run_id = ? AND NOT EXISTS (
-                     SELECT 1 FROM sh_events AS event
-                     WHERE event.run_id = call.run_id AND event.job_id = call.job_id
-                       AND event.started_at_ms = call.started_at_ms)
-                   ORDER BY started_at_ms";
-        let read = || -> rusqlite::Result<Vec<LostSh>> {
-            limits::limit_time(&self.connection, TIME_LIMIT)?;
-            let mut statement = self.connection.prepare(sql)?;
-            let rows = statement.query_map([run.as_str()], |row| {
-                Ok(LostSh {
-                    job: JobId(row.get(0)?),
-                    n: row.get(1)?,
-                    started_at: Time::from_millis(row.get(2)?),
-                })
-            })?;
-            rows.collect()
-        };
-        read().map_err(Error::database("read", &self.path))
+        limits::limit_time(&self.connection, self.time_limit)
+            .and_then(|()| lost_shs(&self.connection, run))
+            .map_err(Error::database("read", &self.path))
     }
 
     /// Ends an unfinished run: its commands that have no end, its jobs and the run itself, in one
     /// transaction. Returns the number of jobs that it ended.
     pub fn end_lost_run(&mut self, run: &RunId, ends: &[LostEnd]) -> Result<usize> {
-        let end = |tx: &Transaction<'_>| -> rusqlite::Result<usize> {
+        self.transaction(|tx| {
             ends.iter().try_for_each(|end| end_sh(tx, run, end))?;
             let last_ms = last_ms(tx, run)?;
             let jobs = tx.execute(
@@ -84,19 +68,31 @@ impl Writer {
                 params![run.as_str(), last_ms, INTERRUPTED],
             )?;
             Ok(jobs)
-        };
-        let mut write = || -> rusqlite::Result<usize> {
-            limits::limit_time(&self.connection, TIME_LIMIT)?;
-            let tx = self.connection.transaction()?;
-            let jobs = end(&tx)?;
-            tx.commit()?;
-            Ok(jobs)
-        };
-        write().map_err(Error::database("write", &self.path))
+        })
     }
 }
 
-fn end_sh(tx: &Transaction<'_>, run: &RunId, end: &LostEnd) -> rusqlite::Result<()> {
+/// Reads the commands of a run that have no end, in the order of their starts.
+pub(super) fn lost_shs(connection: &Connection, run: &RunId) -> rusqlite::Result<Vec<LostSh>> {
+    let sql = "SELECT job_id, n, started_at_ms FROM sh_calls AS call
+               WHERE run_id = ? AND NOT EXISTS (
+                 SELECT 1 FROM sh_events AS event
+                 WHERE event.run_id = call.run_id AND event.job_id = call.job_id
+                   AND event.started_at_ms = call.started_at_ms)
+               ORDER BY started_at_ms";
+    let mut statement = connection.prepare_cached(sql)?;
+    let rows = statement.query_map([run.as_str()], |row| {
+        Ok(LostSh {
+            job: JobId(row.get(0)?),
+            n: row.get(1)?,
+            started_at: Time::from_millis(row.get(2)?),
+        })
+    })?;
+    rows.collect()
+}
+
+/// Writes the end of a command whose end was not recorded.
+pub(super) fn end_sh(tx: &Connection, run: &RunId, end: &LostEnd) -> rusqlite::Result<()> {
     let LostEnd { sh, last_at, log_bytes } = end;
     tx.prepare_cached(
         "INSERT INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms, exit_code, cmd)
@@ -119,7 +115,7 @@ fn end_sh(tx: &Transaction<'_>, run: &RunId, end: &LostEnd) -> rusqlite::Result<
 }
 
 /// Returns the time of the last event of a run that is in the database.
-fn last_ms(tx: &Transaction<'_>, run: &RunId) -> rusqlite::Result<i64> {
+fn last_ms(tx: &Connection, run: &RunId) -> rusqlite::Result<i64> {
     let sql = "SELECT max(at) FROM (
                  SELECT max(queued_at_ms, coalesce(started_at_ms, queued_at_ms)) AS at
                  FROM runs WHERE id = ?1

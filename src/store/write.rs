@@ -32,8 +32,8 @@ use crate::time::Time;
 /// The maximum time that a transaction waits for another writer of the same store.
 const BUSY_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// The time limit of a transaction, and of opening the database, which may apply migrations. The
-/// transactions of a recorder take milliseconds.
+/// The time limit of a recorder's transaction, which takes milliseconds, and of opening the
+/// database, which may apply migrations.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// The memory limit of SQLite in this process.
@@ -61,6 +61,8 @@ pub struct Writer {
     pub(super) path: PathBuf,
     is_alone: bool,
     keeps_wal: bool,
+    /// The time limit of a transaction.
+    pub(super) time_limit: Duration,
 }
 
 /// A run that is about to be recorded.
@@ -196,7 +198,13 @@ impl Writer {
             )
             .map_err(failed())?;
         connection.set_transaction_behavior(TransactionBehavior::Immediate);
-        Ok(Self { connection, path: path.to_owned(), is_alone, keeps_wal: false })
+        Ok(Self {
+            connection,
+            path: path.to_owned(),
+            is_alone,
+            keeps_wal: false,
+            time_limit: TIME_LIMIT,
+        })
     }
 
     /// Checks that a database, if it exists, may be opened for writing. Changes nothing. The header
@@ -352,7 +360,7 @@ impl Writer {
     }
 
     pub(super) fn execute(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
-        let started = limits::limit_time(&self.connection, TIME_LIMIT);
+        let started = limits::limit_time(&self.connection, self.time_limit);
         let done = started
             .and_then(|()| self.connection.prepare_cached(sql))
             .and_then(|mut statement| statement.execute(params));
@@ -376,17 +384,17 @@ impl Writer {
     }
 
     /// Makes changes in a transaction of their own, unless [`Writer::together`] has begun one.
-    pub(super) fn transaction(
+    pub(super) fn transaction<T>(
         &mut self,
-        work: impl FnOnce(&Connection) -> rusqlite::Result<()>,
-    ) -> Result<()> {
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         let started = limits::limit_time(&self.connection, TIME_LIMIT);
         let done = started.and_then(|()| {
             if !self.connection.is_autocommit() {
                 return work(&self.connection);
             }
             let tx = self.connection.transaction()?;
-            work(&tx).and_then(|()| tx.commit())
+            work(&tx).and_then(|done| tx.commit().map(|()| done))
         });
         done.map_err(Error::database("write", &self.path))
     }
