@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 
 use memchr::memchr_iter;
 
-use super::place::set;
+use super::place::path_variable;
 use crate::error::{Error, Result};
 use crate::record::Output;
 use crate::tui::Settings;
@@ -84,7 +84,7 @@ impl Default for Config {
 impl Config {
     /// Reads the user's configuration: the file that is named, or the default one if it exists.
     pub(super) fn load(named: Option<&Path>) -> Result<Self> {
-        let named = named.map(Path::to_owned).or_else(|| set("RUNDOWN_CONFIG"));
+        let named = named.map(Path::to_owned).or_else(|| path_variable("RUNDOWN_CONFIG"));
         let is_named = named.is_some();
         let Some(path) = named.or_else(usual_place) else { return Ok(Self::default()) };
         let mut bytes = Vec::new();
@@ -140,7 +140,7 @@ fn place(before: &[u8]) -> String {
 pub(super) fn usual_place() -> Option<PathBuf> {
     let home =
         || std::env::home_dir().filter(|home| home.is_absolute()).map(|home| home.join(".config"));
-    let dir = set("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()).or_else(home);
+    let dir = path_variable("XDG_CONFIG_HOME").filter(|dir| dir.is_absolute()).or_else(home);
     dir.map(|dir| dir.join("rundown/config.toml"))
 }
 

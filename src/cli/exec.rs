@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::args::{Exec, RecordArgs};
 use super::leaving::open_command;
-use super::place::{Adds, Recording, recording};
+use super::recording::{Adds, Setup, setup};
 use super::steps::result;
 use super::{color, print_notice, watch};
 use crate::catalog::Catalog;
@@ -42,20 +42,20 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
         out.write_all(pipeline.plan().as_bytes()).map_err(Error::Output)?;
         return Ok(0);
     }
-    let recording = prepared(exec)?;
-    let begun = record::Recording::pipeline(&recording.options, &pipeline)?;
+    let setup = setup_of(exec)?;
+    let begun = record::Recording::pipeline(&setup.options, &pipeline)?;
     if exec.watched {
         writeln!(io::stdout().lock(), "{}", begun.run().as_str()).map_err(Error::Output)?;
     }
     let ended = begun.execute(&Stop::new());
-    Ok(finish(&recording, &exec.store, &ended))
+    Ok(finish(&setup, &exec.store, &ended))
 }
 
 /// Prints the messages and the summary of a run that has ended, and removes old runs if that is
 /// due. Returns the exit code.
-pub(super) fn finish(recording: &Recording, store: &RecordArgs, ended: &Ended) -> u8 {
-    let code = recording.finish(ended);
-    if let Ok(root) = &recording.options.store_root
+pub(super) fn finish(setup: &Setup, store: &RecordArgs, ended: &Ended) -> u8 {
+    let code = setup.finish(ended);
+    if let Ok(root) = &setup.options.store_root
         && ended.is_recorded
     {
         print_summary(root, store.root.dir.as_deref(), &ended.run);
@@ -73,15 +73,15 @@ fn pipeline(exec: &Exec) -> Result<Pipeline> {
     if exec.only.is_empty() { Ok(pipeline) } else { pipeline.only(&exec.only) }
 }
 
-fn prepared(exec: &Exec) -> Result<Recording> {
-    let mut recording = recording(&exec.facts, &exec.store, Adds::Run)?;
-    let options = &mut recording.options;
+fn setup_of(exec: &Exec) -> Result<Setup> {
+    let mut setup = setup(&exec.facts, &exec.store, Adds::Run)?;
+    let options = &mut setup.options;
     options.must_record |= exec.watched;
     (options.quiet, options.fail_fast) = (exec.quiet || exec.watched, exec.fail_fast);
     options.color = color(&io::stdout());
     let cores = || thread::available_parallelism().map_or(1, usize::from);
     options.jobs = exec.jobs.unwrap_or_else(cores);
-    Ok(recording)
+    Ok(setup)
 }
 
 /// Prints the failures of a run, its result, and the command that opens it. Prints nothing if the

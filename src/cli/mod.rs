@@ -16,6 +16,7 @@ mod once;
 mod parse;
 mod place;
 mod prune;
+mod recording;
 mod rerun;
 mod steps;
 mod trust;
@@ -54,7 +55,8 @@ pub use config::Config;
 use list::list_runs;
 use once::{found_run, once};
 pub use parse::parse;
-use place::{Adds, SECURE, is_switched_on, recording, time_zone, variable};
+use place::{SECURE, is_switched_on, time_zone, variable};
+use recording::{Adds, setup};
 pub use usage::print_usage;
 
 impl Arguments {
@@ -347,11 +349,11 @@ fn repair(doctor: &Doctor) -> anyhow::Result<(Vec<Repaired>, Vec<String>)> {
 }
 
 fn record_command(record: Record) -> anyhow::Result<u8> {
-    let recording = recording(&record.facts, &record.store, Adds::Command(record.run))?;
+    let setup = setup(&record.facts, &record.store, Adds::Command(record.run))?;
     let job = record.job.or_else(|| variable(record::JOB)).map(JobId).or_else(record::find_job);
     let job = job.unwrap_or_else(|| record::default_job(&record.argv));
-    let ended = record::record_command(&recording.options, &job, &record.argv)?;
-    Ok(recording.finish(&ended))
+    let ended = record::record_command(&setup.options, &job, &record.argv)?;
+    Ok(setup.finish(&ended))
 }
 
 /// Runs the demo, and deletes its store at the end. The recorder is a separate process, as in a

@@ -1,20 +1,16 @@
-//! Lookup of the store and the user's time zone in the arguments, the environment and the system.
+//! The store, the filters and the user's time zone, from the arguments, the environment and the
+//! system.
 
 use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 
-use super::args::{LookArgs, Narrow, OutputArgs, RecordArgs, Root, RunFacts, StoreArgs, Zone};
+use super::args::{LookArgs, Narrow, OutputArgs, Root, StoreArgs, Zone};
 use super::config::Config;
-use super::{print_notice, print_notices, trust};
+use super::trust;
 use crate::catalog::{Catalog, RunFilter};
-use crate::error::{Error, Result, chain};
-use crate::file::identity;
-use crate::model::{RunDetails, RunId};
-use crate::record::{self, Ended, Facts, Given, Masking, Options};
-use crate::store::OUR_DATABASE;
+use crate::error::{Error, Result};
 use crate::store::RunRowFilter;
-use crate::upkeep::{Limits, prune_if_due};
 
 impl LookArgs {
     /// Returns true if the environment or the configuration enables secure mode, or if the
@@ -41,7 +37,7 @@ impl Root {
     /// Returns the named root, the nearest `.rundown/`, or the user's data directory. Fails if
     /// `check` rejects the nearest `.rundown/`.
     pub(super) fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
-        if let Some(named) = self.dir.clone().or_else(|| set("RUNDOWN_ROOT")) {
+        if let Some(named) = self.dir.clone().or_else(|| path_variable("RUNDOWN_ROOT")) {
             return Ok(named);
         }
         let cwd = std::env::current_dir().unwrap_or_default();
@@ -50,7 +46,7 @@ impl Root {
             check(&near)?;
             return Ok(near);
         }
-        let data = || set("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
+        let data = || path_variable("XDG_DATA_HOME").filter(|dir| dir.is_absolute());
         let home = || std::env::home_dir().map(|home| home.join(".local/share"));
         data().or_else(home).map(|dir| dir.join("rundown")).ok_or_else(|| {
             Error::Usage("no home directory for a store; name a store with --root DIR".into())
@@ -59,7 +55,7 @@ impl Root {
 
     /// Returns true if the user named the store.
     pub(super) fn is_named(&self) -> bool {
-        self.dir.is_some() || set("RUNDOWN_ROOT").is_some()
+        self.dir.is_some() || path_variable("RUNDOWN_ROOT").is_some()
     }
 }
 
@@ -73,126 +69,6 @@ impl OutputArgs {
     pub(super) const fn is_color_forced(&self) -> bool {
         matches!(self.color.when, clap::ColorChoice::Always)
     }
-}
-
-impl RunFacts {
-    pub(super) fn given(&self) -> Given {
-        let Self { repo, ref_name, sha, .. } = self;
-        Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() }
-    }
-
-    /// Returns the rules by which secrets are found.
-    pub(super) fn masking(&self, config: &Config) -> Masking {
-        Masking {
-            names: [self.mask.as_slice(), &config.mask].concat(),
-            uses_defaults: config.default_masks && !self.no_default_masks,
-            masks_output: config.mask_output,
-        }
-    }
-}
-
-/// The result of a recording.
-pub(super) enum Adds {
-    /// A run.
-    Run,
-    /// A command: of the run with this id, of the run in the environment, or of a run of its own.
-    Command(Option<String>),
-}
-
-/// Returns the options of a recording. A faulty configuration is ignored. Without a store, the
-/// commands run but are not recorded.
-///
-/// # Errors
-/// If there is no store, although a recording is required.
-pub(super) fn recording(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<Recording> {
-    let config = Config::load(store.config.as_deref()).unwrap_or_else(|error| {
-        print_notice(&format!("ignoring the configuration: {}", chain(&error)));
-        Config::default()
-    });
-    let must_record = store.must_record;
-    let store_root = match store.root.root_if(trust::check_for_recording) {
-        Err(error) if must_record => return Err(error),
-        root => root.map_err(|error| chain(&error)),
-    };
-    let run = match adds {
-        Adds::Run => None,
-        Adds::Command(Some(named)) => Some(RunId(named)),
-        Adds::Command(None) => run_of_environment(store_root.as_deref().ok()),
-    };
-    let mut options = Options::new("");
-    // The facts of a run that exists are known: git, which takes time, is not run for a step.
-    let find = if run.is_some() { Facts::find_without_git } else { Facts::find };
-    options.facts = find(&facts.given(), &options.cwd);
-    options.details = details(&facts.env);
-    options.reads_commit = run.is_none();
-    options.masking = facts.masking(&config);
-    options.masking.masks_output |= store.mask_output;
-    options.run = run;
-    options.store_root = store_root;
-    options.must_record = must_record;
-    options.output = store.connection.chosen().unwrap_or(config.output);
-    options.sync = config.sync;
-    options.max_log = store.max_log.or(config.max_log);
-    options.signals = true;
-    Ok(Recording { options, retention: config.retention })
-}
-
-/// The options of a recording, and the limits that apply after it.
-pub(super) struct Recording {
-    pub options: Options,
-    pub retention: Limits,
-}
-
-impl Recording {
-    /// Prints the messages of a recording that has ended, and removes old runs if that is due.
-    /// Returns the exit code.
-    pub(super) fn finish(&self, ended: &Ended) -> u8 {
-        print_notices(&ended.warnings);
-        if let Ok(root) = &self.options.store_root
-            && self.options.run.is_none()
-        {
-            prune_old(root, &self.retention);
-        }
-        ended.exit_code
-    }
-}
-
-/// Removes runs that exceed the limits, if that is due. A failure is only reported: it does not
-/// affect the command that was recorded before.
-pub(super) fn prune_old(root: &Path, limits: &Limits) {
-    if !root.join(OUR_DATABASE).exists() {
-        return;
-    }
-    match prune_if_due(root, limits) {
-        Ok(pruned) => print_notices(&pruned.map(|pruned| pruned.failures).unwrap_or_default()),
-        Err(error) => print_notice(&format!("old runs were not removed: {}", chain(&error))),
-    }
-}
-
-/// Returns the details of a new run: those of the CI system, and the values of these variables.
-pub(super) fn details(names: &[String]) -> RunDetails {
-    let variables = record::named_variables(names, variable).into_iter();
-    let set = variables.filter_map(|(name, value)| {
-        if value.is_none() {
-            print_notice(&format!("the variable {name} is not recorded: it is not set"));
-        }
-        Some((name, value?))
-    });
-    RunDetails { variables: set.collect(), ..record::find_details() }
-}
-
-/// Returns the run in the environment; `None` if no run is set, or if the environment names another
-/// store, whose run it is.
-fn run_of_environment(root: Option<&Path>) -> Option<RunId> {
-    let is_same = |named: PathBuf| {
-        root.is_some_and(|root| identity(root).is_some_and(|id| identity(&named) == Some(id)))
-    };
-    variable(record::RUN).filter(|_| set(record::ROOT).is_none_or(is_same)).map(RunId)
-}
-
-/// Returns the value of a variable; `None` if it is unset, empty, or not UTF-8.
-pub(super) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl StoreArgs {
@@ -217,8 +93,13 @@ impl Narrow {
     }
 }
 
+/// Returns the value of a variable; `None` if it is unset, empty, or not UTF-8.
+pub(super) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// Returns a path from the environment; `None` if the variable is unset or empty.
-pub(super) fn set(name: &str) -> Option<PathBuf> {
+pub(super) fn path_variable(name: &str) -> Option<PathBuf> {
     std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use globset::{Glob, GlobMatcher};
 
 use super::args::Rerun;
-use super::place::{Adds, recording};
+use super::recording::{Adds, setup};
 use super::{exec, found_run};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::in_directory;
@@ -22,14 +22,14 @@ use crate::sanitize;
 
 /// Runs the selected commands of a run again. Returns the exit code.
 pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
-    let mut recording = recording(&rerun.facts, &rerun.store, Adds::Run)?;
-    let root = recording.options.store_root.clone().map_err(Error::Usage)?;
+    let mut setup = setup(&rerun.facts, &rerun.store, Adds::Run)?;
+    let root = setup.options.store_root.clone().map_err(Error::Usage)?;
     let catalog = Catalog::of_store(&root, None);
     let spec = RunSpec::parse(&rerun.run)?;
     let node = found_run(&catalog, Some(&spec), &RunFilter::default(), rerun.run.as_ref())?;
     drop(catalog);
     let pipeline = pipeline(&node, &Selection::of(rerun)?)?;
-    let options = &mut recording.options;
+    let options = &mut setup.options;
     options.details.repeats = Some(node.head.run.id.clone());
     let run = &node.head.run;
     let given = |given: &Option<String>, recorded: &Option<String>| {
@@ -42,7 +42,7 @@ pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
     };
     (options.quiet, options.fail_fast) = (rerun.quiet, false);
     let ended = record::run_pipeline(options, &pipeline, &record::Stop::new())?;
-    Ok(exec::finish(&recording, &rerun.store, &ended))
+    Ok(exec::finish(&setup, &rerun.store, &ended))
 }
 
 /// The commands to run again.

@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use super::args::{Begin, BeginFormat, End, EndState, RecordArgs, RunFacts, Sh};
 use super::config::Config;
-use super::place::{Adds, details, prune_old, recording, variable};
+use super::place::variable;
+use super::recording::{Adds, details, prune_old, setup};
 use super::{exit_status, print_notices, trust};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::{Status, duration};
@@ -88,8 +89,8 @@ pub(super) fn result(node: &RunNode) -> String {
 pub(super) fn run_line(sh: &Sh) -> anyhow::Result<u8> {
     let facts = RunFacts::default();
     let store = RecordArgs::default();
-    let recording = recording(&facts, &store, Adds::Command(None))?;
-    let options = &recording.options;
+    let setup = setup(&facts, &store, Adds::Command(None))?;
+    let options = &setup.options;
     let shell = variable("RUNDOWN_SHELL").unwrap_or_else(|| "sh".into());
     let job = variable(record::JOB).map(JobId).or_else(record::find_job);
     let job = job.unwrap_or_else(|| JobId("sh".into()));
@@ -103,5 +104,5 @@ pub(super) fn run_line(sh: &Sh) -> anyhow::Result<u8> {
             record::record_command(options, &job, &command)?
         }
     };
-    Ok(recording.finish(&ended))
+    Ok(setup.finish(&ended))
 }

@@ -11,7 +11,7 @@ mod git;
 
 use std::path::Path;
 
-pub use details::{choose_details, find_commit, find_details, find_job, named_variables};
+pub use details::{choose_details, find_commit, find_details, find_job};
 pub use git::{Commit, Git};
 
 /// The repository, ref and commit of a run.

@@ -47,7 +47,7 @@ mod stop;
 pub use crate::store::RunEnd;
 pub use child::Output;
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
-pub use facts::{Facts, Given, find_commit, find_details, find_job, named_variables};
+pub use facts::{Facts, Given, find_commit, find_details, find_job};
 pub use mask::{Masker, Masking, Secrets};
 pub use pipeline::{
     JobSettings, Pipeline, PipelineCommand, PipelineJob, When, load_pipeline, parse_pipeline,

@@ -194,15 +194,6 @@ pub fn choose_details(env: impl Fn(&str) -> Option<String>, commit: &Commit) -> 
     }
 }
 
-/// Returns the values of the named variables; `None` for a variable that is not set.
-#[must_use]
-pub fn named_variables(
-    names: &[String],
-    env: impl Fn(&str) -> Option<String>,
-) -> Vec<(String, Option<String>)> {
-    names.iter().map(|name| (name.clone(), env(name))).collect()
-}
-
 fn system_of(env: impl Fn(&str) -> Option<String>) -> Option<&'static System> {
     let is_set = |(name, value): &(&str, &str)| {
         env(name).is_some_and(|found| {

@@ -205,12 +205,3 @@ fn the_ci_job_is_a_safe_directory_name() {
     assert_eq!([job(".."), job("."), job(" ")], [None, None, None]);
     assert_eq!(job_of(env("CI_JOB_NAME=x")), None);
 }
-
-#[test]
-fn only_the_named_variables_are_returned() {
-    let names = ["A".to_owned(), "B".to_owned()];
-    assert_eq!(
-        named_variables(&names, env("A=1\nC=3")),
-        [("A".into(), Some("1".into())), ("B".into(), None)]
-    );
-}

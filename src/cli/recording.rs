@@ -1,0 +1,131 @@
+//! The options of a recording, from the arguments, the configuration and the environment; and the
+//! work after its end.
+
+use std::path::{Path, PathBuf};
+
+use super::args::{RecordArgs, RunFacts};
+use super::config::Config;
+use super::place::{path_variable, variable};
+use super::{print_notice, print_notices, trust};
+use crate::error::{Result, chain};
+use crate::file::identity;
+use crate::model::{RunDetails, RunId};
+use crate::record::{self, Ended, Facts, Given, Masking, Options};
+use crate::store::OUR_DATABASE;
+use crate::upkeep::{Limits, prune_if_due};
+
+impl RunFacts {
+    pub(super) fn given(&self) -> Given {
+        let Self { repo, ref_name, sha, .. } = self;
+        Given { repo: repo.clone(), ref_name: ref_name.clone(), sha: sha.clone() }
+    }
+
+    /// Returns the rules by which secrets are found.
+    pub(super) fn masking(&self, config: &Config) -> Masking {
+        Masking {
+            names: [self.mask.as_slice(), &config.mask].concat(),
+            uses_defaults: config.default_masks && !self.no_default_masks,
+            masks_output: config.mask_output,
+        }
+    }
+}
+
+/// The part of a store that a recording adds.
+pub(super) enum Adds {
+    /// A run.
+    Run,
+    /// A command of the run with this id. Without an id, the command belongs to the run in the
+    /// environment or, if there is none, to a run of its own.
+    Command(Option<String>),
+}
+
+/// Returns the options of a recording. Ignores a faulty configuration, with a notice. Without a
+/// store, the commands run but are not recorded.
+///
+/// # Errors
+/// If there is no store, but the run must be recorded.
+pub(super) fn setup(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<Setup> {
+    let config = Config::load(store.config.as_deref()).unwrap_or_else(|error| {
+        print_notice(&format!("ignoring the configuration: {}", chain(&error)));
+        Config::default()
+    });
+    let must_record = store.must_record;
+    let store_root = match store.root.root_if(trust::check_for_recording) {
+        Err(error) if must_record => return Err(error),
+        root => root.map_err(|error| chain(&error)),
+    };
+    let run = match adds {
+        Adds::Run => None,
+        Adds::Command(Some(named)) => Some(RunId(named)),
+        Adds::Command(None) => run_of_environment(store_root.as_deref().ok()),
+    };
+    let mut options = Options::new("");
+    // A run that exists has its facts. A step only needs them if it becomes a run of its own, so it
+    // does not wait for git.
+    let find = if run.is_some() { Facts::find_without_git } else { Facts::find };
+    options.facts = find(&facts.given(), &options.cwd);
+    options.details = details(&facts.env);
+    options.reads_commit = run.is_none();
+    options.masking = facts.masking(&config);
+    options.masking.masks_output |= store.mask_output;
+    options.run = run;
+    options.store_root = store_root;
+    options.must_record = must_record;
+    options.output = store.connection.chosen().unwrap_or(config.output);
+    options.sync = config.sync;
+    options.max_log = store.max_log.or(config.max_log);
+    options.signals = true;
+    Ok(Setup { options, retention: config.retention })
+}
+
+/// The options of a recording, and the limits on the runs of its store.
+pub(super) struct Setup {
+    pub options: Options,
+    pub retention: Limits,
+}
+
+impl Setup {
+    /// Prints the messages of a recording that has ended, and removes old runs if that is due.
+    /// Returns the exit code.
+    pub(super) fn finish(&self, ended: &Ended) -> u8 {
+        print_notices(&ended.warnings);
+        if let Ok(root) = &self.options.store_root
+            && self.options.run.is_none()
+        {
+            prune_old(root, &self.retention);
+        }
+        ended.exit_code
+    }
+}
+
+/// Removes runs that exceed the limits, if that is due. A failure is only reported: it does not
+/// affect the command that was recorded before.
+pub(super) fn prune_old(root: &Path, limits: &Limits) {
+    if !root.join(OUR_DATABASE).exists() {
+        return;
+    }
+    match prune_if_due(root, limits) {
+        Ok(pruned) => print_notices(&pruned.map(|pruned| pruned.failures).unwrap_or_default()),
+        Err(error) => print_notice(&format!("old runs were not removed: {}", chain(&error))),
+    }
+}
+
+/// Returns the details of a new run: those of the CI system, and the values of these variables.
+pub(super) fn details(names: &[String]) -> RunDetails {
+    let variables = names.iter().filter_map(|name| {
+        let value = variable(name);
+        if value.is_none() {
+            print_notice(&format!("the variable {name} is not recorded: it is not set"));
+        }
+        Some((name.clone(), value?))
+    });
+    RunDetails { variables: variables.collect(), ..record::find_details() }
+}
+
+/// Returns the run in the environment; `None` if there is none, or if it belongs to another store.
+fn run_of_environment(root: Option<&Path>) -> Option<RunId> {
+    let is_same = |named: PathBuf| {
+        root.is_some_and(|root| identity(root).is_some_and(|id| identity(&named) == Some(id)))
+    };
+    variable(record::RUN).filter(|_| path_variable(record::ROOT).is_none_or(is_same)).map(RunId)
+}
