@@ -1,7 +1,7 @@
 //! Removal of runs by recorders, at most once an hour per store.
 //!
-//! The time of the file `last-prune` is that of the last removal. The file is locked meanwhile, so
-//! of many recorders that end at the same time, one removes runs.
+//! The modification time of the file `last-prune` is the time of the last removal. A process that
+//! removes runs locks the file, so only one of several recorders that end at the same time does.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind};
@@ -23,8 +23,7 @@ const INTERVAL: Duration = Duration::from_hours(1);
 /// Removes the runs that exceed the limits, unless a process did that within the last hour or is
 /// doing it now. Returns `None` in these cases, and if no limit is set.
 ///
-/// Call this only while the process has the store's database open neither for reading nor for
-/// writing.
+/// The caller must not have the store's database open, neither for reading nor for writing.
 ///
 /// # Errors
 /// As for [`super::prune()`].
@@ -62,7 +61,7 @@ fn is_due(last: SystemTime, now: SystemTime) -> bool {
     now.duration_since(last).map_or(true, |since| since >= INTERVAL)
 }
 
-/// Opens the file, and creates it if it is missing. Returns true with a file that was created.
+/// Opens the file, and creates it if it is missing. Also returns true if it was created.
 pub(super) fn open_last_prune(files: &StoreFiles) -> Result<(File, bool)> {
     let open = || -> io::Result<(File, bool)> {
         match files.dir.file_to_write(LAST_PRUNE) {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::file::Dir;
-use crate::log::{is_recorded, path};
+use crate::log::{has_locked_log, is_recorded, path};
 use crate::model::ABANDONED_AFTER;
 use crate::store::{OUR_DATABASE, QUIRE_DATABASE, RunRow, Writer};
 use crate::time::Time;
@@ -18,7 +18,7 @@ pub(super) struct StoreFiles {
 }
 
 /// The directory of a run.
-pub(super) struct RunFiles {
+pub(super) struct RunDir {
     pub path: PathBuf,
     pub dir: Dir,
     pub name: OsString,
@@ -57,9 +57,9 @@ impl StoreFiles {
         self.root.join(name)
     }
 
-    /// Opens the directory of a run; `None` if it does not exist. A run whose names are unsafe as a
-    /// path has none.
-    pub fn run(&self, row: &RunRow) -> Result<Option<RunFiles>> {
+    /// Opens the directory of a run. Returns `None` if it does not exist, or if a name of the run
+    /// is unsafe as a path.
+    pub fn run(&self, row: &RunRow) -> Result<Option<RunDir>> {
         let Some(relative) = path::run_dir(Path::new(""), &row.repo, &row.id) else {
             return Ok(None);
         };
@@ -72,9 +72,7 @@ impl StoreFiles {
             Ok(Some((parent.open(name)?, name.to_owned(), parent)))
         };
         match open() {
-            Ok(opened) => {
-                Ok(opened.map(|(dir, name, parent)| RunFiles { path, dir, name, parent }))
-            }
+            Ok(opened) => Ok(opened.map(|(dir, name, parent)| RunDir { path, dir, name, parent })),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("open", path)(error)),
         }
@@ -92,8 +90,26 @@ impl StoreFiles {
     }
 }
 
+/// Returns true if a run whose lock is held by this process may still continue: it waits for its
+/// next command, or one of its commands is running, possibly after the end of the run.
+///
+/// # Errors
+/// If the locks of the logs of an unfinished run cannot be checked.
+pub(super) fn may_continue(run: Option<&RunDir>, row: &RunRow, now: Time) -> Result<bool> {
+    if is_waiting(row, now) {
+        return Ok(true);
+    }
+    let Some(run) = run else { return Ok(false) };
+    match has_locked_log(&run.dir) {
+        Err(error) if row.finished_at.is_none() => {
+            Err(Error::io("lock the logs of", &run.path)(error))
+        }
+        is_locked => Ok(is_locked.unwrap_or(false)),
+    }
+}
+
 /// Returns true if a run was begun by `rundown begin`, and its next command may still come.
-pub(super) fn is_waiting(row: &RunRow, now: Time) -> bool {
+fn is_waiting(row: &RunRow, now: Time) -> bool {
     let idle_ms = u128::try_from(now.millis_since(row.last_at)).unwrap_or(0);
     row.is_open && row.finished_at.is_none() && idle_ms < ABANDONED_AFTER.as_millis()
 }

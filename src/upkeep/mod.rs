@@ -1,4 +1,4 @@
-//! Upkeep of rundown's own stores: removes old runs, and completes interrupted ones.
+//! Upkeep of rundown's own stores: the removal of old runs, and the completion of interrupted ones.
 //!
 //! ```text
 //! prune ── plan (pure) ─► for each run: hold its lock ─► rows and directory ─► .trash ─► deleted
@@ -7,9 +7,10 @@
 //! files     the directories of a store and its runs; no link below the root is followed
 //! ```
 //!
-//! Only a database with rundown's `application_id` is changed. An active run is never touched: a
-//! recorder holds a lock on it (see [`crate::log`]), or it was begun by `rundown begin` and has
-//! waited for its next command for less than [`crate::model::ABANDONED_AFTER`].
+//! Only a database with rundown's `application_id` is changed. An active run is never changed. A
+//! run is active while a recorder holds a lock on it (see [`crate::log`]). A run that was begun by
+//! `rundown begin` is also active while it waits for its next command, for at most
+//! [`crate::model::ABANDONED_AFTER`].
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 

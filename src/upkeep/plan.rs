@@ -1,4 +1,4 @@
-//! The choice of the runs to remove. Pure.
+//! The choice of the runs to remove, without I/O.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ pub(super) struct Candidate {
     /// Its disk space. Needed only for [`Limits::max_bytes`].
     pub bytes: u64,
     pub has_failed: bool,
-    /// True if a recorder works on it.
+    /// True if it may still continue.
     pub is_active: bool,
 }
 

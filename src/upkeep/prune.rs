@@ -9,8 +9,8 @@
 //! A run is removed in this order: its lock is taken, its rows are deleted in a transaction, its
 //! directory is moved to `.trash`, the transaction is committed, and the directory is deleted. So
 //! readers see the run with its rows and its logs, or not at all, except between the move and the
-//! commit. A process that is killed leaves a run in `.trash`, possibly with its rows. The next one
-//! deletes both. The commit is on the disk before a file is deleted.
+//! commit. A process that is killed leaves a run in `.trash`, possibly with its rows; the next
+//! removal deletes both. The commit is on the disk before a file is deleted.
 //!
 //! `.trash` is outside of `runs`, so no reader lists it. The directories of repositories stay, even
 //! if they are empty, because a recorder may be about to use them.
@@ -21,11 +21,11 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use super::due::{LAST_PRUNE, open_last_prune};
-use super::files::{RunFiles, StoreFiles, is_waiting};
+use super::files::{RunDir, StoreFiles, may_continue};
 use super::plan::{Candidate, Limits, plan};
 use crate::error::{Error, Result, line};
 use crate::file::Dir;
-use crate::log::{RunHold, has_locked_log};
+use crate::log::RunHold;
 use crate::model::RunId;
 use crate::store::{RunRow, RunRowFilter, Writer, read_run_rows};
 use crate::time::Time;
@@ -36,7 +36,7 @@ const TRASH: &str = ".trash";
 /// A request to remove runs.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Request {
-    /// The limits. They apply to the runs that match the filter, as if there were no others.
+    /// The limits. They apply to the runs that match the filter, as if there were no other runs.
     pub limits: Limits,
     /// The filter.
     pub filter: RunRowFilter,
@@ -62,7 +62,7 @@ pub struct Pruned {
     pub runs: u64,
     /// The disk space of their files.
     pub bytes: u64,
-    /// The number of runs whose removal an earlier process had begun, and that are removed now.
+    /// The number of runs whose removal another process had begun, and this one completed.
     pub resumed: u64,
     /// The runs that should have been removed, but are in use.
     pub in_use: Vec<RunId>,
@@ -70,7 +70,7 @@ pub struct Pruned {
     pub failures: Vec<String>,
 }
 
-/// A function that receives each run when it is removed. An error ends the removal.
+/// A function that receives each run after its removal. An error ends the removal of runs.
 pub type Report<'a> = &'a mut dyn FnMut(&Removal) -> Result<()>;
 
 /// Removes the runs that exceed the limits, oldest first. A run that cannot be removed does not
@@ -175,7 +175,7 @@ fn occupied_bytes(files: &StoreFiles, row: &RunRow) -> u64 {
     run.and_then(|run| run.dir.occupied_bytes().ok()).unwrap_or(0)
 }
 
-/// A process that removes runs. It holds the lock `last-prune`.
+/// The removal of runs by this process, which holds the lock `last-prune`.
 pub(super) struct Pruner {
     files: StoreFiles,
     writer: Writer,
@@ -217,21 +217,13 @@ impl Pruner {
             self.writer.remove_run(&planned.id, || Ok(()), || ())?;
             return Ok(Some(0));
         };
-        let failed = || Error::io("lock", &run.path);
-        let hold = RunHold::take(&run.dir, planned.finished_at.is_none()).map_err(failed())?;
+        let hold = RunHold::take(&run.dir, planned.finished_at.is_none());
+        let hold = hold.map_err(Error::io("lock", &run.path))?;
         // The run may have changed before its lock was taken.
         let Some((_hold, row)) = hold.zip(self.writer.run_row(&planned.id)?) else {
             return Ok(None);
         };
-        if is_waiting(&row, self.now) {
-            return Ok(None);
-        }
-        // A command may go on after the end of its run.
-        let has_locked_log = match has_locked_log(&run.dir) {
-            Err(error) if row.finished_at.is_none() => return Err(failed()(error)),
-            is_locked => is_locked.unwrap_or(false),
-        };
-        if has_locked_log {
+        if may_continue(Some(&run), &row, self.now)? {
             return Ok(None);
         }
         let bytes = run.dir.occupied_bytes().map_err(Error::io("read", &run.path))?;
@@ -239,7 +231,7 @@ impl Pruner {
         Ok(Some(bytes))
     }
 
-    fn move_and_delete(&mut self, run: &RunFiles, row: &RunRow) -> Result<()> {
+    fn move_and_delete(&mut self, run: &RunDir, row: &RunRow) -> Result<()> {
         let trash = self.files.dir.create_private(TRASH).map_err(self.failed("open"))?;
         let move_files =
             || run.parent.move_to(&run.name, &trash).map_err(Error::io("move", &run.path));

@@ -1,16 +1,16 @@
-//! Completion of interrupted runs: their recorder was killed, and so their rows have no end.
+//! Completion of interrupted runs. Their recorder was killed, so their rows have no end.
 //!
-//! The rows get the end that the files show. The logs stay as they are, even if the last line of
-//! one is incomplete.
+//! A command ends at the time of the last record of its log, and the run at its last event. The
+//! logs stay as they are, even if the last line of one is incomplete.
 
 use std::fs;
 use std::path::Path;
 
-use super::files::{RunFiles, StoreFiles, is_waiting};
+use super::files::{RunDir, StoreFiles, may_continue};
 use super::prune::resume;
 use crate::error::{Error, Result, line};
 use crate::file::FilePath;
-use crate::log::{LogFile, RunHold, has_locked_log, path};
+use crate::log::{LogFile, RunHold, path};
 use crate::model::RunId;
 use crate::store::{LostEnd, LostSh, RunRow, RunRowFilter, Writer};
 use crate::time::Time;
@@ -37,8 +37,8 @@ pub struct Repairs {
     pub failures: Vec<String>,
 }
 
-/// Completes the interrupted runs that match a filter, and then the removals of runs that were
-/// interrupted. A run that cannot be repaired does not affect the others.
+/// Completes the interrupted runs that match a filter, and then the interrupted removals of runs. A
+/// run that cannot be repaired does not affect the others.
 ///
 /// # Errors
 /// If the store cannot be used or is not rundown's own.
@@ -63,7 +63,7 @@ pub fn repair(root: &Path, filter: &RunRowFilter, now: Time) -> Result<Repairs> 
     Ok(repairs)
 }
 
-/// Completes a run. Returns `None` if it is active.
+/// Completes a run. Returns `None` if it has ended or may still continue.
 fn repair_run(
     files: &StoreFiles,
     writer: &mut Writer,
@@ -82,13 +82,7 @@ fn repair_run(
     let Some(row) = writer.run_row(&row.id)?.filter(|row| row.finished_at.is_none()) else {
         return Ok(None);
     };
-    if is_waiting(&row, now) {
-        return Ok(None);
-    }
-    let has_locked_log = run.as_ref().map_or(Ok(false), |run| {
-        has_locked_log(&run.dir).map_err(Error::io("lock the logs of", &run.path))
-    })?;
-    if has_locked_log {
+    if may_continue(run.as_ref(), &row, now)? {
         return Ok(None);
     }
     let end = |sh| end_of(run.as_ref(), sh);
@@ -98,7 +92,7 @@ fn repair_run(
 }
 
 /// Determines the end of a command from its log.
-fn end_of(run: Option<&RunFiles>, sh: LostSh) -> LostEnd {
+fn end_of(run: Option<&RunDir>, sh: LostSh) -> LostEnd {
     let log = run.and_then(|run| {
         let log = path::sh_log(&path::job_dir(&run.path, &sh.job)?, sh.n);
         let within = fs::canonicalize(&run.path).ok()?;
