@@ -12,8 +12,8 @@
 //! Limits: a value of less than [`MIN_BYTES`] bytes is not masked, since it would also match
 //! harmless text; a warning names its variable. Lines of that length in a longer value are only
 //! masked as a part of the whole. Whitespace around a value or a line is not a part of the secret,
-//! and a run of whitespace inside of it counts as one byte. A value that a command transforms in
-//! another way (hex, compression, encryption) is not found.
+//! and a run of whitespace inside it counts as one byte. A value that a command transforms in a way
+//! that is not in `forms` (hex, compression, encryption) is not found.
 //!
 //! Invariant: the masked output depends on the text and on the secrets, never on the way in which
 //! the text was split.

@@ -1,8 +1,8 @@
 //! The forms in which a value may be printed: as it is and line by line, in base64, and quoted for
 //! URLs, JSON, programming languages and shells.
 //!
-//! A form is what another program prints for the *inside* of the value, without quotes around it.
-//! All whitespace in it is normalized: see [`normalized`]. Pure functions.
+//! A form is the text that a program prints for a value, without the quotes around it. Its
+//! whitespace is normalized (see [`normalized`]).
 
 use base64::Engine as _;
 use base64::prelude::{BASE64_STANDARD_NO_PAD, BASE64_URL_SAFE_NO_PAD};
@@ -78,13 +78,14 @@ fn pieces(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|piece| piece.len() >= MIN_BYTES)
 }
 
-/// Adds a piece in base64, wherever it begins in the encoded text. The digits that it shares with
-/// the bytes around it are left out: at most 4 bits at each end.
+/// Adds the base64 digits of a piece, for each offset from a multiple of 3 bytes at which the piece
+/// may begin in the encoded text. Digits that also encode the bytes around the piece are left out:
+/// at most 4 bits of the piece at each end.
 ///
 /// ```text
-/// offset 0   sssss|s ssss|ss sss|sssss   of 24 bits, each digit has 6: none is shared in front,
-/// offset 1   -----|- -sss|ss sss|sssss   2 digits,
-/// offset 2   -----|- ----|-- --s|sssss   3 digits
+/// bytes    11111111 22222222 33333333
+/// digits   aaaaaabb bbbbcccc ccdddddd     at offset 1, `a` and `b` are left out; at offset 2, `a`,
+///                                         `b` and `c`
 /// ```
 fn add_base64(piece: &[u8], found: &mut Vec<Vec<u8>>) {
     for (offset, shared) in [(0, 0), (1, 2), (2, 3)] {
@@ -117,7 +118,8 @@ fn add_wrapped(digits: &[u8], found: &mut Vec<Vec<u8>>) {
     }
 }
 
-/// Returns true for a byte that only the first rules of [`QUOTINGS`] and [`PERCENT`] change.
+/// Returns true for a byte whose forms are all given by the first rules of [`QUOTINGS`] and of
+/// [`PERCENT`].
 const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.' | b'/' | b':' | b'=' | b'_')
 }
@@ -125,7 +127,9 @@ const fn is_plain(byte: u8) -> bool {
 /// Writes one character of a value as another program prints it.
 type Quote = fn(char, &mut Vec<u8>);
 
+/// The number of rules that give all forms of plain bytes.
 const PLAIN_QUOTINGS: usize = 1;
+/// The rules for quoting.
 const QUOTINGS: [Quote; 11] = [
     json_with_slashes,
     json,
@@ -172,17 +176,17 @@ fn json(c: char, out: &mut Vec<u8>) {
     }
 }
 
-/// As PHP and some JavaScript libraries print it.
+/// Escapes as PHP and some JavaScript libraries do in JSON.
 fn json_with_slashes(c: char, out: &mut Vec<u8>) {
     if c == '/' { with_backslash('/', out) } else { json(c, out) }
 }
 
-/// As Go prints it.
+/// Escapes as Go does in JSON.
 fn json_for_html(c: char, out: &mut Vec<u8>) {
     if "<>&".contains(c) { utf16_escape(c, out) } else { json(c, out) }
 }
 
-/// As Python prints it.
+/// Escapes as Python does in JSON.
 fn json_in_ascii(c: char, out: &mut Vec<u8>) {
     if c.is_ascii() { json(c, out) } else { utf16_escape(c, out) }
 }
@@ -191,7 +195,7 @@ fn json_in_ascii_with_slashes(c: char, out: &mut Vec<u8>) {
     if c.is_ascii() { json_with_slashes(c, out) } else { utf16_escape(c, out) }
 }
 
-/// A string in single quotes of Python or JavaScript.
+/// Escapes as in a string of Python or JavaScript in single quotes.
 fn literal(c: char, out: &mut Vec<u8>) {
     match c {
         '\\' => with_backslash('\\', out),
@@ -205,7 +209,7 @@ fn literal(c: char, out: &mut Vec<u8>) {
     }
 }
 
-/// Bash's `$'…'`, which `printf %q` prints if there are control characters.
+/// Escapes as in `$'…'` of bash, which `printf %q` prints if there are control characters.
 fn shell_ansi_c(c: char, out: &mut Vec<u8>) {
     match c {
         '\'' | '\\' => with_backslash(c, out),
@@ -224,7 +228,8 @@ fn shell_ansi_c(c: char, out: &mut Vec<u8>) {
     }
 }
 
-/// Other values in `printf %q`. A `~` or `#` has a backslash only in front of the value.
+/// Escapes as `printf %q` of bash does for other values. A `~` or `#` gets a backslash only at the
+/// beginning of a value, so it needs none here.
 fn shell_backslashes(c: char, out: &mut Vec<u8>) {
     if " \t!\"$&'()*,;<>?[\\]^`{|}".contains(c) { with_backslash(c, out) } else { plain(c, out) }
 }
@@ -233,12 +238,12 @@ fn shell_double_quotes(c: char, out: &mut Vec<u8>) {
     if "\"$\\`".contains(c) { with_backslash(c, out) } else { plain(c, out) }
 }
 
-/// As bash prints it with `set -x`.
+/// Escapes as bash does with `set -x`.
 fn shell_single_quotes(c: char, out: &mut Vec<u8>) {
     if c == '\'' { out.extend_from_slice(b"'\\''") } else { plain(c, out) }
 }
 
-/// As Python's `shlex.quote` prints it.
+/// Escapes as `shlex.quote` of Python does.
 fn shell_mixed_quotes(c: char, out: &mut Vec<u8>) {
     if c == '\'' { out.extend_from_slice(b"'\"'\"'") } else { plain(c, out) }
 }
@@ -248,12 +253,14 @@ fn shell_mixed_quotes(c: char, out: &mut Vec<u8>) {
 struct Percent {
     /// The characters that remain, besides letters and digits.
     keeps: &'static [u8],
-    /// The form of a blank.
+    /// The form of a space.
     blank: &'static [u8],
     is_upper_hex: bool,
 }
 
+/// The number of rules that give all forms of plain bytes.
 const PLAIN_PERCENT: usize = 4;
+/// The rules for percent encoding.
 const PERCENT: [Percent; 10] = {
     const UNRESERVED: &[u8] = b"-._~";
     const WITH_SLASH: &[u8] = b"-._~/";

@@ -5,13 +5,14 @@
 //!            └─ passed on ─┘└[PW]─┘└[PW]─┘└──┘ └ held: the beginning of a secret
 //! ```
 //!
-//! The text is searched by the prefilter. At a candidate, it is read by the automaton until no form
-//! that began up to there is in progress. Matches that overlap become one region with one
-//! replacement. A region is replaced when no form is in progress that began inside it.
+//! The prefilter searches the text for candidates. The automaton reads the text around a candidate,
+//! until no form is in progress that began at the candidate or before. Matches that overlap become
+//! one region with one replacement. A region is replaced when no form is in progress that began
+//! inside it.
 //!
 //! Invariant: between two calls, exactly the bytes from the beginning of the earliest form in
-//! progress are held: less than the longest form, where each space stands for a run of up to
-//! [`MAX_RUN_BYTES`] of whitespace.
+//! progress are held. They are shorter than the longest form, if each of its spaces counts
+//! [`MAX_RUN_BYTES`] bytes.
 
 use std::sync::Arc;
 
@@ -37,10 +38,10 @@ pub struct Masker {
 
 /// A part of the text to be replaced. Positions are relative to the held bytes.
 struct Region {
-    /// `None` if it begins in front of the held bytes.
+    /// `None` if it begins before the held bytes.
     start: Option<usize>,
     end: usize,
-    /// The secret that begins first in it; of two, the longer one.
+    /// The index of the secret that begins first in it. If two begin together, that of the longer.
     owner: usize,
 }
 
@@ -50,8 +51,8 @@ impl Masker {
         Self { needles, held: Vec::new(), walk, regions: Vec::new() }
     }
 
-    /// Masks further bytes of the stream. `emit` receives all bytes that cannot be a part of a
-    /// secret any more, whatever follows, and the replacements between them.
+    /// Masks further bytes of the stream. `emit` receives the replacements, and all bytes that
+    /// cannot be a part of a secret any more, whatever follows.
     pub fn push(&mut self, bytes: &[u8], mut emit: impl FnMut(&[u8])) {
         let mut held = std::mem::take(&mut self.held);
         if held.is_empty() {
@@ -89,8 +90,8 @@ impl Masker {
 
     /// Finds all regions in the text.
     fn search(&mut self, text: &[u8]) {
-        // `regions` has all matches that end up to `seen`. `walk` has all forms in progress that
-        // begin before `resolved`.
+        // `regions` contains all matches that end at `seen` or before. `walk` contains all forms in
+        // progress that begin before `resolved`.
         let (mut seen, mut resolved) = (self.walk.at, 0);
         while let Some(from) = self.walk_on(text, resolved, &mut seen)
             && let Some(prefilter) = &self.needles.prefilter
@@ -128,7 +129,7 @@ impl Masker {
         None
     }
 
-    /// Passes on the text up to `resolved`, where the earliest form in progress begins.
+    /// Passes on the text before `resolved`, where the earliest form in progress begins.
     fn pass_on(&mut self, text: &[u8], resolved: usize, emit: &mut impl FnMut(&[u8])) {
         let mut from = 0;
         let piece = |from: usize, to| text.get(from..to).unwrap_or_default();
@@ -159,12 +160,12 @@ fn add(mut region: Region, regions: &mut Vec<Region>) {
 
 /// The state of the automaton at a position of the text.
 struct Walk {
-    /// The position behind the last byte that was read, relative to the held bytes.
+    /// The position after the last byte that was read, relative to the held bytes.
     at: usize,
     state: StateID,
     /// The forms whose heads were matched, and which are compared byte by byte.
     forms: Vec<Started>,
-    /// The length of the run of whitespace in front of the position.
+    /// The length of the run of whitespace before the position.
     run: usize,
     /// The runs of more than one byte, in order.
     gaps: Vec<Gap>,
@@ -173,7 +174,7 @@ struct Walk {
 /// A form in progress.
 struct Started {
     index: usize,
-    /// The length of its longest beginning that ends here, in normalized bytes.
+    /// The length in normalized bytes of its longest prefix that ends at the position.
     matched: usize,
 }
 
@@ -237,7 +238,7 @@ impl Walk {
         start_of(longest.map_or(depth, |longest| longest.max(depth)), self.at, &self.gaps)
     }
 
-    /// Removes the first bytes, which are not held.
+    /// Moves all positions back, after `removed` bytes were passed on.
     fn rebase(&mut self, removed: usize) {
         self.at -= removed;
         self.gaps.retain_mut(|gap| {
@@ -249,8 +250,8 @@ impl Walk {
 }
 
 impl Started {
-    /// Reads the next byte of the normalized text. Returns false if the form is not in progress any
-    /// more, except for its head.
+    /// Reads the next byte of the normalized text. Returns false if at most a part of the head of
+    /// the form is in progress, which the automaton tracks.
     fn read(&mut self, byte: u8, needles: &Needles, found: &mut impl FnMut(usize, usize)) -> bool {
         let Some(form) = needles.form(self.index) else { return false };
         while form.text.get(self.matched) != Some(&byte) {

@@ -21,8 +21,8 @@ pub const HEAD_BYTES: usize = 16;
 pub struct Needles {
     automaton: NFA,
     start: StateID,
-    /// The depth of each state: the length of the longest text up to there that is the
-    /// beginning of a form, but no complete one. Numbers without a state have the depth 0.
+    /// The depth of each state, by its number: the length of the longest text that leads to the
+    /// state and is a prefix of a longer form. Numbers without a state have the depth 0.
     depths: Vec<usize>,
     /// The forms of each head, as a range of `forms`.
     groups: Vec<Range<usize>>,
@@ -80,7 +80,7 @@ impl Needles {
         self.forms.get(index)
     }
 
-    /// Returns the state in front of a text.
+    /// Returns the state at the beginning of a text.
     pub fn start(&self) -> StateID {
         self.start
     }
@@ -90,8 +90,8 @@ impl Needles {
         self.automaton.next_state(Anchored::No, state, byte)
     }
 
-    /// Returns the number of bytes up to this state that are the head of a form in progress, or a
-    /// part of one.
+    /// Returns the length of the longest text that leads to this state and is the head of a form in
+    /// progress, or a prefix of that head.
     pub fn depth(&self, state: StateID) -> usize {
         self.depths.get(state.as_usize()).copied().unwrap_or(0)
     }
@@ -113,8 +113,8 @@ impl Form {
         Self { text, owner, borders: OnceLock::new() }
     }
 
-    /// Returns the length of the longest proper beginning of the first `matched` bytes that is also
-    /// their end (the failure function of Knuth, Morris and Pratt).
+    /// Returns the length of the longest proper prefix of the first `matched` bytes that is also
+    /// their suffix (the failure function of Knuth, Morris and Pratt).
     pub fn border(&self, matched: usize) -> usize {
         let borders = self.borders.get_or_init(|| borders(&self.text));
         matched.checked_sub(1).and_then(|last| borders.get(last)).copied().unwrap_or(0)
@@ -138,8 +138,8 @@ fn borders(text: &[u8]) -> Vec<usize> {
     borders
 }
 
-/// Finds the depths of the states. Each beginning of a head has its own state, which the head leads
-/// to. The heads are sorted.
+/// Returns the depths of the states. Each prefix of a head leads to a state of its own. `forms` is
+/// sorted.
 fn depths(automaton: &NFA, start: StateID, heads: &[&[u8]], forms: &[Form]) -> Vec<usize> {
     let next = |state, byte: &u8| automaton.next_state(Anchored::No, state, *byte);
     let mut depths = Vec::new();
@@ -154,8 +154,8 @@ fn depths(automaton: &NFA, start: StateID, heads: &[&[u8]], forms: &[Form]) -> V
             }
         }
     }
-    // After a head that is complete and that no form continues, only a shorter one, which begins
-    // inside of it, may be in progress.
+    // After a head that is a complete form and not the prefix of a longer one, only a form that
+    // begins inside the head may be in progress.
     let after = |text: &[u8]| text.iter().fold(start, next).as_usize();
     let mut complete: Vec<&[u8]> =
         heads.iter().copied().filter(|head| !is_continued(head, forms)).collect();
@@ -169,7 +169,7 @@ fn depths(automaton: &NFA, start: StateID, heads: &[&[u8]], forms: &[Form]) -> V
     depths
 }
 
-/// Returns true if a form, of these sorted ones, begins with the head and is longer.
+/// Returns true if one of these sorted forms begins with the head and is longer.
 fn is_continued(head: &[u8], forms: &[Form]) -> bool {
     let behind = forms.partition_point(|form| form.text.as_slice() <= head);
     forms.get(behind).is_some_and(|form| form.text.starts_with(head))

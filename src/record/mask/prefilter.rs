@@ -9,18 +9,20 @@
 //! positions  ^ ^ ^ ^ ^ ^ ^ ^             "prob" at 10 is a gram of the probe
 //! ```
 //!
-//! A gram contains no whitespace, and no byte four times, since rulers (`-----`) are frequent. The
-//! table of grams is a set of hashes, so other text may look like a gram. A form never passes
-//! unseen.
+//! A gram contains no whitespace. It is not one byte four times, since rulers (`-----`) are
+//! frequent. The table of grams is a set of hashes, so other text may look like a gram, but no form
+//! is missed.
 
 use super::forms::is_whitespace;
 
+/// The length of a gram.
 const GRAM_BYTES: usize = 4;
 /// The maximum of s. With a larger one, the filter would be faster, but have more grams.
 const MAX_STRIDE: usize = 13;
 /// The number of bits of a hash. The table has 128 KiB, so that few other grams share a bit even if
 /// there are thousands.
 const HASH_BITS: u32 = 20;
+/// The number of words of 64 bits in the table.
 const TABLE_WORDS: usize = 1 << (HASH_BITS - u64::BITS.ilog2());
 /// The number of positions that are read before the result is checked. This is faster than a check
 /// after each.
@@ -32,7 +34,7 @@ pub struct Prefilter {
     table: Box<[u64; TABLE_WORDS]>,
     /// The distance of the positions, and the number of grams of a probe.
     stride: usize,
-    /// The maximum number of normalized bytes of a form in front of its probe.
+    /// The maximum number of normalized bytes of a form before its probe.
     before_probe: usize,
 }
 
@@ -89,8 +91,8 @@ impl Prefilter {
         at
     }
 
-    /// Returns true if there is a gram at the position and another one half a probe before or
-    /// behind it: one of them is in the same probe.
+    /// Returns true if there is a gram at the position and another one half a stride before or
+    /// after it. One of these two is in the same probe if the first is in a probe.
     fn is_in_probe(&self, text: &[u8], at: usize) -> bool {
         let half = self.stride / 2;
         let before = || at.checked_sub(half).map_or(0, |before| self.gram_at(text, before));
@@ -132,7 +134,7 @@ fn max_stride(form: &[u8]) -> usize {
     grams_in_a_row(form).take_while(|count| *count <= MAX_STRIDE).max().unwrap_or(0)
 }
 
-/// Returns the position that is `count` normalized bytes in front of `at`, or else `from`.
+/// Returns the position that is `count` normalized bytes before `at`, or else `from`.
 fn back(text: &[u8], from: usize, at: usize, mut count: usize) -> usize {
     let mut before = text.get(from..at).unwrap_or_default();
     while let [rest @ .., last] = before
