@@ -1,14 +1,15 @@
 //! The repository, ref and commit of a run, and its details.
 //!
-//! Each value is taken from the first source that has it: the command line, the variables of the CI
-//! server that we run in, git, the name of the directory. [`choose`] is pure; [`Facts::find`] reads
-//! the environment and the repository. A missing git, or a directory without a repository, is not
-//! an error.
+//! Each value comes from the first source that has it: the command line, the variables of the CI
+//! system, git, the name of the directory. [`choose`] is pure; [`Facts::find`] reads the
+//! environment and the repository. A missing git, or a directory without a repository, is not an
+//! error.
 
 mod checkout;
 mod details;
 mod git;
 
+use std::borrow::Cow;
 use std::path::Path;
 
 pub use details::{choose_details, find_commit, find_details, find_job};
@@ -51,7 +52,7 @@ enum RefForm {
     Tag,
 }
 
-/// The variables that contain the repository, in the order of the servers GitHub (also Gitea and
+/// The variables that contain the repository, in the order of the CI systems GitHub (also Gitea and
 /// Forgejo), GitLab, Bitbucket, Buildkite, Woodpecker, Drone, Travis, `AppVeyor`, Azure Pipelines
 /// and Jenkins, from their documentation. The first one that is set counts. `CircleCI` has two
 /// variables, which [`choose`] joins.
@@ -68,9 +69,8 @@ const REPO_VARIABLES: &[&str] = &[
     "GIT_URL",
 ];
 
-/// The variables that contain the ref, in the same order of servers, with `CircleCI` before
-/// Buildkite. For each server, the tag comes before the branch, because if both are set, the tag
-/// was pushed.
+/// The variables that contain the ref, in the same order, with `CircleCI` before Buildkite. For
+/// each CI system, the tag comes before the branch, because if both are set, the tag was pushed.
 const REF_VARIABLES: &[(&str, RefForm)] = &[
     ("GITHUB_REF", RefForm::Full),
     ("CI_COMMIT_TAG", RefForm::Tag),
@@ -91,6 +91,7 @@ const REF_VARIABLES: &[(&str, RefForm)] = &[
     ("GIT_BRANCH", RefForm::Branch),
 ];
 
+/// The variables that contain the commit, in the same order.
 const SHA_VARIABLES: &[&str] = &[
     "GITHUB_SHA",
     "CI_COMMIT_SHA",
@@ -113,27 +114,31 @@ impl Facts {
     /// environment lack a fact. Never prompts and never uses the network.
     #[must_use]
     pub fn find(given: &Given, cwd: &Path) -> Self {
-        let env = |name: &str| std::env::var(name).ok();
-        let dir =
-            cwd.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let without_git = choose(given, env, &Git::default(), "");
+        let without_git = choose(given, variable, &Git::default(), "");
         if without_git.sha.is_empty()
             || without_git.ref_name.is_empty()
             || without_git.repo == NO_REPO
         {
-            return choose(given, env, &Git::read(cwd), &dir);
+            return choose(given, variable, &Git::read(cwd), &name_of(cwd));
         }
         without_git
     }
-}
 
-impl Facts {
-    /// Finds the facts of a run in `cwd` without running git.
+    /// Finds the facts of a run in `cwd` without reading the repository.
     #[must_use]
     pub fn find_without_git(given: &Given, cwd: &Path) -> Self {
-        let dir = cwd.file_name().unwrap_or_default().to_string_lossy();
-        choose(given, |name| std::env::var(name).ok(), &Git::default(), &dir)
+        choose(given, variable, &Git::default(), &name_of(cwd))
     }
+}
+
+/// Returns a variable of our environment; `None` if it is not set, or is not UTF-8.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Returns the last part of a path; empty if there is none.
+fn name_of(dir: &Path) -> Cow<'_, str> {
+    dir.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// The repository's name if no source has one.
@@ -157,7 +162,7 @@ pub fn choose(given: &Given, env: impl Fn(&str) -> Option<String>, git: &Git, di
             REF_VARIABLES.iter().find_map(|(name, form)| Some(full_ref(&set(name)?, *form)))
         })
         .unwrap_or_else(|| git.ref_name.clone());
-    // Buildkite may name the commit by a ref.
+    // Buildkite may set `HEAD` as the commit.
     let is_sha = |sha: &String| sha != "HEAD";
     let sha = given_value(&given.sha)
         .or_else(|| SHA_VARIABLES.iter().find_map(|name| set(name)).filter(is_sha))

@@ -7,11 +7,11 @@
 //!          packed-refs      `COMMIT refs/heads/NAME`, if the file above is missing
 //! ```
 //!
-//! The result is either exactly git's or [`Unclear`], and then git must be run. Unclear are linked
-//! work trees, submodules, bare repositories, links, other users' repositories, extensions (such as
-//! reftable and SHA-256), included and unusual configuration, and variables that change git's
-//! behavior. One limit: the configuration of the user and the system is not read, because it has no
-//! reason to contain the URL of `origin`.
+//! The result is either exactly that of git, or [`Unclear`]; git must then be run. These cases are
+//! unclear: linked work trees, submodules, bare repositories, links, repositories of other users,
+//! extensions (such as reftable and SHA-256), included or unusual configuration, and variables that
+//! change the behavior of git. One limit: the configuration of the user and of the system is not
+//! read. It has no reason to contain the URL of `origin`.
 
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -21,10 +21,10 @@ use std::path::{Component, Path, PathBuf};
 use super::git::{Git, is_sha};
 use crate::file;
 
-/// Variables with this prefix may change git's behavior…
+/// The prefix of the variables that may change the behavior of git.
 const PREFIX: &[u8] = b"GIT_";
 
-/// …unless they begin with one of these.
+/// The prefixes of the variables among them that do not change the results here.
 const HARMLESS: [&[u8]; 10] = [
     b"GIT_ASKPASS",
     b"GIT_AUTHOR_",
@@ -108,7 +108,7 @@ fn origin_in(config: &str) -> Found<String> {
         if line.is_empty() || line.starts_with(['#', ';']) {
             continue;
         }
-        // Lines that continue, and escapes.
+        // Continued lines and escapes are not parsed here.
         if line.contains('\\') {
             return Err(Unclear);
         }

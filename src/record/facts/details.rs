@@ -1,8 +1,8 @@
 //! Metadata of a run: the commit's text, and the CI system, job and runner that it runs in.
 //!
-//! The values come from the documented variables of the CI system in [`SYSTEMS`], and from git.
-//! No other variable is read. None of the variables holds a secret; URLs lose a user, a password
-//! and a query, which could.
+//! The values come from git and from the variables in [`SYSTEMS`], which the CI systems document.
+//! No other variable is read. None of them contains a secret, except that a URL may: its user,
+//! password and query are removed.
 
 use std::path::Path;
 
@@ -12,7 +12,8 @@ use crate::model::{JobId, RunDetails};
 /// The variables of a CI system. Of several variables for one value, the first one that is set
 /// counts.
 struct System {
-    /// Variables that only this system sets, with their values; any value if it is empty.
+    /// The variables that only this system sets, each with its value. An empty value stands for
+    /// any value that is not empty. One such variable is enough.
     marks: &'static [(&'static str, &'static str)],
     name: &'static [&'static str],
     /// The commit's message or its first line.
@@ -30,9 +31,9 @@ struct System {
     runner: &'static [&'static str],
 }
 
-/// GitHub (also Gitea and Forgejo), GitLab, Buildkite, Azure Pipelines, Woodpecker, `CircleCI` and
-/// Jenkins, from their documentation. Jenkins is last, because its marks may be set in jobs of the
-/// others.
+/// The CI systems GitHub (also Gitea and Forgejo), GitLab, Buildkite, Azure Pipelines, Woodpecker,
+/// `CircleCI` and Jenkins, from their documentation. Jenkins is last, because its marks may also be
+/// set in the jobs of the others.
 const SYSTEMS: &[System] = &[
     System {
         marks: &[("GITHUB_ACTIONS", "true")],
@@ -133,8 +134,8 @@ pub fn find_details() -> RunDetails {
 }
 
 /// Finds the subject and the author of the commit `sha` in `cwd`. Returns `None` if the variables
-/// of the CI system contain both, or if git does not know the commit. Runs git, once, which takes a
-/// few milliseconds.
+/// of the CI system contain both, or if the commit is not in the repository. Runs git once, which
+/// takes a few milliseconds.
 #[must_use]
 pub fn find_commit(cwd: &Path, sha: &str) -> Option<RunDetails> {
     let system = system_of(variable);
@@ -208,23 +209,23 @@ fn text(env: impl Fn(&str) -> Option<String>, names: &[&str]) -> Option<String> 
     names.iter().find_map(|name| line(&env(name)?))
 }
 
-/// Returns the first line of a text that is not blank, cut if it is long.
+/// Returns the first line of a text that is not blank, cut to [`MAX_CHARS`].
 fn line(text: &str) -> Option<String> {
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     Some(line.chars().take(MAX_CHARS).collect())
 }
 
-/// Returns the page of the run or job.
+/// Returns the URL of the page of the run or the job.
 fn url_of(env: &impl Fn(&str) -> Option<String>, system: &System) -> Option<String> {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
     let number = |name: &str| set(name).filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()));
     if let Some(url) = system.url.iter().find_map(|name| safe_url(&set(name)?)) {
-        // Buildkite has no page of a job of its own.
+        // Buildkite shows a job on the page of its build.
         let job = set("BUILDKITE_JOB_ID").filter(|_| system.url.contains(&"BUILDKITE_BUILD_URL"));
         return Some(job.map_or(url.clone(), |job| format!("{url}#{}", escaped(&job))));
     }
     if let Some(server) = set("GITHUB_SERVER_URL").and_then(|url| safe_url(&url)) {
-        // Gitea and Forgejo number the pages of a repository's runs.
+        // In Gitea and Forgejo, the URL contains the number of the run in its repository.
         let is_gitea = set("GITEA_ACTIONS").or_else(|| set("FORGEJO_ACTIONS")).is_some();
         let run = number(if is_gitea { "GITHUB_RUN_NUMBER" } else { "GITHUB_RUN_ID" })?;
         let repo = set("GITHUB_REPOSITORY")?;
@@ -236,8 +237,8 @@ fn url_of(env: &impl Fn(&str) -> Option<String>, system: &System) -> Option<Stri
     Some(format!("{server}/{}/_build/results?buildId={build}", escaped(&project)))
 }
 
-/// Returns an `http` URL without its user, password, query, fragment and last `/`. Returns `None`
-/// for another text.
+/// Returns an HTTP or HTTPS URL without its user, password, query, fragment and last `/`. Returns
+/// `None` for another text.
 fn safe_url(url: &str) -> Option<String> {
     let (scheme, rest) = url.trim().split_once("://")?;
     let is_web = ["http", "https"].iter().any(|name| scheme.eq_ignore_ascii_case(name));
@@ -249,7 +250,7 @@ fn safe_url(url: &str) -> Option<String> {
     (is_web && is_plain(&url)).then_some(url)
 }
 
-/// Returns the text as a part of the path of a URL; other characters are percent-encoded.
+/// Returns a text as a part of the path of a URL: percent-encodes the other bytes.
 fn escaped(text: &str) -> String {
     let escape = |byte: u8| {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

@@ -36,11 +36,11 @@ impl Git {
     /// Reads the values of a directory. All are empty outside of a repository.
     #[must_use]
     pub fn read(dir: &Path) -> Self {
-        checkout::read(dir).unwrap_or_else(|| Self::ask(dir))
+        checkout::read(dir).unwrap_or_else(|| Self::read_by_git(dir))
     }
 
     /// Reads the values of a directory by running git.
-    pub(super) fn ask(dir: &Path) -> Self {
+    pub(super) fn read_by_git(dir: &Path) -> Self {
         let output =
             git(dir, &["rev-parse", "--show-toplevel", "HEAD", "--symbolic-full-name", "HEAD"]);
         let mut lines = output.lines();
@@ -153,7 +153,7 @@ mod tests {
     fn is_read(dir: &Path) -> bool {
         match checkout::read_in(dir, |_| true) {
             Some(read) => {
-                assert_eq!(read, Git::ask(dir));
+                assert_eq!(read, Git::read_by_git(dir));
                 true
             }
             None => false,
