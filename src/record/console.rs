@@ -6,8 +6,8 @@
 //! ```
 //!
 //! With one job at a time, none of this is used: its output is passed on unchanged. The output that
-//! a background process writes after its command is passed on directly. A slow reader of our output
-//! delays the jobs that print, as it delays a command alone.
+//! a background process writes after the end of its command is passed on directly. A slow reader of
+//! our output delays the jobs that print, as it delays a single command.
 
 mod blocks;
 mod held;

@@ -13,7 +13,7 @@
 //!
 //! A schedule is a state machine without threads or a clock. Its caller runs the jobs, any number
 //! of them at once, and reports their results. Every job is started or skipped exactly once,
-//! because the jobs of a [`Pipeline`] do not wait for each other in a circle.
+//! because the jobs of a [`Pipeline`] do not wait for each other in a cycle.
 
 use super::pipeline::{Pipeline, When, waits};
 
@@ -105,7 +105,7 @@ impl Schedule {
         }
     }
 
-    /// Records the result of a running job. Does nothing for a job that is not running.
+    /// Stores the result of a running job. Does nothing for a job that is not running.
     pub fn finish(&mut self, job: usize, result: JobResult) {
         let Some(found) = self.jobs.get(job).filter(|job| job.state == State::Running) else {
             return;

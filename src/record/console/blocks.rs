@@ -27,7 +27,7 @@ struct Order {
     ended: VecDeque<Arc<Block>>,
 }
 
-/// The output of a job; `None` once it passes on directly.
+/// The held output of a job; `None` once its output is passed on directly.
 pub(super) struct Block(Mutex<Option<Held>>);
 
 impl Blocks {
@@ -79,7 +79,7 @@ impl Order {
 }
 
 impl Block {
-    /// Passes bytes on, now or later. If they cannot be held, all output of the job passes on
+    /// Passes bytes on, or holds them. If they cannot be held, all output of the job is passed on
     /// directly from now on.
     pub(super) fn pass(&self, stream: Stream, bytes: &[u8], own: &OwnStreams) {
         let mut held = locked(&self.0);
@@ -94,7 +94,7 @@ impl Block {
         own.pass(stream, bytes);
     }
 
-    /// Prints the held output. Later output passes on directly.
+    /// Prints the held output. Later output is passed on directly.
     fn release(&self, own: &OwnStreams) {
         let mut held = locked(&self.0);
         print(held.take(), own);

@@ -25,7 +25,7 @@ impl Held {
     /// Adds bytes of a stream.
     ///
     /// # Errors
-    /// If the file cannot be created or written. The bytes are not held then.
+    /// If the file cannot be created or written. The bytes are then not held.
     pub(super) fn add(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
         let file = match self.file.take() {
             Some(file) => file,
@@ -50,7 +50,7 @@ impl Held {
     /// If the file cannot be read.
     pub(super) fn replay(self, mut pass: impl FnMut(Stream, &[u8])) -> io::Result<()> {
         let Some(file) = self.file else { return Ok(()) };
-        let mut frames = BufReader::new(From { file, at: 0 }.take(self.len));
+        let mut frames = BufReader::new(FileFrom { file, at: 0 }.take(self.len));
         let mut part = Vec::new();
         let mut left = self.len;
         while left > 0 {
@@ -74,12 +74,12 @@ impl Held {
 }
 
 /// A reader of a file from an offset, which leaves the position of the file unchanged.
-struct From {
+struct FileFrom {
     file: File,
     at: u64,
 }
 
-impl Read for From {
+impl Read for FileFrom {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.file.read_at(buffer, self.at)?;
         self.at += count as u64;

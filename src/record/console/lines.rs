@@ -6,8 +6,9 @@
 //! test  │ running 30 tests
 //! ```
 //!
-//! The content of a line is passed on unchanged. An unterminated line is printed when its reader
-//! flushes it, or when it is long; if another job then prints, it is completed with a newline.
+//! The content of a line is passed on unchanged. An unterminated line is printed when the thread
+//! that reads the stream flushes it, or when it is long. If another job then prints, a newline ends
+//! the line first.
 
 use std::sync::Mutex;
 

@@ -72,7 +72,7 @@ pub(super) fn in_order(jobs: Vec<PipelineJob>, at: &[usize]) -> Read<Vec<Pipelin
         let is_next =
             |(job, waits): &(usize, &Vec<usize>)| !has_place(job) && waits.iter().all(has_place);
         let Some((job, _)) = waits.iter().enumerate().find(is_next) else {
-            return Err(circle(&jobs, &waits, at, has_place));
+            return Err(cycle(&jobs, &waits, at, has_place));
         };
         if let Some(free) = places.get_mut(job) {
             *free = Some(place);
@@ -101,9 +101,9 @@ fn check_failure_jobs(jobs: &[PipelineJob], waits: &[Vec<usize>], at: &[usize]) 
     }
 }
 
-/// Reports the cycle that keeps the remaining jobs from starting. Each of them waits for a
-/// remaining job, so following the waits leads back to a job that was seen before.
-fn circle(
+/// Returns an error with the cycle that keeps the remaining jobs from starting. Each of them waits
+/// for a remaining job, so following the waits leads back to a job that was seen before.
+fn cycle(
     jobs: &[PipelineJob],
     waits: &[Vec<usize>],
     at: &[usize],
