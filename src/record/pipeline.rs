@@ -5,7 +5,7 @@
 //! timeout = "10m"                  # a setting for all jobs
 //!
 //! [jobs.build]
-//! commands = ["cargo build"]       # a text for the shell, or a list: a program and its arguments
+//! commands = ["cargo build"]       # strings for the shell, or arrays: a program and its arguments
 //!
 //! [jobs.test]
 //! needs = ["build"]
@@ -13,10 +13,10 @@
 //! commands = [["cargo", "test"]]
 //! ```
 //!
-//! `docs/pipeline.md` describes all keys. The invariant of a [`Pipeline`]: at least one job, at
-//! least one command in each job, and different names that are safe as a path. Every job comes
-//! after the jobs that it waits for; apart from that, jobs are in the order of the file. An invalid
-//! file is refused with the line of the error and the correct form. Nothing is run here.
+//! `docs/pipeline.md` describes all keys. Invariant of a [`Pipeline`]: it has at least one job,
+//! each job has at least one command, and the names of the jobs are different and safe as a path.
+//! Every job comes after the jobs that it waits for; apart from that, jobs are in the order of the
+//! file. The error for an invalid file contains the line and the correct form. Nothing is run here.
 
 mod matrix;
 mod only;
@@ -47,8 +47,7 @@ use crate::error::{Error, Result};
 use crate::model::JobId;
 use crate::{display, log};
 
-/// An example file that shows within seconds the possible results of a run: passing, failing and
-/// skipped jobs.
+/// An example file whose run takes seconds and has passing, failing and skipped jobs.
 pub const DEMO: &str = include_str!("demo.toml");
 
 /// The maximum number of jobs of a pipeline.
@@ -66,7 +65,7 @@ pub struct Pipeline {
 pub struct PipelineJob {
     /// Its name: `test`, or `test (os=linux)` for a job of a matrix.
     pub id: JobId,
-    /// Its name in the file, which all jobs of a matrix have in common: `test`.
+    /// Its name in the file, `test`. All jobs of a matrix share it.
     pub base: JobId,
     /// The jobs that it waits for. If this list is empty and [`JobSettings::when`] is not
     /// [`When::OnSuccess`], it waits for all jobs that run [`When::OnSuccess`].
@@ -94,7 +93,7 @@ pub struct JobSettings {
     pub allow_failure: bool,
     /// The number of times that a failed command is run again.
     pub retry: u8,
-    /// The results of other jobs with which it runs.
+    /// The condition for running the job, after the jobs that it waits for.
     pub when: When,
     /// The names of the variables whose values are secret.
     pub mask: Vec<String>,
@@ -102,15 +101,15 @@ pub struct JobSettings {
     pub output: Option<Output>,
 }
 
-/// The results of the jobs that a job waits for with which it runs.
+/// The condition for running a job, after the jobs that it waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub enum When {
-    /// It runs if all of them passed.
+    /// The job runs if all of them passed.
     #[default]
     OnSuccess,
-    /// It runs once they are over.
+    /// The job runs once they are over.
     Always,
-    /// It runs once they are over, if one of them failed.
+    /// The job runs once they are over, if one of them failed.
     OnFailure,
 }
 
@@ -130,7 +129,7 @@ impl Pipeline {
         self.name.as_deref()
     }
 
-    /// Returns its jobs, in the order of their execution.
+    /// Returns its jobs, each after the jobs that it waits for.
     #[must_use]
     pub fn jobs(&self) -> &[PipelineJob] {
         &self.jobs
@@ -157,8 +156,9 @@ impl Pipeline {
 }
 
 impl PipelineJob {
-    /// Returns the program and the arguments that run one of its commands: the command itself, or
-    /// the job's shell with the command as its last argument. A list is quoted for the shell then.
+    /// Returns the program and the arguments that run one of its commands: the command itself or,
+    /// if the job has a shell, the shell with the command as its last argument. A list is then
+    /// quoted for the shell.
     #[must_use]
     pub fn argv(&self, command: &PipelineCommand) -> Vec<OsString> {
         let Some(shell) = &self.settings.shell else { return command.argv() };
@@ -167,7 +167,7 @@ impl PipelineJob {
 }
 
 impl PipelineCommand {
-    /// Returns the program and its arguments, for a job without a shell of its own.
+    /// Returns the program and the arguments that run the command in a job without a shell.
     #[must_use]
     pub fn argv(&self) -> Vec<OsString> {
         match self {
@@ -183,7 +183,7 @@ impl PipelineCommand {
             Self::Argv(argv) => {
                 let quoter = shlex::bytes::Quoter::new().allow_nul(true);
                 let line = quoter.join(argv.iter().map(|arg| arg.as_bytes()));
-                // Only a NUL cannot be quoted, and it is allowed here: no program accepts it.
+                // Quoting fails only for a NUL, which is allowed here: starting the program fails.
                 OsString::from_vec(line.unwrap_or_default())
             }
         }
@@ -267,8 +267,9 @@ fn line_of(text: &[u8], at: usize) -> usize {
     1 + text.iter().take(at).filter(|byte| **byte == b'\n').count()
 }
 
-/// The jobs of one table `[jobs.NAME]` before their expansion.
+/// A table `[jobs.NAME]`, before it is expanded to jobs.
 struct Draft {
+    /// The byte offset of its name in the text.
     at: usize,
     base: JobId,
     needs: Vec<Need>,
@@ -321,7 +322,7 @@ fn draft_of(name: &Spanned<DeString<'_>>, job: &Value<'_>, defaults: &Settings) 
     Ok(Draft { at, base, needs: needs.unwrap_or_default(), commands, settings, matrix })
 }
 
-/// Refuses the name of a job that cannot be the name of its directory.
+/// Returns an error if the name of a job cannot be the name of its directory.
 fn check_name(at: usize, id: &JobId) -> Read<()> {
     if log::path::job_dir(Path::new(""), id).is_some() {
         return Ok(());

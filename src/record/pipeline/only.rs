@@ -9,11 +9,11 @@ use super::{Pipeline, PipelineJob, When, waits};
 use crate::error::{Error, Result};
 
 impl Pipeline {
-    /// Returns the pipeline with the selected jobs only. Needs of other jobs are dropped. A
-    /// [`When::OnFailure`] job that then has no job to wait for always runs.
+    /// Returns a pipeline of the selected jobs. Their needs of other jobs are dropped. A job with
+    /// [`When::OnFailure`] that then waits for no job always runs.
     ///
-    /// A selector is the name of a job, the name in the file of all jobs of a matrix, or a glob
-    /// that matches such names.
+    /// A selector is the name of a job, the name of a matrix in the file, or a glob that matches
+    /// such names.
     ///
     /// # Errors
     /// If a selector matches no job. The error contains the name that was probably meant.

@@ -1,4 +1,4 @@
-//! The order of the jobs of a pipeline: the needs of each job, and a sort by them.
+//! The order of the jobs of a pipeline, by the jobs that each job waits for.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,13 @@ use crate::model::JobId;
 pub(super) struct Need {
     /// The byte offset of the need in the text.
     pub at: usize,
-    /// The name of a job, or the name in the file of all jobs of a matrix.
+    /// The name of a job, or the name of a matrix in the file.
     pub name: String,
 }
 
-/// Returns the jobs that each job waits for, as positions in the list: its needs. A job with `when`
-/// and without needs waits for all jobs without `when`.
+/// Returns the jobs that each job waits for, as positions in the list. These are its needs. A job
+/// without needs whose `when` is not [`When::OnSuccess`] waits for all jobs with
+/// [`When::OnSuccess`].
 pub(in crate::record) fn waits(jobs: &[PipelineJob]) -> Vec<Vec<usize>> {
     let places: HashMap<&JobId, usize> = jobs.iter().map(|job| &job.id).zip(0..).collect();
     let is_usual = |(_, job): &(usize, &PipelineJob)| job.settings.when == When::OnSuccess;
@@ -30,8 +31,10 @@ pub(in crate::record) fn waits(jobs: &[PipelineJob]) -> Vec<Vec<usize>> {
     jobs.iter().map(of_job).collect()
 }
 
-/// Fills in the needs of each job. A need is the name of a job, or the name of all jobs of a
-/// matrix.
+/// Sets the needs of each job. A need that names a matrix stands for all its jobs.
+///
+/// # Errors
+/// If there is no job with the name of a need.
 pub(super) fn resolve(jobs: &mut [PipelineJob], needs: &[Vec<Need>]) -> Read<()> {
     let mut named: HashMap<String, Vec<JobId>> = HashMap::new();
     for job in &*jobs {
@@ -61,7 +64,10 @@ pub(super) fn resolve(jobs: &mut [PipelineJob], needs: &[Vec<Need>]) -> Read<()>
 }
 
 /// Sorts the jobs so that each comes after the jobs that it waits for. Of the jobs that can be
-/// next, the first one in the file is taken. `at` contains the position of each job in the text.
+/// next, the first one in the file is taken. `at` contains the byte offset of each job in the text.
+///
+/// # Errors
+/// If jobs wait for each other in a cycle, or a job can never run.
 pub(super) fn in_order(jobs: Vec<PipelineJob>, at: &[usize]) -> Read<Vec<PipelineJob>> {
     let waits = waits(&jobs);
     check_failure_jobs(&jobs, &waits, at)?;
@@ -83,7 +89,7 @@ pub(super) fn in_order(jobs: Vec<PipelineJob>, at: &[usize]) -> Read<Vec<Pipelin
     Ok(sorted.into_iter().map(|(_, job)| job).collect())
 }
 
-/// Refuses a job that waits for a failure although no job runs before it.
+/// Returns an error if a job waits for a failure although no job runs before it.
 fn check_failure_jobs(jobs: &[PipelineJob], waits: &[Vec<usize>], at: &[usize]) -> Read<()> {
     let never = |((job, waits), _): &((&PipelineJob, &Vec<usize>), &usize)| {
         job.settings.when == When::OnFailure && waits.is_empty()

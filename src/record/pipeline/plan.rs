@@ -19,9 +19,9 @@ use crate::model::JobId;
 use crate::{display, sanitize};
 
 impl Pipeline {
-    /// Returns a text for users with all jobs in their order: the name, the needs, the settings
-    /// that differ from the default, and the commands as they are run. It is sanitized. The values
-    /// of masked variables are replaced by their names.
+    /// Returns a text with the jobs in their order: the name, the needs, the settings that differ
+    /// from the default, and the commands as they are run. The text is sanitized. The values of
+    /// masked variables are replaced by their names.
     #[must_use]
     pub fn plan(&self) -> String {
         let mut sizes: HashMap<&JobId, usize> = HashMap::new();

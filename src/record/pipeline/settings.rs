@@ -1,7 +1,7 @@
 //! The settings of a pipeline file: those of a job, and the defaults of the file for all jobs.
 //!
-//! Both have the same keys. A job's setting replaces the default. `env` and `mask` are merged
-//! instead: a job adds variables, and does not reveal a variable that the file masks.
+//! Both have the same keys. A setting of a job replaces the default, except for `env` and `mask`: a
+//! job adds variables to the default, and cannot unmask a variable.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Refuses a variable that `env` and `matrix` of the same table set.
+    /// Returns an error if `env` and `matrix` of the same table set the same variable.
     fn check_matrix(&self) -> Read<()> {
         let mut axes = self.matrix.iter().flatten();
         match axes.find(|axis| self.env.contains_key(&axis.name)) {

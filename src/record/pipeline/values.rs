@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::display;
 
-/// The reason why a text is not a pipeline.
+/// An error in a pipeline file.
 pub(super) struct Refusal {
     /// The byte offset of the error in the text.
     pub at: usize,
@@ -37,6 +37,8 @@ pub(super) fn optional<T>(
     table.get(key).map(|value| of(value, &format!("`{key}`"))).transpose()
 }
 
+/// Returns the error for a value of the wrong type. `what` names the value, and `right` describes
+/// the correct type.
 pub(super) fn wrong_type(at: usize, what: &str, right: &str, wrong: &DeValue<'_>) -> Refusal {
     Refusal::new(at, format!("{what} must be {right}, not {}", type_word(wrong)))
 }
@@ -52,6 +54,7 @@ fn type_word(value: &DeValue<'_>) -> &'static str {
     }
 }
 
+/// Reads a string without NUL bytes.
 pub(super) fn text_of(value: &Value<'_>, what: &str) -> Read<String> {
     let at = value.span().start;
     let wrong = || wrong_type(at, what, "a string", value.get_ref());
@@ -76,8 +79,8 @@ pub(super) fn non_empty_of(value: &Value<'_>, what: &str) -> Read<String> {
     }
 }
 
-/// Reads a string, number or boolean as text. A number is the text in the file: `3.10` stays
-/// `3.10`.
+/// Reads a string, number or boolean as text. The text of a number is that in the file: `3.10`
+/// stays `3.10`.
 pub(super) fn scalar_of(value: &Value<'_>, what: &str) -> Read<String> {
     match value.get_ref() {
         DeValue::String(_) => text_of(value, what),
@@ -109,7 +112,7 @@ pub(super) fn number_of(value: &Value<'_>, what: &str, range: RangeInclusive<u8>
     }
 }
 
-/// Reads one of several words. Returns the value that belongs to it.
+/// Reads one of several words, and returns the value of that word.
 pub(super) fn choice_of<T: Copy>(
     value: &Value<'_>,
     what: &str,
@@ -124,7 +127,7 @@ pub(super) fn choice_of<T: Copy>(
     })
 }
 
-/// Checks the name of a variable of the environment.
+/// Returns an error if a name is invalid for a variable of the environment.
 pub(super) fn check_variable(at: usize, name: &str) -> Read<()> {
     if name.is_empty() || name.contains(['=', '\0']) {
         let message = format!("invalid variable name {name:?}: use letters, digits and `_`");
@@ -162,6 +165,7 @@ pub(super) fn table_of<'a, 'i>(
     }
 }
 
+/// Returns an error for the first unknown key of a table.
 pub(super) fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
     let unknown = table
         .keys()
@@ -177,7 +181,8 @@ pub(super) fn check_keys(table: &DeTable<'_>, known: &[&str]) -> Read<()> {
     Err(Refusal::new(key.span().start, message))
 }
 
-/// Returns the name that was probably meant, or a list of all names.
+/// Returns a hint for a message: the known name that was probably meant, or all known names, after
+/// the introduction `all`.
 pub(super) fn suggestion<'a>(
     wrong: &str,
     known: impl Iterator<Item = &'a str> + Clone,
