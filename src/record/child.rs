@@ -1,4 +1,4 @@
-//! One command: starts it, reads its output, and waits for its end.
+//! The process of a command: its start, its output, and its end.
 //!
 //! ```text
 //! command ─stdout─► source ─► reader ┐ one lock        ┌► log
@@ -6,9 +6,9 @@
 //!                             then, unlocked, Tee ─────┴► our own stdout, stderr
 //! ```
 //!
-//! The figure shows two pipes. The other forms of the connection ([`Output`]) have one source and
-//! one reader. The readers are started before the command, so its output is read from the
-//! beginning. The database is not used here.
+//! The figure shows the form with two pipes. The other forms of the connection ([`Output`]) have
+//! one source and one reader. The readers are started before the command, so its output is read
+//! from the beginning. The database is not used here.
 
 mod keyboard;
 mod output;
@@ -69,9 +69,9 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts a command. Its output goes to `sink` and `to`. The command writes to our own streams
-    /// directly, or to none, if there is no sink, or if there are not enough descriptors or threads
-    /// to read its output.
+    /// Starts a command. Its output goes to `sink` and `to`. If there is no sink, or if there are
+    /// not enough descriptors or threads to read the output, the command inherits our own streams,
+    /// or its output is discarded if `to` is [`Destination::Nothing`].
     ///
     /// # Errors
     /// If it could not be run.
@@ -110,7 +110,7 @@ impl Running {
         }
     }
 
-    /// Makes signals and keys reach a command that was spawned.
+    /// Connects signals and keys to a command that was spawned.
     fn started(
         child: Child,
         mut readers: Option<Readers>,

@@ -1,7 +1,7 @@
-//! Stopping a recording, by a signal to this process or by a call from inside it.
+//! The stop of a recording, by a signal to this process or by a call of [`Stop::stop`].
 //!
-//! None of the signals below kills the recorder itself: it must outlive its command to record the
-//! end. The command stays in our process group, so a Ctrl-C in the terminal also reaches it
+//! None of the signals below ends the recorder itself, because it must record the end of its
+//! command. The command stays in our process group, so a Ctrl-C in the terminal also reaches it
 //! directly. Therefore:
 //!
 //! | event | signal to the running command |
@@ -58,9 +58,9 @@ struct State {
     /// The time of the first request to stop.
     requested_at: Option<Instant>,
     running: Option<Target>,
-    /// Signals that came while no command was registered as running. The next command gets them. If
-    /// that command was already spawned, it may also have received the signals from the terminal:
-    /// to receive them twice is better than to miss them.
+    /// The signals that came while no command was registered as running. The next command gets
+    /// them. If that command was already spawned, it may have received the signals from the
+    /// terminal, too: receiving them twice is better than missing them.
     pending: Vec<Signal>,
     /// True if a request to stop came while no command was running.
     is_hurried: bool,
@@ -110,8 +110,8 @@ impl Stop {
         self.state().requested_at.is_some()
     }
 
-    /// Notes that no more commands will start. A later request to stop ends the waiting at the end
-    /// of the run.
+    /// Marks the end of the last command. A later request to stop ends the waiting at the end of
+    /// the run.
     pub(super) fn all_ended(&self) {
         self.state().is_hurried = false;
     }
@@ -134,6 +134,8 @@ impl Stop {
         }
     }
 
+    /// Requests a stop with a signal. `was_delivered` is true if the terminal also sent the signal
+    /// to our process group.
     fn request(&self, signal: Signal, was_delivered: bool, now: Instant) {
         let mut state = self.state();
         let first = *state.requested_at.get_or_insert(now);

@@ -6,15 +6,15 @@
 //!              ── SIGWINCH ──► size ──►
 //! ```
 //!
-//! One thread does this until the command has exited and its output is on our terminal, which needs
-//! raw mode for the newlines of the command's terminal. In raw mode, our terminal sends no signals
-//! and echoes nothing; the command's terminal does. Our terminal is always restored: when the
-//! thread ends or panics, and before a signal stops or ends this process. While we are a background
-//! job, it is not touched.
+//! One thread does this until the command has exited and its output is on our terminal. The output
+//! needs raw mode, because it has the newlines of the command's terminal. In raw mode, our terminal
+//! sends no signals and echoes nothing; the command's terminal does. Our terminal is always
+//! restored: when the thread ends or panics, and before a signal stops or ends this process. While
+//! we are a background job, our terminal is not changed.
 //!
-//! Ctrl-Z needs help. The kernel does not stop a process group without a parent in its session,
-//! and the command's group is one. So if the command leaves Ctrl-Z to the kernel, it is stopped
-//! here together with our own job, and continued when our job is continued.
+//! Ctrl-Z is handled here. The kernel does not stop a process group without a parent in its
+//! session, and the command's group is one. So if the command does not handle Ctrl-Z itself, this
+//! thread stops it together with our own job, and continues it when our job is continued.
 
 use std::io::{self, IsTerminal, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -44,10 +44,10 @@ use crate::record::stop::has_default_action;
 /// The maximum number of bytes of input that are read at once.
 const INPUT_BYTES: usize = 4096;
 
-/// The time after which a full terminal of the command is tried again.
+/// The pause before another attempt to write to a terminal of the command that is full.
 const RETRY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
-/// The longest time between the signal that stops our job and the stop.
+/// The maximum time between the signal that stops our job and the stop.
 const STOP_TIMEOUT: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 
 /// The signals that end this process, except those that a recording passes on to the command and
@@ -106,7 +106,7 @@ impl Event {
         Ok(Self { id: pipe::register(signal, writer)?, reader })
     }
 
-    /// Forgets the signals so far.
+    /// Discards the signals so far.
     fn clear(&self) {
         while (&self.reader).read(&mut [0; 64]).is_ok_and(|count| count > 0) {}
     }
@@ -275,8 +275,8 @@ impl Work {
         }
     }
 
-    /// Writes input to the command's terminal, as far as it fits. Stops this job after a key for
-    /// that.
+    /// Writes input to the command's terminal, as far as it fits. If the input contains the key
+    /// that stops a job, stops the command and our own job.
     fn write_pending(&mut self) {
         let Some(pty) = self.pty.upgrade() else {
             self.raw = None;

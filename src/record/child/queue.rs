@@ -1,4 +1,5 @@
-//! One queue of datagrams with two senders: the streams of a command stay apart, in exact order.
+//! A queue of datagrams with two senders, one for each stream of a command. It keeps the streams
+//! apart and their writes in order.
 //!
 //! ```text
 //! command ─stdout─► sender ┐
@@ -36,7 +37,7 @@ pub(super) struct Queue {
     socket: UnixDatagram,
     /// The directory of the names.
     dir: TempDir,
-    /// Our copies of the senders, kept until the exit of the command so that they can be cut.
+    /// Our copies of the senders, for [`Queue::cut`]. `None` once the command has exited.
     senders: Option<PerStream<OwnedFd>>,
     /// True if no process had a sender open at the last check.
     is_closed: bool,
@@ -81,7 +82,8 @@ impl Queue {
         2 * self.send_buffer_bytes
     }
 
-    /// Takes the next datagram. Returns `None` if its sender is unknown.
+    /// Receives the next datagram, and returns its stream and its length in bytes. Returns `None`
+    /// if its sender is unknown.
     pub(super) fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<(Stream, usize)>> {
         let (count, sender) = self.socket.recv_from(buffer)?;
         let path = sender.as_pathname();
@@ -97,7 +99,7 @@ impl Queue {
         }
     }
 
-    /// Notes that the command has exited.
+    /// Closes our senders. Call it once the command has exited.
     pub(super) fn exited(&mut self) {
         self.senders = None;
         self.is_closed = self.has_no_senders();
@@ -110,9 +112,9 @@ impl Queue {
         self.senders.is_none().then_some(after)
     }
 
-    /// Returns true if the queue, which was found empty just now, is at its end. A process may send
-    /// and exit between a look at the queue and a check of the senders, so the end is certain only
-    /// if the queue is empty after a check.
+    /// Returns true if the queue, which the caller found empty just now, is at its end. A process
+    /// may send and exit between a look at the queue and a check of the senders, so the end is
+    /// certain only if the queue is empty after a check.
     pub(super) fn has_ended(&mut self) -> bool {
         let was_closed = self.is_closed;
         self.is_closed = self.has_no_senders();

@@ -29,10 +29,10 @@ const FLUSH_AGE: Duration = Duration::from_millis(200);
 /// The silence of both streams after which recording ends, if the command has exited but another
 /// process holds a pipe open.
 const GRACE_SILENCE: Duration = Duration::from_secs(1);
-/// The longest time after the exit of the command for which a pipe that another process holds open
-/// is recorded.
+/// The maximum time after the exit of the command for which the output of processes that hold a
+/// pipe open is recorded.
 const GRACE_LIMIT: Duration = Duration::from_secs(5);
-/// The number of bytes after which the record takes the time again, within one read.
+/// The maximum number of bytes of one read that get the same time.
 const SLICE_BYTES: usize = 256 << 10;
 
 /// The threads that read a command's output.
@@ -50,7 +50,8 @@ pub(super) struct Readers {
 /// The way in which output is passed on.
 #[derive(Clone, Copy)]
 pub(super) struct Passing {
-    /// True if the command's end is closed once the reader of our own stdout or stderr is gone.
+    /// True if a source is closed once the reader of our own stdout or stderr is gone, so that
+    /// later writes of the command fail.
     pub(super) ends_with_reader: bool,
     /// True if each `\r` that a terminal adds is passed on, because our own terminal does not add
     /// it.
@@ -150,11 +151,12 @@ struct Reader {
     sink: Arc<Mutex<Sink>>,
     exited: Arc<PipeReader>,
     passing: Passing,
-    /// For the output of a terminal.
+    /// The conversion of the output of a terminal; `None` for other sources.
     newlines: Option<Newlines>,
     /// The time at which the unterminated line of a stream began, if there is one.
     line_began: PerStream<Instant>,
-    /// For a terminal: closed once the output of the command has been passed on.
+    /// The write end of [`Terminal::ended`], closed once the output of the command has been passed
+    /// on; `None` for other sources.
     showing: Option<PipeWriter>,
     warnings: Vec<String>,
 }
@@ -234,7 +236,8 @@ impl Reader {
         }
     }
 
-    /// Does the delayed actions that are due. Returns the end if the source is at its end.
+    /// Does the delayed actions that are due. Returns the end if the source is at its end, or the
+    /// grace period is over.
     fn time_out(&mut self, exit: Option<&AfterExit>) -> Option<End> {
         if self.source.has_ended() {
             return Some(End::Closed);
@@ -286,7 +289,7 @@ impl Reader {
         self.passing.ends_with_reader && tee.is_reader_gone() && self.source.cut(stream)
     }
 
-    /// Passes on the end of a stream that might have been the beginning of a secret.
+    /// Passes on the last bytes of a stream, which were held as the possible beginning of a secret.
     fn pass_held(&mut self, stream: Stream) {
         let masks = self.masks.as_mut();
         if let Some(masker) = masks.and_then(|masks| masks.get_mut(stream).as_mut()) {
@@ -357,19 +360,20 @@ fn names(streams: &[Stream]) -> &'static str {
 struct AfterExit {
     /// The time at which the reader noticed the exit.
     at: Instant,
-    /// The number of unread bytes that were in the source at that time, or more. They may come from
-    /// the command, so they are read, however long it takes to pass them on.
-    owed_bytes: u64,
+    /// The maximum number of bytes that were unread in the source at that time, less those read
+    /// since then. They may come from the command, so they are read, however long it takes to pass
+    /// them on.
+    unread_bytes: u64,
 }
 
 impl AfterExit {
     fn of(source: &Source) -> Self {
-        Self { at: Instant::now(), owed_bytes: source.unread_bytes() }
+        Self { at: Instant::now(), unread_bytes: source.unread_bytes() }
     }
 
     /// Returns true if the grace period is over after another `count` bytes have been read.
     fn is_over_after(&mut self, count: usize) -> bool {
-        self.owed_bytes = self.owed_bytes.saturating_sub(count as u64);
-        self.owed_bytes == 0 && self.at.elapsed() >= GRACE_LIMIT
+        self.unread_bytes = self.unread_bytes.saturating_sub(count as u64);
+        self.unread_bytes == 0 && self.at.elapsed() >= GRACE_LIMIT
     }
 }

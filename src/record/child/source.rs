@@ -149,7 +149,7 @@ impl Source {
         }
     }
 
-    /// Notes that the command has exited.
+    /// Closes our copies of the command's ends. Call it once the command has exited.
     pub(super) fn exited(&mut self) {
         match self {
             Self::Pipe(..) => {}
@@ -196,7 +196,7 @@ impl Source {
         }
     }
 
-    /// Returns its stream, and a descriptor from which another program can read it.
+    /// Returns its stream, and a descriptor from which another program can read the stream.
     ///
     /// # Errors
     /// If other programs cannot read from this source, or there is no free descriptor.
@@ -204,7 +204,7 @@ impl Source {
         match self {
             Self::Pipe(stream, pipe) => Ok((*stream, pipe.as_fd().try_clone_to_owned()?)),
             Self::Terminal(pty, _) => {
-                // Another program expects this.
+                // Another program expects a descriptor in blocking mode.
                 rustix::io::ioctl_fionbio(pty, false)?;
                 Ok((Stream::Stdout, pty.as_fd().try_clone_to_owned()?))
             }

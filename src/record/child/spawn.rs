@@ -1,8 +1,7 @@
 //! The start of a command, and its exit.
 //!
-//! A process is only created and waited for here. Its output is read by the readers.
+//! This module only creates a process and waits for it. The readers read its output.
 
-use crate::record::mask::Secrets;
 use std::cell::RefCell;
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,9 +18,12 @@ use wait4::ResUse;
 use super::output::Output;
 use super::source::CommandEnds;
 use super::terminal::io_error;
+use crate::record::mask::Secrets;
 
-/// Exit codes of the shell for commands that could not be run (POSIX, 2.8.2).
+/// The exit code of the shell for a command that was not found (POSIX, 2.8.2).
 const NOT_FOUND: i32 = 127;
+
+/// The exit code of the shell for a command that was found but could not be run (POSIX, 2.8.2).
 const NOT_EXECUTABLE: i32 = 126;
 
 /// The type of a terminal that is opened where there was none, as on a CI system.
@@ -44,8 +46,8 @@ pub struct Spawn<'a> {
     pub may_be_killed: bool,
     /// The connection of its output.
     pub output: Output,
-    /// True if a stream of the command is closed once the reader of our own stream is gone, as for
-    /// the command alone in a shell's pipeline.
+    /// True if a stream of the command is closed once the reader of our own stream is gone, as
+    /// without the recorder in a shell's pipeline.
     pub ends_with_reader: bool,
     /// The secrets that are replaced in the output that is passed on.
     pub masked: Option<&'a Secrets>,
@@ -109,6 +111,7 @@ impl Exit {
     }
 }
 
+/// Returns true if an operation failed because there are no free file descriptors.
 pub(super) fn is_out_of_descriptors(error: &io::Error) -> bool {
     [Errno::MFILE, Errno::NFILE]
         .map(|errno| Some(errno.raw_os_error()))
@@ -160,6 +163,7 @@ fn spawn_in_terminal(mut command: Command, pts: Pts, spawn: &Spawn<'_>) -> io::R
     command.spawn(pts).map_err(io_error)
 }
 
+/// Returns the result of a command that could not be spawned.
 pub(super) fn not_started(error: &io::Error) -> NotStarted {
     let exit_code = if error.kind() == ErrorKind::NotFound { NOT_FOUND } else { NOT_EXECUTABLE };
     let why = error.to_string();
@@ -168,6 +172,7 @@ pub(super) fn not_started(error: &io::Error) -> NotStarted {
     NotStarted { exit_code, why }
 }
 
+/// Waits for the exit of a child process without reaping it.
 pub(super) fn wait_for_exit(pid: u32) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(ErrorKind::InvalidInput)?;
     loop {
@@ -182,6 +187,7 @@ pub(super) fn wait_for_exit(pid: u32) -> io::Result<()> {
     }
 }
 
+/// Returns the exit of a command that was waited for. If that failed, adds a warning.
 pub(super) fn exit_of(waited: io::Result<ResUse>, warnings: &mut Vec<String>) -> Exit {
     match waited {
         Ok(ResUse { status, rusage }) => Exit {

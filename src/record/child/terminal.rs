@@ -32,6 +32,7 @@ pub(super) fn own_size() -> Option<Winsize> {
     sizes.into_iter().find(|size| size.ws_row > 0 && size.ws_col > 0)
 }
 
+/// Returns the I/O error that an error of the terminal library contains.
 pub(super) fn io_error(error: pty_process::Error) -> io::Error {
     match error {
         pty_process::Error::Io(error) => error,
@@ -42,7 +43,8 @@ pub(super) fn io_error(error: pty_process::Error) -> io::Error {
 /// A conversion of the output of a terminal to the output of the command: leaves out one `\r`
 /// before each `\n`, because the terminal adds it.
 ///
-/// A program that switches this off, such as an editor, may lose a `\r` of its own in the log.
+/// If a program switches that off, as an editor does, its own `\r` before a `\n` is missing from
+/// the log.
 #[derive(Default)]
 pub(super) struct Newlines {
     /// True if the bytes so far ended with a `\r`, which is held back.
