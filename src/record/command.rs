@@ -70,8 +70,8 @@ impl<'a> Command<'a> {
         Self { executor, job, stop, to, cwd, spare, secrets, deadline: deadline(job) }
     }
 
-    /// Runs a command to its end. `n` is its number in the pipeline, and `attempt` counts from 1. A
-    /// repeated command restarts the time limit of its job.
+    /// Runs a command to its end. `n` is its position in the job, from 1, and `attempt` counts from
+    /// 1. A repeated command restarts the time limit of its job.
     pub fn run(&mut self, n: u32, command: &PipelineCommand, attempt: u8) -> CommandEnd {
         if attempt > 1 {
             self.deadline = deadline(self.job);
@@ -154,8 +154,8 @@ impl<'a> Command<'a> {
             .map(|sink| Arc::new(Mutex::new(sink)))
     }
 
-    /// Runs a process to its end or to the time limit; `started` receives its process id. Also
-    /// returns true if the time limit was exceeded.
+    /// Runs a process to its end. Ends it at the time limit of the job. `started` receives its
+    /// process id. Also returns true if the time limit was exceeded.
     fn spawn(
         &self,
         spawn: &Spawn<'_>,
@@ -183,7 +183,7 @@ impl<'a> Command<'a> {
 
 /// A command that is about to be recorded.
 struct New {
-    /// Its number if no log can be created.
+    /// Its number in the job if no log can be created.
     n: u32,
     /// The command line as it is stored.
     cmd: String,
@@ -208,7 +208,8 @@ fn end_at(deadline: Instant, is_ended: &mpsc::Receiver<()>, stop: &Stop) -> bool
     true
 }
 
-/// Returns the variables of a command: those of its job, and those of its run.
+/// Returns the variables that a command gets in addition to ours: those of its job, and those of
+/// its run.
 fn variables<const N: usize>(
     of_job: &BTreeMap<String, String>,
     of_run: [(&'static str, OsString); N],

@@ -1,5 +1,5 @@
-//! Execution of a run that has started: runs its jobs, each in a thread, and adds the rows of each
-//! to the record.
+//! The execution of a run that has begun: runs its jobs and adds their rows to the record. If
+//! several jobs may run at the same time, each has a thread.
 //!
 //! ```text
 //! run ─► schedule ─► job threads ─► command by command: log, rows, process
@@ -9,9 +9,9 @@
 //!
 //! Nothing here returns an error. Missing parts of the record become warnings, and the result of a
 //! command becomes an exit code. A run whose store cannot be used runs without a record: its
-//! commands inherit our own stdout and stderr, unless jobs run at the same time. A failed command
-//! ends its job. Once a stop of the pipeline is requested, the running jobs and all pending jobs
-//! count as aborted, even if a running command ignored the signal.
+//! commands inherit our own stdout and stderr, unless jobs may run at the same time. A failed
+//! command ends its job after the last retry. Once a stop of the pipeline is requested, the running
+//! jobs and all pending jobs count as aborted, even if a running command ignored the signal.
 
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -44,7 +44,7 @@ use crate::time::Time;
 pub enum RunKind {
     /// A single command, which inherits our stdin and handles signals itself.
     Command,
-    /// A single command, too, in a run that another process began and will finish.
+    /// A single command in a run that another process began and will finish.
     Step,
     /// A pipeline.
     Pipeline,
@@ -58,7 +58,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// the output of the last command ended long after the exit of that command.
 const LEAST_END_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The executor of a run. Its threads share it.
+/// The executor of a run. The threads of the jobs share it.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is an option of the run or a fact about it"
@@ -92,7 +92,7 @@ pub struct Executor {
     pub masking: Masking,
     /// The secrets in our environment.
     pub secrets: Secrets,
-    /// The commit whose subject and author are read from git; `None` if they are known.
+    /// The commit whose subject and author are read from git; `None` if they are not needed.
     pub commit: Option<String>,
     /// The console; `None` if no two jobs run at the same time, or nothing is passed on.
     console: Option<Arc<Console>>,
@@ -181,7 +181,7 @@ impl Executor {
     }
 
     /// Runs the jobs and completes the record. Returns the result of the run, the exit code of the
-    /// last command that failed, or 0 if none did, and the messages for the user.
+    /// last job that failed (0 if none did), and the messages for the user.
     pub fn run(mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32, Vec<String>) {
         let started = Time::now();
         if self.owns_run() {
@@ -213,8 +213,8 @@ impl Executor {
         (run_end, exit_code, std::mem::take(&mut locked(&self.outcome).warnings))
     }
 
-    /// Runs all jobs, as many at the same time as allowed. Returns the exit code of the last
-    /// command that failed, or 0.
+    /// Runs all jobs, as many at the same time as allowed. Returns the exit code of the last job
+    /// that failed, or 0.
     fn run_jobs<'s>(
         &'s self,
         scope: &'s thread::Scope<'s, '_>,
@@ -234,12 +234,13 @@ impl Executor {
                 };
                 running = running.saturating_add(1);
                 let (send, stop) = (send.clone(), stop.branch());
-                // The output of the job begins here, so that it is in the order of the start.
+                // Begin the output here, not in the thread, so that jobs are in the order of their
+                // starts.
                 let to = self.destination(&job.id);
                 let work = move || {
                     // The result is sent even if the thread panics.
                     let mut done = Done { at, end: JobEnd::Aborted, send };
-                    // The output ends first, so that a job that waits for this one comes after it.
+                    // Drop `to` before `done`: the output of a job that waits for this one follows.
                     let to = to;
                     done.end = self.job(job, &stop, &to);
                 };
@@ -313,7 +314,7 @@ impl Executor {
         }
     }
 
-    /// Adds the subject and the author of the commit to the row of the run.
+    /// Adds the subject and the author of the commit to the record.
     fn add_commit(&self, sha: &str) {
         if let Some(found) = find_commit(&self.cwd, sha) {
             let found = masked(found, &self.secrets);

@@ -1,5 +1,5 @@
-//! The log files of a run: each is created before its command and closed after it. All of them may
-//! be synced to disk at the end.
+//! The log files of a run. Each is created before its command starts and closed after the command
+//! has ended. They may be synced to disk at the end of the run.
 
 use std::fs::TryLockError;
 use std::io;
@@ -27,9 +27,9 @@ pub(super) struct NewLog {
     pub warning: Option<String>,
 }
 
-/// Creates the log of the next command of a job, and locks it until it is closed: readers thus see
-/// if the command's recorder is alive. If the log cannot be created, the command runs without one,
-/// with the number `own_n`.
+/// Creates the log of the next command of a job. The log is locked until it is closed, so that
+/// readers can check if the command's recorder is alive. If the log cannot be created, the command
+/// runs without one, with the number `own_n`.
 ///
 /// Only the job's directory is created: a run directory that was moved must not be created again.
 pub(super) fn create(run_dir: &Path, job: &JobId, own_n: u32) -> NewLog {

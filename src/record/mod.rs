@@ -1,8 +1,8 @@
 //! The recorder: runs commands, and records their output and their results.
 //!
 //! ```text
-//! exec FILE ─► pipeline ─┐                     ┌─ facts: repo, ref, commit
-//! record CMD ────────────┴─► run (begin, lock) ┴─► execute: jobs and commands in order
+//! exec FILE ─► pipeline ─┐                     ┌─ facts: repo, ref, commit, CI system
+//! record CMD ────────────┴─► run (begin, lock) ┴─► execute: jobs in threads, command by command
 //!                                                    │ rows before and after each command
 //!                                                    ├──► row_queue ─► thread ─► database
 //!                                                    ▼
@@ -14,18 +14,20 @@
 //! The recorder makes three promises:
 //!
 //! - **The command is not affected.** It always runs, unless it must be recorded and cannot be. It
-//!   is never killed or delayed because its record fails (for limits see `run`). We exit with its
+//!   is never killed or delayed because recording it fails (for limits see `run`). We exit with its
 //!   exit code.
 //! - **The record is true.** A log contains the output byte for byte, in whole CRI records. If a
 //!   write fails, the log ends there, and the failure is reported at the end. The log is closed
 //!   before its row is finished, so a log with a finished row does not change any more.
-//! - **A crash can be detected.** The run's `recorder.lock` is held before its row appears, so an
-//!   active run with a free lock was interrupted.
+//! - **A crash can be detected.** The run's `recorder.lock` is held before its row appears, and each
+//!   command's log is locked until it is closed. So an active run without these locks was
+//!   interrupted, unless it was begun by [`begin_run`] and waits for its next command.
 //!
-//! Nothing here draws on the screen or reads a store. For details see the modules: `row_queue` on
-//! retries and time limits, `child` on threads and time-outs, `stop` on signals, `mask` on secrets,
-//! `pipeline` on the file format, `console` on the output of parallel jobs, `schedule` on the order
-//! of jobs, `facts` on the metadata of a run.
+//! Nothing here draws on the screen. For details see the modules: `steps` on runs with many
+//! recorders, `number` on the numbers of commands, `row_queue` on retries and time limits, `child`
+//! on threads and time-outs, `stop` on signals, `mask` on secrets, `pipeline` on the file format,
+//! `console` on the output of parallel jobs, `schedule` on the order of jobs, `facts` on the
+//! metadata of a run.
 
 mod child;
 mod command;

@@ -1,10 +1,10 @@
 //! The numbers of the commands of a job.
 //!
 //! Any number of recorders may add commands to one job. The file `sh.last` in the job's directory
-//! contains the number of the last command and the millisecond of its start: `12 1764288000123`. A
+//! contains the number and the start in milliseconds of the last command: `12 1764288000123`. A
 //! recorder locks the file, creates the next log, and updates the file. So numbers and starts grow
-//! together, as readers of version 2 expect, and no database is needed: a locked database delays no
-//! command.
+//! together, as readers of version 2 expect. The database is not needed, so a locked database delays
+//! no command.
 //!
 //! Invariant: no two commands of a job have the same number or start in the same millisecond.
 
@@ -20,25 +20,25 @@ use rustix::fs::OFlags;
 use crate::file::create_private;
 use crate::time::Time;
 
-/// The maximum time to wait for another recorder, which holds the lock for less than a millisecond
-/// unless it was stopped. After that, the file is used without the lock. Numbers stay unique then,
+/// The maximum time to wait for another recorder. It holds the lock for less than a millisecond,
+/// unless it was stopped. After that time, the file is used without the lock. Numbers stay unique,
 /// because a log is never created twice.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The pause before another attempt to lock the file.
 const LOCK_PAUSE: Duration = Duration::from_millis(1);
 
-/// The number and the start of a command.
+/// The number and the time of the start of a command.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Numbered {
     /// Its number in the job, from 1.
     pub n: u32,
-    /// Its start.
+    /// The time of its start.
     pub started_at: Time,
 }
 
-/// Takes the next free number of a job, and creates the log with this number by `create`, which
-/// fails if the log exists.
+/// Takes the next free number of a job. Calls `create`, which creates the log with this number and
+/// fails if the log exists. Returns the number and the log.
 ///
 /// # Errors
 /// If the file of the last number cannot be used, or `create` fails for another reason.
@@ -83,8 +83,8 @@ fn open_locked(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Reads the number and the start in milliseconds of the last command. A torn or missing text
-/// counts as no command: the numbers that are in use are then found by their logs.
+/// Reads the number and the start in milliseconds of the last command. An incomplete text counts as
+/// no command. The numbers in use are then skipped, because their logs exist.
 fn read(file: &mut File) -> io::Result<(u32, Option<i64>)> {
     let mut text = String::new();
     if let Err(error) = file.take(64).read_to_string(&mut text)

@@ -1,5 +1,5 @@
-//! The rows of a run, written in order by a separate thread. So a lock, a slow disk or a broken
-//! database delays a command only briefly ([`SETTLE_TIMEOUT`]).
+//! The queue of a run's rows, and the thread that writes them in order. A locked or broken database
+//! or a slow disk delays a command only briefly ([`SETTLE_TIMEOUT`]).
 //!
 //! ```text
 //! run, execute ── write ──► queue ──► thread: run directory, recorder.lock
@@ -11,9 +11,9 @@
 //!
 //! If the database is locked or the disk is full, the row stays at the head of the queue and is
 //! retried, so the rows are written in the order of the events. If a retry would not help (a
-//! missing table, a corrupt database), the row is lost, and the next one is tried.
-//! After [`RowQueue::close`], every pending row still gets an attempt. Only attempts on a locked
-//! database are repeated, up to one time limit for all rows.
+//! missing table, a corrupt database), the row is lost, and the next one is written. After
+//! [`RowQueue::close`], each pending row still gets one attempt. Only attempts on a locked database
+//! are repeated, up to one time limit for all rows.
 
 use std::collections::VecDeque;
 use std::fs::{self, File};
@@ -36,10 +36,10 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const COLLECT_TIME: Duration = Duration::from_millis(10);
 /// The pause before another attempt to write a row to a full disk.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
-/// The maximum time that a command waits for its row before it starts. After a row has taken
-/// longer, later commands start without waiting, until no row is pending.
+/// The maximum time that a command waits for its row before it starts. If a row takes longer, later
+/// commands do not wait, until no row is pending.
 const SETTLE_TIMEOUT: Duration = Duration::from_millis(100);
-/// The time for the thread to stop after the time limit of [`RowQueue::close`].
+/// The time that the thread has to stop after the time limit of [`RowQueue::close`].
 const STOP_TIMEOUT: Duration = Duration::from_millis(250);
 /// The interval between checks for a signal that ends the waiting at the end of a run.
 pub(super) const HURRY_POLL: Duration = Duration::from_millis(20);
@@ -196,8 +196,8 @@ impl RowQueue {
         move |write| shared.update(|state| state.pending.push_back(write))
     }
 
-    /// Waits briefly for the rows added so far, so that a command very rarely starts before its row
-    /// is written.
+    /// Waits for the rows added so far, at most for [`SETTLE_TIMEOUT`], so that a command rarely
+    /// starts before its row is written.
     pub fn settle(&self) {
         if self.0.update(|state| {
             state.is_awaited = !state.is_behind;

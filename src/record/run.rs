@@ -1,4 +1,4 @@
-//! Recording of a run: its beginning and its end.
+//! A recording: its options, its beginning and its result.
 //!
 //! ```text
 //! begin:    run directory + recorder.lock (held) ─► rows of the run and its jobs, `pending`
@@ -8,12 +8,14 @@
 //! ```
 //!
 //! Because of this order, every state that a reader can find is consistent: an active run whose
-//! lock is free was interrupted, and a log with a finished row does not change any more. **The
-//! command always runs.** If the store cannot be used, or does not respond when the run begins, the
-//! command still runs, and a warning reports the parts that were not recorded. With
-//! [`Options::must_record`], the command does not run in these cases. One limit: the logs are
-//! written in step with the command, so a file system that stops responding later delays the
-//! command.
+//! lock is free was interrupted, and a log with a finished row does not change any more.
+//!
+//! **The command always runs.** If the store cannot be used, or does not respond when the run
+//! begins, the command still runs, and a warning reports the parts that were not recorded. With
+//! [`Options::must_record`], the command does not run in these cases. One limit: a log is written
+//! while its command runs, so a file system that stops responding delays the command.
+//!
+//! A single command may also be added to a run that another process began (see `steps`).
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -43,8 +45,7 @@ const BEGIN_TIMEOUT: Duration = Duration::from_millis(1500);
 /// The same maximum for a run that must be recorded.
 const MUST_BEGIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The same maximum for a command of a run that another process began, whose database may have many
-/// writers.
+/// The same maximum for a command that is added to a run. Its database may have many writers.
 const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The options of a recording. [`Options::new`] has the defaults; set the fields that differ.
@@ -65,19 +66,19 @@ pub struct Options {
     pub sync: bool,
     /// The repository, ref and commit of the run.
     pub facts: Facts,
-    /// Other facts about the run.
+    /// The other facts about the run.
     pub details: RunDetails,
     /// True if the subject and the author of the commit are read from git. This takes some
     /// milliseconds, during which the command already runs.
     pub reads_commit: bool,
-    /// The rules by which secrets are found. They reach neither the logs nor the database.
+    /// The rules by which secrets are found. Secrets reach neither the logs nor the database.
     pub masking: Masking,
     /// The run that a single command is added to. If there is no such run, or if it has ended, the
     /// command is recorded as a run of its own.
     pub run: Option<RunId>,
     /// The directory that the commands run in.
     pub cwd: PathBuf,
-    /// The connection of the commands' output.
+    /// The connection of the commands' output to the recorder.
     pub output: Output,
     /// True if the output of the commands and the progress of a pipeline are not passed on to our
     /// own stdout and stderr.
@@ -94,7 +95,7 @@ pub struct Options {
     /// failure or for the end of other jobs.
     pub fail_fast: bool,
     /// True if signals to this process, such as SIGINT, SIGTERM and SIGHUP, control the run while
-    /// it is recorded (see [`Stop`]). Afterwards they have no effect, so this is for programs that
+    /// it is recorded (see [`Stop`]). Afterward they have no effect, so this is for programs that
     /// then exit.
     pub signals: bool,
 }
@@ -134,7 +135,7 @@ impl Options {
 /// The result of a run, recorded or not.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Ended {
-    /// Its id.
+    /// The run's id.
     pub run: RunId,
     /// For one command, its own exit code (128 + signal; 127 not found, 126 not executable). For a
     /// pipeline, 0 if every job passed, else 1.
@@ -153,7 +154,8 @@ pub fn default_job(argv: &[OsString]) -> JobId {
     JobId(program.map_or_else(|| "command".to_owned(), |name| name.to_string_lossy().into_owned()))
 }
 
-/// Records one command as the only one of a job. It inherits our stdin and handles signals itself.
+/// Records one command. It inherits our stdin and handles signals itself. It is the only command of
+/// a new run, or is added to the run in [`Options::run`].
 ///
 /// # Errors
 /// As for [`Recording::command`]. If an error is returned, nothing was run.
@@ -304,12 +306,11 @@ pub(super) fn new_run_dir(facts: &Facts, run: &RunId) -> Result<PathBuf> {
     log::path::run_dir(Path::new(""), &facts.repo, run).ok_or_else(|| unsafe_name(&facts.repo))
 }
 
-/// Connects to the record of a run that another process began, and waits a limited time for its
-/// database.
+/// Opens the record of a run that another process began, and waits a limited time for its database.
 ///
 /// # Errors
 /// If the store cannot be used. If there is no such run or it has ended, the error is
-/// [`Error::NoRun`] with the predicate of a sentence about the run.
+/// [`Error::NoRun`]. Its text continues a sentence that begins with the run.
 fn join_record(options: &Options, run: &RunId) -> Result<(RunFiles, Record)> {
     let root = options.store_root.clone().map_err(Error::Usage)?;
     let database = root.join(store::OUR_DATABASE);
@@ -339,6 +340,10 @@ fn join_record(options: &Options, run: &RunId) -> Result<(RunFiles, Record)> {
 }
 
 /// Begins the record of a run: creates its files, and waits a limited time for its first row.
+///
+/// # Errors
+/// If the store cannot be used. If the run [must be recorded](Options::must_record), also if its
+/// row was not written in time.
 fn begin_record(
     options: &Options,
     secrets: &Secrets,
@@ -379,7 +384,7 @@ fn begin_record(
     Ok((files, Record::new(rows, root, dir, options.sync)))
 }
 
-/// Replaces the secrets in all texts.
+/// Replaces the secrets in all texts of the details.
 pub(super) fn masked(mut details: RunDetails, secrets: &Secrets) -> RunDetails {
     let RunDetails { name, subject, author, event, url, ci_job, runner, variables, .. } =
         &mut details;

@@ -27,7 +27,7 @@ use crate::cri::{Encoder, MAX_CONTENT, PerStream, Stream};
 use crate::file::{Identity, create_private, identity_of};
 use crate::time::Time;
 
-/// A log that receives the bytes of two streams and stores them as records.
+/// The writer of a log: receives the bytes of two streams and stores them as records.
 pub struct Sink {
     /// `None` once the log has ended, by [`Sink::close`] or by a failure.
     file: Option<File>,
@@ -57,7 +57,7 @@ impl Sink {
         Ok(Self { identity: Some(identity_of(&file)?), ..Self::new(file, start) })
     }
 
-    /// Limits the size of a log that was created here and is still empty.
+    /// Limits the size of the log, which was made by [`Sink::create`] and is still empty.
     pub(super) fn set_limit(&mut self, limit: Limit) {
         self.limit = Some(limit);
     }
@@ -75,13 +75,13 @@ impl Sink {
         self.file.as_ref().map_or(Ok(()), File::try_lock)
     }
 
-    /// Returns a sink for an empty file that is open for appending and has no other writer.
+    /// Creates a sink for an empty file that is open for appending and has no other writer.
     #[must_use]
     pub fn new(file: File, start: Time) -> Self {
         Self::over(Some(file), None, start)
     }
 
-    /// Returns a sink without a log, for a command that runs although its log could not be created.
+    /// Creates a sink without a log, for a command that runs although its log could not be created.
     #[must_use]
     pub fn failed(failure: io::Error, start: Time) -> Self {
         Self::over(None, Some(failure), start)

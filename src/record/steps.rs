@@ -1,4 +1,4 @@
-//! Runs of many steps: the beginning and the end of a run to which other processes add commands.
+//! The beginning and the end of a run to which other processes add commands, its steps.
 //!
 //! ```text
 //! rundown begin ─► run directory, rows of the run (open, active)
@@ -6,7 +6,8 @@
 //! rundown end ─► ends of lost commands and of jobs ─► row of the run
 //! ```
 //!
-//! An open run has no recorder and no `recorder.lock`: readers check the locks of its commands.
+//! An open run has no recorder and no `recorder.lock`. Readers check the locks on the logs of its
+//! commands.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -54,7 +55,8 @@ const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
 /// Ends a run that was begun by [`begin_run`]. If `sync` is true, first syncs its logs to the disk,
 /// so that a power failure cannot lose data that the rows refer to. If `end` is `None`, the run has
 /// failed if one of its commands has. Returns a message for the user, if there is one. Commands
-/// that are still running are lost: their recorders may still complete them.
+/// that are still running are marked as lost. Their recorders complete their rows later, but the
+/// result of the run stays.
 ///
 /// # Errors
 /// If the store cannot be used, or there is no such run that is open.

@@ -5,15 +5,15 @@
 //! new log   | head |  tail  |         room         |
 //! ```
 //!
-//! When the log is full, a new file with its first and its last quarter replaces it, and the
-//! recording continues there. So the amortized cost is one more copy of the output. The head is
-//! chosen once and never changes. The new file has a temporary name and is locked before it takes
-//! the name of the log. A process that is killed thus leaves a valid log, and possibly a file with
-//! the temporary name, which every reader ignores.
+//! The head and the tail have a quarter of the limit each. When the log is full, a new file with
+//! both replaces it, and the recording continues there. So the amortized cost is one more copy of
+//! the output. The head is chosen once and never changes. The new file has a temporary name and is
+//! locked before it takes the name of the log. So a process that is killed leaves a valid log, and
+//! possibly a file with the temporary name, which every reader ignores.
 //!
-//! Invariant: the log consists of whole records: a prefix and a suffix of the unlimited log. The
-//! removed output is counted exactly. Both parts begin and end between lines, unless a line is
-//! longer than an eighth of the limit.
+//! Invariant: the log consists of whole records, which are a prefix and a suffix of the unlimited
+//! log. The removed output is counted exactly. Both parts begin and end between lines, unless a
+//! line is longer than an eighth of the limit.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -27,11 +27,11 @@ use crate::cri::{HeaderScanner, MAX_CONTENT, PerStream, Tag};
 use crate::display;
 use crate::file::{Identity, create_private, identity, identity_of};
 
-/// The smallest limit. With it, two quarters and two of the longest records leave room for another
-/// record.
+/// The smallest limit, in bytes. With it, two quarters and two of the longest records leave room
+/// for another record.
 pub const MIN_LOG_BYTES: u64 = 128 << 10;
 
-/// A length that no record of the encoder exceeds.
+/// The maximum length of a record of the encoder, in bytes.
 const MAX_RECORD_BYTES: u64 = MAX_CONTENT.get() as u64 + 64;
 
 /// The size of the buffer for reading and copying.
@@ -44,7 +44,7 @@ pub struct Cut {
     pub at: u64,
     /// The number of bytes of output that were removed.
     pub bytes: u64,
-    /// The limit of the log.
+    /// The limit of the log in bytes.
     limit_bytes: u64,
 }
 
