@@ -184,7 +184,7 @@ impl Executor {
     /// last job that failed (0 if none did), and the messages for the user.
     pub fn run(mut self, pipeline: &Pipeline, stop: &Stop) -> (RunEnd, i32, Vec<String>) {
         let started = Time::now();
-        if self.owns_run() {
+        if self.kind == RunKind::Pipeline {
             self.note(move |writer, run| writer.start_run(run, started));
         }
         if self.runs_parallel(pipeline) && !self.quiet {
@@ -352,7 +352,7 @@ impl Executor {
 
     fn job(&self, job: &PipelineJob, stop: &Stop, to: &Destination) -> JobEnd {
         let started = Time::now();
-        if self.owns_run() {
+        if self.kind == RunKind::Pipeline {
             let id = job.id.clone();
             self.note(move |writer, run| writer.start_job(run, &id, started));
         }

@@ -539,7 +539,8 @@ mod tests {
         for id in ids.clone() {
             rows.write(move |writer| {
                 let (facts, details) = (Facts::default(), RunDetails::default());
-                let run = new_run(&id, &facts, &details, Path::new("/"), Time::from_millis(1));
+                let at = Time::from_millis(1);
+                let run = new_run(&id, &facts, &details, Path::new("/"), at, true);
                 writer.begin_run(&run, &[])
             });
         }

@@ -263,12 +263,18 @@ impl Recording {
             Some((run, Err(Error::NoRun(why)))) if !options.must_record => {
                 let run = sanitize::name(run.as_str());
                 warnings.push(format!("recorded as a run of its own: the run {run} {why}"));
-                (kind, own.clone(), begin_record(options, &secrets, &own, &dir, &cwd, &pipeline))
+                (
+                    kind,
+                    own.clone(),
+                    begin_record(options, &secrets, &own, kind, &dir, &cwd, &pipeline),
+                )
             }
             Some((run, joined)) => (RunKind::Step, run.clone(), joined),
-            None => {
-                (kind, own.clone(), begin_record(options, &secrets, &own, &dir, &cwd, &pipeline))
-            }
+            None => (
+                kind,
+                own.clone(),
+                begin_record(options, &secrets, &own, kind, &dir, &cwd, &pipeline),
+            ),
         };
         let (lock, record) = match started {
             Ok((files, record)) => {
@@ -348,6 +354,7 @@ fn begin_record(
     options: &Options,
     secrets: &Secrets,
     run: &RunId,
+    kind: RunKind,
     dir: &Path,
     cwd: &Path,
     pipeline: &Pipeline,
@@ -358,9 +365,12 @@ fn begin_record(
         (options.facts.clone(), run.clone(), cwd.to_owned(), Time::now());
     let name = pipeline.name().map(str::to_owned).or_else(|| options.details.name.clone());
     let details = masked(RunDetails { name, ..options.details.clone() }, secrets);
-    let jobs: Vec<_> = pipeline.jobs().iter().map(new_job).collect();
+    // The job of a single command is added with it.
+    let starts = kind == RunKind::Command;
+    let jobs = if starts { &[][..] } else { pipeline.jobs() };
+    let jobs: Vec<_> = jobs.iter().map(new_job).collect();
     let rows = move |writer: &mut Writer| {
-        writer.begin_run(&new_run(&id, &facts, &details, &workspace, queued_at), &jobs)
+        writer.begin_run(&new_run(&id, &facts, &details, &workspace, queued_at, starts), &jobs)
     };
     let files = {
         let (root, database, dir) = (root.clone(), database.clone(), dir.clone());
@@ -404,9 +414,10 @@ pub(super) fn new_run<'a>(
     details: &'a RunDetails,
     workspace: &'a Path,
     queued_at: Time,
+    starts: bool,
 ) -> NewRun<'a> {
     let Facts { repo, ref_name, sha } = facts;
-    NewRun { id, repo, ref_name, sha, workspace, queued_at, details }
+    NewRun { id, repo, ref_name, sha, workspace, queued_at, starts, details }
 }
 
 fn new_job(job: &PipelineJob) -> NewJob {

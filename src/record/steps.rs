@@ -43,7 +43,7 @@ pub fn begin_run(options: &Options) -> Result<RunId> {
         (details.subject, details.author) = (found.subject, found.author);
     }
     let details = masked(details, &options.secrets().0);
-    let row = new_run(&run, &options.facts, &details, &options.cwd, Time::now());
+    let row = new_run(&run, &options.facts, &details, &options.cwd, Time::now(), true);
     let mut writer = until_unlocked(LOCK_TIMEOUT, || Writer::open(&database))?;
     until_unlocked(LOCK_TIMEOUT, || writer.begin_run(&row, &[]))?;
     Ok(run)

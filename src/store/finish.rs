@@ -68,6 +68,8 @@ pub struct ShEnd {
 /// The `failure_kind` of a run with a failed command.
 pub const COMMAND_FAILED: &str = "command-failed";
 
+const UNFINISHED_JOBS: &str = "SELECT 1 FROM jobs WHERE run_id = ? AND finished_at_ms IS NULL";
+
 /// Ends the jobs that have not ended, at the end of their last commands or, if they have none, at
 /// `?2`. A job has failed if one of its commands has; its exit code is that of the last such one.
 const FINISH_JOBS: &str = "UPDATE jobs SET
@@ -122,7 +124,11 @@ impl Writer {
                 let end = LostEnd { last_at: sh.started_at, log_bytes: None, sh };
                 repair::end_sh(tx, run, &end)
             })?;
-            tx.prepare_cached(FINISH_JOBS)?.execute(params![run.as_str(), at.floor_millis()])?;
+            // Compiling the statement that ends jobs takes longer than looking for them.
+            if tx.prepare_cached(UNFINISHED_JOBS)?.exists([run.as_str()])? {
+                tx.prepare_cached(FINISH_JOBS)?
+                    .execute(params![run.as_str(), at.floor_millis()])?;
+            }
             Ok(())
         })
     }

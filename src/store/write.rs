@@ -42,6 +42,10 @@ const HEAP_LIMIT_BYTES: u32 = 64 << 20;
 /// The length of the header of a database file.
 const HEADER_BYTES: u64 = 100;
 
+/// The number of pages at which a kept `-wal` is moved into the database. A connection reads all of
+/// them when it opens a database that no other connection has open.
+const KEPT_PAGES: i32 = 128;
+
 /// The maximum time that the closing of a database waits for readers, so that the `-wal` can be
 /// emptied.
 const CLOSE_TIMEOUT: Duration = Duration::from_millis(500);
@@ -79,6 +83,8 @@ pub struct NewRun<'a> {
     pub workspace: &'a Path,
     /// The time at which the run was requested.
     pub queued_at: Time,
+    /// True if the run starts at this time. Otherwise it is pending until [`Writer::start_run`].
+    pub starts: bool,
     /// The facts about it that only rundown records.
     pub details: &'a RunDetails,
 }
@@ -243,32 +249,29 @@ impl Writer {
         self.keeps_wal = true;
         self.connection
             .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
-            .map(drop)
+            .and_then(|_| self.connection.pragma_update(None, "wal_autocheckpoint", KEPT_PAGES))
             .map_err(Error::database("open", &self.path))
     }
 
-    /// Adds a run and its jobs, all `pending`. A run that is open starts at once.
+    /// Adds a run and its jobs. The jobs are pending, and so is the run, unless it
+    /// [starts](NewRun::starts) at once.
     pub fn begin_run(&mut self, run: &NewRun<'_>, jobs: &[NewJob]) -> Result<()> {
         self.transaction(|tx| {
             tx.execute(
                 "INSERT INTO runs(id, repo, ref_name, sha, pushed_at_ms, state, queued_at_ms,
-                                  workspace_path)
-                 VALUES (:id, :repo, :ref_name, :sha, :queued, 'pending', :queued, :workspace)",
+                                  started_at_ms, workspace_path)
+                 VALUES (:id, :repo, :ref_name, :sha, :queued, iif(:starts, 'active', 'pending'),
+                         :queued, iif(:starts, :queued, NULL), :workspace)",
                 named_params! {
                     ":id": run.id.as_str(),
                     ":repo": run.repo,
                     ":ref_name": run.ref_name,
                     ":sha": run.sha,
                     ":queued": run.queued_at.floor_millis(),
+                    ":starts": run.starts,
                     ":workspace": run.workspace.to_string_lossy(),
                 },
             )?;
-            if run.details.is_open {
-                tx.execute(
-                    "UPDATE runs SET state = 'active', started_at_ms = queued_at_ms WHERE id = ?",
-                    [run.id.as_str()],
-                )?;
-            }
             insert_details(tx, run.id, run.details)?;
             jobs.iter().try_for_each(|job| insert_job(tx, run.id, job))
         })
@@ -480,7 +483,7 @@ pub(super) mod tests {
     pub fn new_run<'a>(id: &'a RunId, details: &'a RunDetails) -> NewRun<'a> {
         let (ref_name, sha, workspace) = ("", "", Path::new("/"));
         let queued_at = Time::from_millis(1);
-        NewRun { id, repo: "r", ref_name, sha, workspace, queued_at, details }
+        NewRun { id, repo: "r", ref_name, sha, workspace, queued_at, starts: false, details }
     }
 
     /// The database may be replaced by another one after its schema was checked.

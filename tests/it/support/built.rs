@@ -90,6 +90,7 @@ impl Built {
             sha: "deadbeefdeadbeefdeadbeefdeadbeefdeadbeef",
             workspace: Path::new("/src"),
             queued_at: at(ms),
+            starts: true,
             details,
         };
         let dir = self.run_dir(run);
@@ -99,10 +100,7 @@ impl Built {
             lock.lock().unwrap();
             self.locks.get_mut().push((run.clone(), lock));
         }
-        self.write(|writer| {
-            writer.begin_run(&new, jobs).unwrap();
-            writer.start_run(run, at(ms)).unwrap();
-        });
+        self.write(|writer| writer.begin_run(&new, jobs).unwrap());
     }
 
     /// Starts a command, and its job if the command is the first.
