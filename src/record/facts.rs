@@ -12,8 +12,8 @@ mod git;
 use std::borrow::Cow;
 use std::path::Path;
 
-pub use details::{choose_details, find_commit, find_details, find_job};
-pub use git::{Commit, Git};
+pub use details::{find_commit, find_details, find_job};
+use git::Git;
 
 /// The repository, ref and commit of a run.
 #[derive(Clone, PartialEq, Eq, Debug)]

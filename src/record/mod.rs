@@ -16,7 +16,8 @@
 //! - **The command is not affected.** It always runs, unless it must be recorded and cannot be. It
 //!   is never killed or delayed because recording it fails (for limits see `run`). We exit with its
 //!   exit code.
-//! - **The record is true.** A log contains the output byte for byte, in whole CRI records. If a
+//! - **The record is true.** A log contains the output byte for byte, in whole CRI records, except
+//!   for secrets, which are replaced, and for the middle of a log that reaches a size limit. If a
 //!   write fails, the log ends there, and the failure is reported at the end. The log is closed
 //!   before its row is finished, so a log with a finished row does not change any more.
 //! - **A crash can be detected.** The run's `recorder.lock` is held before its row appears, and each
@@ -49,7 +50,7 @@ mod stop;
 pub use crate::store::RunEnd;
 pub use child::Output;
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
-pub use facts::{Facts, Given, find_commit, find_details, find_job};
+pub use facts::{Facts, Given, find_details, find_job};
 pub use mask::{Masker, Masking, Secrets};
 pub use pipeline::{
     JobSettings, Pipeline, PipelineCommand, PipelineJob, When, load_pipeline, parse_pipeline,
@@ -61,10 +62,6 @@ pub use stop::Stop;
 
 // For the program only.
 #[doc(hidden)]
-pub use facts::{Commit, Git, choose, choose_details};
-#[doc(hidden)]
 pub use pipeline::DEMO;
 #[doc(hidden)]
-pub use schedule::{JobResult, Schedule, SkipReason};
-#[doc(hidden)]
-pub use sink::{MIN_LOG_BYTES, Sink, Tee};
+pub use sink::{MIN_LOG_BYTES, Sink};

@@ -143,8 +143,8 @@ impl Schedule {
     }
 
     /// Returns true if no job is running or waiting.
-    #[must_use]
-    pub fn is_over(&self) -> bool {
+    #[cfg(test)]
+    fn is_over(&self) -> bool {
         self.jobs.iter().all(Job::is_over)
     }
 
