@@ -381,7 +381,7 @@ impl Writer {
     }
 
     fn run(&self, sql: &str) -> Result<()> {
-        limits::limit_time(&self.connection, TIME_LIMIT)
+        limits::limit_time(&self.connection, self.time_limit)
             .and_then(|()| self.connection.execute_batch(sql))
             .map_err(Error::database("write", &self.path))
     }
@@ -391,7 +391,7 @@ impl Writer {
         &mut self,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T> {
-        let started = limits::limit_time(&self.connection, TIME_LIMIT);
+        let started = limits::limit_time(&self.connection, self.time_limit);
         let done = started.and_then(|()| {
             if !self.connection.is_autocommit() {
                 return work(&self.connection);
