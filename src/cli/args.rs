@@ -601,7 +601,7 @@ pub(super) struct Record {
         display_order = FIRST
     )]
     pub argv: Vec<OsString>,
-    /// Job name [default: $RUNDOWN_JOB, or the name of the program]
+    /// Job name [default: $RUNDOWN_JOB, the CI job, or the program]
     #[arg(long, value_name = "NAME", help_heading = help::RUN)]
     pub job: Option<String>,
     /// Add the command to this run [default: $RUNDOWN_RUN]
