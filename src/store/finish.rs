@@ -4,7 +4,7 @@
 //! recorder of a run, or `rundown end`, ends the parts that have no end, and then the run itself.
 //! Runs whose recorder was killed are ended in [`super::repair`].
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::repair::{self, LostEnd};
 use super::write::{ADD_JOB, LogCut, ShStart, Writer};
@@ -88,9 +88,11 @@ const FINISH_JOBS: &str = "UPDATE jobs SET
         THEN 'failed' ELSE 'complete' END
     WHERE run_id = ?1 AND finished_at_ms IS NULL";
 
+/// Finds a job that makes the run fail.
 const FAILED_JOBS: &str = "SELECT 1 FROM jobs LEFT JOIN job_details USING (run_id, job_id)
     WHERE run_id = ? AND state IN ('failed', 'aborted') AND coalesce(allow_failure, 0) = 0";
 
+/// Ends a run, not before its start.
 const FINISH_RUN: &str = "UPDATE runs SET state = ?2, failure_kind = ?3,
       finished_at_ms = max(?4, coalesce(started_at_ms, queued_at_ms)) WHERE id = ?1";
 
@@ -173,43 +175,11 @@ impl Writer {
     /// Records the end of a command whose log is closed. Adds a row to `sh_events`. Completes the
     /// row in `sh_calls`, or adds a complete one if [`Writer::begin_sh`] failed.
     pub fn finish_sh(&mut self, start: &ShStart, end: &ShEnd) -> Result<()> {
-        let ShStart { key, started_at, cmd, cwd, attempt, shell } = start;
-        let (run, job, started_ms) =
-            (key.run.as_str(), key.job.as_str(), started_at.floor_millis());
+        let (run, job) = (start.key.run.as_str(), start.key.job.as_str());
+        let started_ms = start.started_at.floor_millis();
         self.transaction(|tx| {
             tx.prepare_cached(ADD_JOB)?.execute(params![run, job, started_ms])?;
-            tx.prepare_cached(
-                "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt, shell,
-                                      signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes,
-                                      start_error, output, ended_by, cut_at, cut_bytes)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-                 ON CONFLICT(run_id, job_id, n) DO UPDATE SET
-                   signal = excluded.signal, cpu_ms = excluded.cpu_ms,
-                   max_rss_bytes = excluded.max_rss_bytes, lost_bytes = excluded.lost_bytes,
-                   log_bytes = excluded.log_bytes, start_error = excluded.start_error,
-                   output = excluded.output, ended_by = excluded.ended_by,
-                   cut_at = excluded.cut_at, cut_bytes = excluded.cut_bytes",
-            )?
-            .execute(params![
-                run,
-                job,
-                key.n,
-                started_ms,
-                cmd,
-                cwd.to_string_lossy(),
-                attempt,
-                shell,
-                end.signal,
-                end.cpu_ms,
-                end.max_rss_bytes,
-                end.lost_bytes,
-                end.log_bytes,
-                end.start_error,
-                end.output,
-                end.ended_by,
-                end.cut.map(|cut| cut.at),
-                end.cut.map(|cut| cut.bytes),
-            ])?;
+            write_call(tx, start, end)?;
             // The run may have been finished while the command was running.
             tx.prepare_cached(
                 "INSERT OR REPLACE INTO sh_events(run_id, job_id, started_at_ms, finished_at_ms,
@@ -222,11 +192,48 @@ impl Writer {
                 started_ms,
                 end.finished_at.floor_millis(),
                 end.exit_code,
-                cmd
+                start.cmd
             ])?;
             Ok(())
         })
     }
+}
+
+fn write_call(tx: &Connection, start: &ShStart, end: &ShEnd) -> rusqlite::Result<()> {
+    let ShStart { key, started_at, cmd, cwd, attempt, shell } = start;
+    tx.prepare_cached(
+        "INSERT INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd, attempt, shell,
+                              signal, cpu_ms, max_rss_bytes, lost_bytes, log_bytes,
+                              start_error, output, ended_by, cut_at, cut_bytes)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT(run_id, job_id, n) DO UPDATE SET
+           signal = excluded.signal, cpu_ms = excluded.cpu_ms,
+           max_rss_bytes = excluded.max_rss_bytes, lost_bytes = excluded.lost_bytes,
+           log_bytes = excluded.log_bytes, start_error = excluded.start_error,
+           output = excluded.output, ended_by = excluded.ended_by,
+           cut_at = excluded.cut_at, cut_bytes = excluded.cut_bytes",
+    )?
+    .execute(params![
+        key.run.as_str(),
+        key.job.as_str(),
+        key.n,
+        started_at.floor_millis(),
+        cmd,
+        cwd.to_string_lossy(),
+        attempt,
+        shell,
+        end.signal,
+        end.cpu_ms,
+        end.max_rss_bytes,
+        end.lost_bytes,
+        end.log_bytes,
+        end.start_error,
+        end.output,
+        end.ended_by,
+        end.cut.map(|cut| cut.at),
+        end.cut.map(|cut| cut.bytes),
+    ])
+    .map(drop)
 }
 
 #[cfg(test)]
