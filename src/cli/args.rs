@@ -627,13 +627,13 @@ pub(super) struct Rerun {
         display_order = FIRST
     )]
     pub run: String,
-    /// Run only the failed and interrupted commands again
+    /// Run again only the failed and interrupted commands
     #[arg(long, help_heading = help::SELECT)]
     pub failed: bool,
-    /// Run only jobs whose id matches again, as in 'test-*'
+    /// Run again only jobs whose id matches, as in 'test-*'
     #[arg(long, value_name = "GLOB", help_heading = help::SELECT)]
     pub job: Option<String>,
-    /// Run only command number N of each job again
+    /// Run again only command number N of each job
     #[arg(long, value_name = "N", value_parser = parse_number::<u32>, help_heading = help::SELECT)]
     pub sh: Option<u32>,
     #[command(flatten)]
