@@ -302,7 +302,7 @@ pub struct LogCut {
     pub at: u64,
     /// The number of bytes of output that were removed.
     pub bytes: u64,
-    /// True if the number is only known to be at least this.
+    /// True if more bytes may have been removed.
     pub may_be_more: bool,
 }
 

@@ -1,4 +1,4 @@
-//! Sizes and ages as users write them, in options and in the configuration.
+//! Sizes and ages in options and in the configuration, as text.
 
 use std::time::Duration;
 
@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::record::MIN_LOG_BYTES;
 
-/// The units of a size. A single letter is a power of 1024, as in most tools.
+/// The units of a size in lower case, with their bytes. A single letter is a power of 1024, as in
+/// most tools.
 const UNITS: [(&str, u64); 14] = [
     ("", 1),
     ("b", 1),
@@ -38,12 +39,12 @@ pub(super) const AGE: &str = "an age in minutes, hours, days, or weeks, such as 
 
 const SECS_PER_DAY: u64 = 24 * 60 * 60;
 
-/// Parses a size in bytes: a number, at most with a fraction, and a unit.
+/// Parses a size: a number, which may have a fraction, and an optional unit. Returns bytes.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     size(text).ok_or_else(|| format!("expected {SIZE}"))
 }
 
-/// Parses the size limit of a log in bytes.
+/// Parses the size limit of a log. Returns bytes.
 pub(super) fn parse_log_size(text: &str) -> Result<u64, String> {
     size(text).filter(|bytes| *bytes >= MIN_LOG_BYTES).ok_or_else(|| format!("expected {LOG_SIZE}"))
 }
@@ -56,14 +57,14 @@ fn size(text: &str) -> Option<u64> {
     let (_, factor) = UNITS.iter().find(|(name, _)| *name == unit)?;
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     let whole: u64 = whole.parse().ok()?;
-    // More digits than these make no difference of a byte.
+    // More digits change the result by less than a byte.
     let digits = fraction.get(..fraction.len().min(15))?;
     let scale = 10_u128.checked_pow(u32::try_from(digits.len()).ok()?)?;
     let part = u128::from(*factor).checked_mul(digits.parse().ok()?)?.checked_div(scale)?;
     whole.checked_mul(*factor)?.checked_add(u64::try_from(part).ok()?)
 }
 
-/// Formats a size so that it parses to exactly the same number.
+/// Formats a size in bytes as the text that [`parse_size`] parses to the same number.
 pub(super) fn size_text(bytes: u64) -> String {
     let exact = EXACT.iter().find_map(|unit| {
         let factor = UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit))?.1;
@@ -72,8 +73,8 @@ pub(super) fn size_text(bytes: u64) -> String {
     exact.unwrap_or_else(|| format!("{bytes}B"))
 }
 
-/// Parses an age, in jiff's format for durations. Months and years are refused, because they have
-/// no fixed length.
+/// Parses an age in jiff's format for durations. Months and years are refused, because they have no
+/// fixed length.
 pub(super) fn parse_age(text: &str) -> Result<Duration, String> {
     age(text).ok_or_else(|| format!("expected {AGE}"))
 }
@@ -84,7 +85,7 @@ fn age(text: &str) -> Option<Duration> {
     duration.try_into().ok()
 }
 
-/// Formats an age so that it parses to the same one.
+/// Formats an age as the text that [`parse_age`] parses to the same age.
 pub(super) fn age_text(age: Duration) -> String {
     let secs = age.as_secs();
     if secs > 0 && secs.is_multiple_of(SECS_PER_DAY) && age.subsec_nanos() == 0 {

@@ -29,6 +29,7 @@ use crate::record::{self, Ended, Pipeline, Stop};
 /// The maximum number of failures in a summary.
 const MAX_FAILURES: usize = 10;
 
+/// Runs a pipeline, or prints its plan. Returns the exit code.
 pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
     if exec.watch {
         return watch::exec(exec);
@@ -51,8 +52,8 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
     Ok(finish(&setup, &exec.store, &ended))
 }
 
-/// Prints the messages and the summary of a run that has ended, and removes old runs if that is
-/// due. Returns the exit code.
+/// Does the work after a run: prints the messages, removes old runs if that is due, and prints the
+/// summary. Returns the exit code.
 pub(super) fn finish(setup: &Setup, store: &RecordArgs, ended: &Ended) -> u8 {
     let code = setup.finish(ended);
     if let Ok(root) = &setup.options.store_root
@@ -63,7 +64,7 @@ pub(super) fn finish(setup: &Setup, store: &RecordArgs, ended: &Ended) -> u8 {
     code
 }
 
-/// Loads the jobs that were selected.
+/// Loads the pipeline, without the jobs that were not selected.
 fn pipeline(exec: &Exec) -> Result<Pipeline> {
     let pipeline = if exec.file == Path::new("-") {
         record::read_pipeline(&mut io::stdin().lock(), Path::new("<stdin>"))?

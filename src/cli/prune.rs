@@ -13,6 +13,7 @@ use crate::store::RunRowFilter;
 use crate::time::Time;
 use crate::upkeep::{self, Limits, Pruned, Removal, Request};
 
+/// Removes the runs that exceed the limits, and prints them. Returns the exit code.
 pub(super) fn prune(prune: &Prune) -> anyhow::Result<u8> {
     let request = Request {
         limits: limits(prune)?,
@@ -36,7 +37,7 @@ pub(super) fn prune(prune: &Prune) -> anyhow::Result<u8> {
         return Err(Error::NotFound("no run matches --repo or --ref".into()).into());
     }
     print_result(&pruned, prune);
-    // The runs that could not be removed are the reason to fail; those in use are not.
+    // A run that is in use is not a failure.
     Ok(if pruned.failures.is_empty() { 0 } else { 6 })
 }
 

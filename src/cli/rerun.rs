@@ -1,7 +1,8 @@
 //! `rundown rerun`: runs recorded commands again, as a new run that refers to the original.
 //!
-//! The jobs keep their names, and their needs among the selected jobs. A command runs in its
-//! recorded directory and with its recorded shell. The environment is ours: it was not recorded.
+//! The jobs keep their names. They also keep their needs, except those of jobs that were not
+//! selected. A command runs in its recorded directory and with its recorded shell. Its environment
+//! is ours, because the environment of a command is not recorded.
 
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -69,7 +70,7 @@ impl Selection {
         self.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str()))
     }
 
-    /// Returns true for a command to run again. Of several attempts, the first one counts.
+    /// Returns true for a command to run again. Of several attempts, only the first is considered.
     fn has(&self, sh: &ShNode) -> bool {
         let is_failed = matches!(sh.state, ShState::Failed | ShState::Interrupted);
         let is_first = sh.sh.as_ref().is_some_and(|sh| sh.attempt.is_none_or(|n| n == 1));
@@ -99,8 +100,8 @@ fn pipeline(run: &RunNode, selection: &Selection) -> Result<Pipeline> {
     Ok(Pipeline::of_jobs(run.head.run.details.name.clone(), jobs))
 }
 
-/// Returns a job with these commands; `None` if `shs` is empty. The first command gives the
-/// directory and the shell of the job.
+/// Returns a job with these commands; `None` if `shs` is empty. The job has the directory and the
+/// shell of the first command.
 fn job_of(job: &JobNode, shs: &[&Sh]) -> Result<Option<PipelineJob>> {
     let Some(first) = shs.first() else { return Ok(None) };
     let id = job.job.id.clone();
@@ -115,6 +116,11 @@ fn job_of(job: &JobNode, shs: &[&Sh]) -> Result<Option<PipelineJob>> {
     Ok(Some(PipelineJob { base: id.clone(), id, needs, commands, settings }))
 }
 
+/// Returns a command of a job whose first command is `first`. In another directory, it is a line
+/// that changes the directory first.
+///
+/// # Errors
+/// If the command contains a secret that was not recorded.
 fn command_of(sh: &Sh, first: &Sh) -> Result<PipelineCommand> {
     if let Some(name) = Secrets::masked_name(&sh.cmd) {
         return Err(Error::Usage(format!(

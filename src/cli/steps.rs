@@ -1,4 +1,4 @@
-//! Runs of many steps: `begin`, `end`, and the shell that records each of its lines.
+//! `rundown begin`, `end` and `sh`: runs of many steps.
 
 use std::io::{self, Write};
 
@@ -15,7 +15,7 @@ use crate::model::{ABORTED, JobId, RunDetails, RunId};
 use crate::record::{self, Facts, Options};
 use crate::store::{COMMAND_FAILED, RunEnd};
 
-/// Begins a run, and prints its id or the variables for its steps.
+/// Begins a run, and prints its id or the variables for its steps. Returns the exit code.
 pub(super) fn begin(begin: Begin) -> anyhow::Result<u8> {
     let root = begin.root.root_if(trust::check_for_recording)?;
     let root = std::path::absolute(&root).unwrap_or(root);
@@ -50,7 +50,8 @@ fn variables(run: &RunId, root: &str, parent: Option<&str>) -> Result<String> {
     Ok(lines.map(|(name, value)| format!("{name}={value}")).join("\n"))
 }
 
-/// Ends a run, and prints a notice with its result.
+/// Ends a run, prints a notice with its result, and removes old runs if that is due. Returns the
+/// exit code.
 pub(super) fn end(end: &End) -> anyhow::Result<u8> {
     let run = end.run.clone().or_else(|| variable(record::RUN)).ok_or_else(|| {
         Error::Usage(
@@ -85,7 +86,7 @@ pub(super) fn result(node: &RunNode) -> String {
     format!("run {id} {word}: {commands} in {jobs}{took}")
 }
 
-/// Runs the shell with these arguments, and records it as one command.
+/// Runs the shell with these arguments, and records it as one command. Returns the exit code.
 pub(super) fn run_line(sh: &Sh) -> anyhow::Result<u8> {
     let facts = RunFacts::default();
     let store = RecordArgs::default();

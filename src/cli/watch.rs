@@ -1,9 +1,9 @@
-//! `rundown exec --watch`: shows the screen while another process records the run, because no
-//! process both reads and writes a store (see `store::access`).
+//! `rundown exec --watch`: the screen for a run that another process records. No process both reads
+//! and writes a store (see `store::access`).
 //!
-//! The recorder is this program with the option `--watched`. It prints the id of the run, and then
-//! nothing on stdout. Its stderr is a temporary file, which is printed at the end. It has a session
-//! of its own, so it gets no signal from our terminal, and we pass on each signal once.
+//! The recorder is this program with the option `--watched`. It prints only the id of the run on
+//! stdout. Its stderr is a temporary file, which is printed at the end. It has a session of its
+//! own, so our terminal sends it no signals. We pass on each signal once.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Seek};
@@ -31,7 +31,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two reads of the run after the screen was left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Separates this process, a recorder for a screen, from the terminal.
+/// Separates this process, which records for a screen, from the terminal.
 pub(super) fn detach() -> Result<()> {
     let detached = rustix::process::setsid().map(drop);
     detached.map_err(|error| Error::io("detach", Path::new("the recorder"))(error.into()))
@@ -59,13 +59,13 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
         Err(error) => print_notice(&chain(&error)),
     }
     if !exec.quiet && !recorder.has_ended()? {
-        // Whatever happens to this output, the run continues.
+        // An error here does not affect the run.
         let _ = follow(&view, view.store.catalog()?, spec, &recorder);
     }
     Ok(recorder.wait()?)
 }
 
-/// Prints the run until it has ended.
+/// Prints the run until it has ended, or until the recorder has exited and [`END_TIMEOUT`] is over.
 fn follow(view: &View, mut catalog: Catalog, spec: RunSpec, recorder: &Recorder) -> Result<()> {
     let stdout = io::stdout();
     let look = view.look(color(&stdout))?;
@@ -94,7 +94,7 @@ fn follow(view: &View, mut catalog: Catalog, spec: RunSpec, recorder: &Recorder)
 /// The process that records the run.
 struct Recorder {
     child: Child,
-    /// Its messages.
+    /// Its stderr.
     messages: File,
     signals: ForwardedSignals,
 }
@@ -139,10 +139,10 @@ impl Recorder {
         ended.map(|status| status.is_some()).map_err(not_waited)
     }
 
-    /// Waits for the end, prints the messages, and returns the exit code.
+    /// Waits for the exit of the recorder, prints its messages, and returns its exit code.
     fn wait(self) -> Result<u8> {
         let Self { mut child, mut messages, signals } = self;
-        // This does not reap the process: no signal may be sent to its id afterwards.
+        // This does not reap the process: no signal may be sent to its id afterward.
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
         while let Err(error) = waitid(WaitId::Pid(Pid::from_child(&child)), options) {
             if error != rustix::io::Errno::INTR {

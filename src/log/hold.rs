@@ -50,8 +50,8 @@ impl RunHold {
     }
 }
 
-/// Returns true if a recorder holds a lock on a file of an unfinished run. Holds no lock
-/// afterwards, and writes nothing.
+/// Returns true if a recorder holds a lock on a file of an unfinished run. Writes nothing, and
+/// holds no lock when it returns.
 pub(crate) fn is_recorded(run: &Dir) -> io::Result<bool> {
     Ok(is_locked(run, RECORDER_LOCK)? || has_locked_log(run)?)
 }

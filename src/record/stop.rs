@@ -265,7 +265,7 @@ fn own_status() -> String {
 }
 
 /// A thread that handles signals to this process until it is dropped: it turns them into requests
-/// to stop, or passes them on to the command. Afterwards the signals have no effect.
+/// to stop, or passes them on to the command. Afterward the signals have no effect.
 pub(super) struct Watch {
     handle: Handle,
     thread: Option<JoinHandle<()>>,

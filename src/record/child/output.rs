@@ -21,8 +21,8 @@ pub enum Output {
     /// One terminal for both streams, with our window size. Everything is recorded and passed on as
     /// stdout. The command has a session of its own, with the terminal as its controlling terminal.
     ///
-    /// - If our stdin is a terminal, it is in raw mode meanwhile, and its input is passed on. Any
-    ///   other stdin is inherited: the command reads it byte for byte and sees its end.
+    /// - If our stdin is a terminal, it is in raw mode while the command runs, and its input is
+    ///   passed on. Any other stdin is inherited: the command reads it byte for byte to its end.
     /// - The terminal writes `\r\n` for `\n`. The log has the `\n` of the command: one `\r` before
     ///   each `\n` is left out.
     /// - A background process loses its terminal when the command exits, as in a window that is
