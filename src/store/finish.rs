@@ -6,8 +6,9 @@
 
 use rusqlite::{Connection, params};
 
+use super::begin::{ADD_JOB, LogCut, ShStart};
 use super::repair::{self, LostEnd};
-use super::write::{ADD_JOB, LogCut, ShStart, Writer};
+use super::write::Writer;
 use crate::error::Result;
 #[cfg(doc)]
 use crate::model::Sh;
@@ -120,6 +121,9 @@ impl Writer {
     /// Ends the commands and jobs of a run that have not ended: their recorders were killed, or
     /// outlive the run. The duration of such a command is unknown, so it ends at its start. Call
     /// this before [`Writer::finish_run`].
+    ///
+    /// # Errors
+    /// If SQLite fails. This holds for every method here.
     pub fn finish_parts(&mut self, run: &RunId, at: Time) -> Result<()> {
         self.transaction(|tx| {
             repair::lost_shs(tx, run)?.into_iter().try_for_each(|sh| {
@@ -239,7 +243,7 @@ fn write_call(tx: &Connection, start: &ShStart, end: &ShEnd) -> rusqlite::Result
 #[cfg(test)]
 mod tests {
     use super::super::NewJob;
-    use super::super::write::tests::new_run;
+    use super::super::begin::tests::new_run;
     use super::*;
     use crate::model::{RunDetails, ShKey};
 

@@ -13,6 +13,7 @@ pub const OUR_DATABASE: &str = "rundown.db";
 pub const QUIRE_DATABASE: &str = "quire.db";
 
 mod access;
+mod begin;
 mod copy;
 mod dialect;
 mod files;
@@ -28,6 +29,7 @@ mod schema;
 mod tables;
 mod write;
 
+pub use begin::{LogCut, NewJob, NewRun, ShStart};
 pub use finish::{COMMAND_FAILED, JobEnd, RunEnd, ShEnd};
 pub use highlight::Highlight;
 pub use page::{Beside, RunPage};
@@ -35,4 +37,4 @@ pub use read::{ListedRun, Reader, RunRows};
 pub use remove::{RunRow, RunRowFilter, read_run_rows};
 pub use repair::{LostEnd, LostSh};
 pub use schema::APPLICATION_ID;
-pub use write::{LogCut, NewJob, NewRun, ShStart, Writer, until_unlocked};
+pub use write::{Writer, until_unlocked};
