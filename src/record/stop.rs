@@ -248,11 +248,11 @@ fn signal_of(raw: i32) -> Option<Signal> {
 /// # Errors
 /// If the system refuses a signal handler.
 pub(super) fn prepare_signals() -> io::Result<()> {
-    let status = own_status();
-    if !is_ignored(&status, SIGXFSZ) {
+    let ignored = ignored_by(&own_status());
+    if !ignored.contains(SIGXFSZ) {
         signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     }
-    if is_ignored(&status, SIGCHLD) {
+    if ignored.contains(SIGCHLD) {
         signal_hook::flag::register(SIGCHLD, Arc::default())?;
     }
     Ok(())
@@ -273,9 +273,9 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn start(stop: &Stop) -> io::Result<Self> {
-        let status = own_status();
+        let ignored = ignored_by(&own_status());
         let heeded =
-            STOPPING.into_iter().chain(passed_on()).filter(|signal| !is_ignored(&status, *signal));
+            STOPPING.into_iter().chain(passed_on()).filter(|signal| !ignored.contains(*signal));
         let mut signals = SignalsInfo::<WithOrigin>::new(heeded)?;
         let handle = signals.handle();
         let stop = stop.clone();
@@ -319,23 +319,28 @@ fn is_from_terminal(origin: &Origin) -> bool {
 pub(super) fn has_default_action(pid: Pid, signal: i32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero()));
     let status = status.unwrap_or_default();
-    !is_ignored(&status, signal) && !is_in_mask(&status, "SigCgt:", signal)
+    !ignored_by(&status).contains(signal) && !Mask::of(&status, "SigCgt:").contains(signal)
 }
 
-/// Returns true if a `/proc/<pid>/status` has a signal in its mask of ignored signals.
-fn is_ignored(status: &str, signal: i32) -> bool {
-    is_in_mask(status, "SigIgn:", signal)
+/// Returns the signals that a process with this `/proc/<pid>/status` ignores.
+fn ignored_by(status: &str) -> Mask {
+    Mask::of(status, "SigIgn:")
 }
 
-/// Returns true if a signal is in a mask of a `/proc/<pid>/status`; bit 0 is signal 1
-/// (`proc_pid_status(5)`).
-fn is_in_mask(status: &str, name: &str, signal: i32) -> bool {
-    let mask = status.lines().find_map(|line| line.strip_prefix(name));
-    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0);
-    u32::try_from(signal - 1)
-        .ok()
-        .and_then(|bit| mask.checked_shr(bit))
-        .is_some_and(|shifted| shifted & 1 == 1)
+/// A set of signals; bit 0 is signal 1 (`proc_pid_status(5)`).
+struct Mask(u64);
+
+impl Mask {
+    /// Reads a field of a `/proc/<pid>/status`. Empty if the field is missing.
+    fn of(status: &str, field: &str) -> Self {
+        let hex = status.lines().find_map(|line| line.strip_prefix(field));
+        Self(hex.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).unwrap_or(0))
+    }
+
+    fn contains(&self, signal: i32) -> bool {
+        let shifted = u32::try_from(signal - 1).ok().and_then(|bit| self.0.checked_shr(bit));
+        shifted.is_some_and(|bits| bits & 1 == 1)
+    }
 }
 
 #[cfg(test)]
@@ -442,9 +447,9 @@ mod tests {
     #[test]
     fn signals_ignored_at_startup_are_read_from_the_bit_mask() {
         let status = "Name:\tx\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000001001\n";
-        assert!(is_ignored(status, SIGHUP) && is_ignored(status, 13));
-        assert!(
-            !is_ignored(status, SIGINT) && !is_ignored(status, SIGTERM) && !is_ignored("", SIGHUP)
-        );
+        let ignored = ignored_by(status);
+        assert!(ignored.contains(SIGHUP) && ignored.contains(13));
+        assert!(!ignored.contains(SIGINT) && !ignored.contains(SIGTERM));
+        assert!(!ignored_by("").contains(SIGHUP));
     }
 }
