@@ -14,6 +14,7 @@ use std::thread;
 use jiff::tz::TimeZone;
 
 use super::args::{Exec, RecordArgs};
+use super::config::Config;
 use super::leaving::open_command;
 use super::recording::{Adds, Setup, setup};
 use super::steps::result;
@@ -40,7 +41,9 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
     let pipeline = pipeline(exec)?;
     if exec.dry_run {
         let mut out = ci::Output::new(io::stdout().lock());
-        out.write_all(pipeline.plan().as_bytes()).map_err(Error::Output)?;
+        let config = Config::load(exec.store.config.as_deref()).unwrap_or_default();
+        let plan = pipeline.plan(&exec.facts.masking(&config));
+        out.write_all(plan.as_bytes()).map_err(Error::Output)?;
         return Ok(0);
     }
     let setup = setup_of(exec)?;

@@ -328,10 +328,7 @@ impl Executor {
         if env.is_empty() && mask.is_empty() {
             return self.secrets.clone();
         }
-        let names = [self.masking.names.as_slice(), mask].concat();
-        let own = env.iter().map(|(name, value)| (name.into(), value.into()));
-        let all = std::env::vars_os().chain(own);
-        let (secrets, warnings) = Secrets::find(&names, self.masking.uses_defaults, all);
+        let (secrets, warnings) = self.masking.find(env, mask);
         let known = locked(&self.outcome).warnings.clone();
         self.warn(warnings.into_iter().filter(|warning| !known.contains(warning)));
         secrets

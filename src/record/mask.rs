@@ -68,6 +68,20 @@ impl Default for Masking {
     }
 }
 
+impl Masking {
+    /// Finds the secrets in our environment and in that of a job, for which `names` are secret,
+    /// too. Also returns messages for the user.
+    pub(super) fn find(
+        &self,
+        env: &BTreeMap<String, String>,
+        names: &[String],
+    ) -> (Secrets, Vec<String>) {
+        let names = [self.names.as_slice(), names].concat();
+        let own = env.iter().map(|(name, value)| (name.into(), value.into()));
+        Secrets::find(&names, self.uses_defaults, std::env::vars_os().chain(own))
+    }
+}
+
 /// The secrets of a run, ready to be masked in any number of streams. A clone is cheap.
 #[derive(Clone, Default)]
 pub struct Secrets {

@@ -17,6 +17,7 @@
 //!
 //! A single command may also be added to a run that another process began (see `steps`).
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -103,8 +104,7 @@ pub struct Options {
 impl Options {
     /// Finds the secrets in our environment. Also returns messages for the user.
     pub(super) fn secrets(&self) -> (Secrets, Vec<String>) {
-        let Masking { names, uses_defaults, .. } = &self.masking;
-        Secrets::find(names, *uses_defaults, std::env::vars_os())
+        self.masking.find(&BTreeMap::new(), &[])
     }
 
     /// Returns the options of a recording without any facts about the run. The commands run in the

@@ -16,21 +16,22 @@ use jiff::SignedDuration;
 use super::settings::word_of_when;
 use super::{JobSettings, Pipeline, PipelineJob, When};
 use crate::model::JobId;
+use crate::record::mask::Masking;
 use crate::{display, sanitize};
 
 impl Pipeline {
     /// Returns a text with the jobs in their order: the name, the needs, the settings that differ
-    /// from the default, and the commands as they are run. The text is sanitized. The values of
-    /// masked variables are replaced by their names.
+    /// from the default, and the commands as they are run. The text is sanitized. Secrets are
+    /// replaced by the names of their variables.
     #[must_use]
-    pub fn plan(&self) -> String {
+    pub fn plan(&self, masking: &Masking) -> String {
         let mut sizes: HashMap<&JobId, usize> = HashMap::new();
         for job in &self.jobs {
             *sizes.entry(&job.base).or_default() += 1;
         }
         let bases: HashMap<&JobId, &JobId> =
             self.jobs.iter().map(|job| (&job.id, &job.base)).collect();
-        let of_job = |job| plan_of_job(job, &needs_of(job, &bases, &sizes));
+        let of_job = |job| plan_of_job(job, &needs_of(job, &bases, &sizes), masking);
         self.jobs.iter().map(of_job).collect::<Vec<_>>().join("\n")
     }
 }
@@ -55,15 +56,17 @@ fn needs_of<'p>(
     names
 }
 
-fn plan_of_job(job: &PipelineJob, needs: &[&str]) -> String {
+fn plan_of_job(job: &PipelineJob, needs: &[&str], masking: &Masking) -> String {
+    let (secrets, _) = masking.find(&job.settings.env, &job.settings.mask);
     let mut plan = format!("{}\n", sanitize::name(job.id.as_str()));
     let needs = Some(("needs", needs.join(", "))).filter(|(_, needs)| !needs.is_empty());
     for (name, value) in needs.into_iter().chain(settings(&job.settings)) {
-        let _ = writeln!(plan, "  {name}: {}", sanitize::name(&value));
+        let _ = writeln!(plan, "  {name}: {}", sanitize::name(&secrets.mask_text(&value)));
     }
     for command in &job.commands {
         let argv = job.argv(command);
-        let argv: Vec<_> = argv.iter().map(|arg| arg.to_string_lossy()).collect();
+        let argv: Vec<_> =
+            argv.iter().map(|arg| secrets.mask_text(&arg.to_string_lossy())).collect();
         let line = display::typed(argv.iter().map(AsRef::as_ref));
         let lines: Vec<_> = line.lines().map(sanitize::name).collect();
         let _ = writeln!(plan, "  $ {}", lines.join("\n    "));

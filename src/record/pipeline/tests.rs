@@ -1,6 +1,7 @@
 //! Tests of valid pipeline files, and of refusals with their lines.
 
 use super::*;
+use crate::record::mask::Masking;
 
 fn refusal(text: &str) -> String {
     parse_pipeline(text, Path::new("p.toml")).unwrap_err().to_string()
@@ -408,10 +409,10 @@ fn jobs_are_selected_by_name_by_the_name_of_their_matrix_or_by_a_glob() {
 #[test]
 fn a_plan_lists_jobs_with_their_needs_settings_and_commands() {
     let text = r#"
-        env = { CI = "1", TOKEN = "secret" }
+        env = { CI = "1", TOKEN = "secret", NPM_TOKEN = "a secret" }
         mask = ["TOKEN"]
         [jobs.build]
-        commands = ["cargo build", ["cargo", "test it"]]
+        commands = ["cargo build", ["cargo", "test it", "--key=a secret"]]
         env.TEXT = "a\u001b[2J b"
         [jobs.test]
         needs = ["build"]
@@ -434,21 +435,21 @@ fn a_plan_lists_jobs_with_their_needs_settings_and_commands() {
     let pipeline = parse_pipeline(text, Path::new("p.toml")).unwrap();
     let of_matrix = |os: &str| {
         format!(
-            "test (os={os})\n  needs: build\n  env: 'CI=1' 'TOKEN=[TOKEN]' 'os={os}'\n  \
+            "test (os={os})\n  needs: build\n  env: 'CI=1' 'NPM_TOKEN=[NPM_TOKEN]' 'TOKEN=[TOKEN]' 'os={os}'\n  \
              dir: src\n  timeout: 1h 30m\n  allow_failure: true\n  retry: 2\n  mask: TOKEN\n  \
              output: pty\n  $ docker exec ci sh -c 'set -e\n    make'\n\n"
         )
     };
-    let common = "  env: 'CI=1' 'TOKEN=[TOKEN]'\n";
+    let common = "  env: 'CI=1' 'NPM_TOKEN=[NPM_TOKEN]' 'TOKEN=[TOKEN]'\n";
     let expected = format!(
-        "build\n  env: 'CI=1' 'TEXT=a␛[2J b' 'TOKEN=[TOKEN]'\n  mask: TOKEN\n  \
-         $ sh -c 'cargo build'\n  $ cargo 'test it'\n\n{}{}\
+        "build\n  env: 'CI=1' 'NPM_TOKEN=[NPM_TOKEN]' 'TEXT=a␛[2J b' 'TOKEN=[TOKEN]'\n  mask: TOKEN\n  \
+         $ sh -c 'cargo build'\n  $ cargo 'test it' '--key=[NPM_TOKEN]'\n\n{}{}\
          clean\n  needs: test, build\n{common}  when: always\n  mask: TOKEN\n  $ true\n\n\
          linux\n  needs: test (os=linux)\n{common}  mask: TOKEN\n  $ true\n",
         of_matrix("linux"),
         of_matrix("mac")
     );
-    assert_eq!(pipeline.plan(), expected);
+    assert_eq!(pipeline.plan(&Masking::default()), expected);
 }
 
 #[test]
