@@ -40,6 +40,7 @@ mod logs;
 mod mask;
 mod number;
 mod pipeline;
+mod reserve;
 mod row_queue;
 mod run;
 mod schedule;

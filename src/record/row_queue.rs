@@ -22,8 +22,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::ErrorCode;
-use rustix::fs::FallocateFlags;
 
+use super::reserve::Reserve;
 use crate::error::{Error, Result, line};
 use crate::file::{Identity, dir_of, identity};
 use crate::log::path::recorder_lock;
@@ -486,36 +486,6 @@ pub(super) fn moved(path: &Path, before: Option<Identity>) -> Option<String> {
              original, if it still exists"
         )
     })
-}
-
-/// Disk space held by the run's lock file. When a command fills the disk, this space is freed for
-/// the row with the result of the command. That row is worth more than the few log lines that would
-/// fit into the space. `None` if the file system cannot reserve space.
-struct Reserve(Option<File>);
-
-impl Reserve {
-    /// The size of the space: enough for the pages of some rows, in the write-ahead log and in the
-    /// database.
-    const BYTES: u64 = 256 << 10;
-
-    /// Reserves the space, if possible.
-    fn held_by(file: Option<&File>) -> Self {
-        let take = |file: &&File| {
-            rustix::fs::fallocate(file, FallocateFlags::empty(), 0, Self::BYTES).is_ok()
-        };
-        Self(file.filter(take).and_then(|file| file.try_clone().ok()))
-    }
-
-    /// Frees the space; returns false if nothing was reserved.
-    fn give_up(&mut self) -> bool {
-        self.0.take().is_some_and(|file| file.set_len(0).is_ok())
-    }
-}
-
-impl Drop for Reserve {
-    fn drop(&mut self) {
-        self.give_up();
-    }
 }
 
 #[cfg(test)]

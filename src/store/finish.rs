@@ -69,6 +69,7 @@ pub struct ShEnd {
 /// The `failure_kind` of a run with a failed command.
 pub const COMMAND_FAILED: &str = "command-failed";
 
+/// Finds a job that has not ended.
 const UNFINISHED_JOBS: &str = "SELECT 1 FROM jobs WHERE run_id = ? AND finished_at_ms IS NULL";
 
 /// Ends the jobs that have not ended, at the end of their last commands or, if they have none, at
