@@ -29,6 +29,9 @@ use crate::time::Time;
 /// The time that a command has to react to SIGTERM at its time limit, before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// The exit code of a command that reacted to its time limit by exiting with 0, as of `timeout(1)`.
+const TIMED_OUT: i32 = 124;
+
 /// The commands of one job, run one after the other.
 pub(super) struct Command<'a> {
     executor: &'a Executor,
@@ -174,9 +177,13 @@ impl<'a> Command<'a> {
             let (ended, is_ended) = mpsc::channel::<()>();
             let stop = self.stop;
             let limit = scope.spawn(move || end_at(deadline, &is_ended, stop));
-            let waited = running.wait();
+            let mut waited = running.wait();
             drop(ended);
-            (waited, limit.join().unwrap_or(false))
+            let timed_out = limit.join().unwrap_or(false);
+            if timed_out && waited.exit.code == 0 {
+                waited.exit.code = TIMED_OUT;
+            }
+            (waited, timed_out)
         })
     }
 }

@@ -281,6 +281,18 @@ fn a_command_is_ended_with_its_process_group_at_the_time_limit() {
 }
 
 #[test]
+fn a_command_that_exits_with_0_at_its_time_limit_has_failed() {
+    let mut store = Store::new();
+    let text = "[jobs.a]\ntimeout = '200ms'
+        commands = ['trap \"exit 0\" TERM; sleep 60 & wait', 'echo never']";
+    assert_eq!(run_parallel(&mut store, text).exit_code, 1);
+    assert_eq!(states(&store), ["a failed"]);
+    let ends = "SELECT ended_by || ' ' || exit_code
+                FROM sh_calls JOIN sh_events USING (run_id, job_id, started_at_ms)";
+    assert_eq!(store.sql::<String>(ends), ["timeout 124"]);
+}
+
+#[test]
 fn jobs_run_after_a_failure_only_if_they_wait_for_one() {
     let mut store = Store::new();
     store.options.fail_fast = true;
