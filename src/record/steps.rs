@@ -49,6 +49,13 @@ pub fn begin_run(options: &Options) -> Result<RunId> {
     Ok(run)
 }
 
+fn not_open(run: &RunId) -> Error {
+    Error::NoRun(format!(
+        "the run {} was not begun by `rundown begin`, or has already ended",
+        run.as_str()
+    ))
+}
+
 /// The maximum time that the end of a run waits for its logs to be written to the disk.
 const SYNC_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -73,18 +80,22 @@ pub fn end_run(
     until_unlocked(LOCK_TIMEOUT, || Writer::check(&database))?;
     let mut writer = until_unlocked(LOCK_TIMEOUT, || Writer::open(&database))?;
     if !until_unlocked(LOCK_TIMEOUT, || writer.is_open(run))? {
-        return Err(Error::NoRun(format!(
-            "the run {} was not begun by `rundown begin`, or has already ended",
-            run.as_str()
-        )));
+        return Err(not_open(run));
     }
     let repo = until_unlocked(LOCK_TIMEOUT, || writer.repo_of_unfinished(run))?.unwrap_or_default();
     let dir = log::path::run_dir(root, &repo, run).filter(|_| sync);
     let warning =
         dir.and_then(|dir| logs::sync(logs_in(&dir), Instant::now() + SYNC_TIMEOUT, || false));
     let now = Time::now();
-    until_unlocked(LOCK_TIMEOUT, || writer.finish_parts(run, now))?;
-    until_unlocked(LOCK_TIMEOUT, || writer.finish_run(run, end, now))?;
+    until_unlocked(LOCK_TIMEOUT, || {
+        writer.together(|writer| {
+            if !writer.is_open(run)? {
+                return Err(not_open(run));
+            }
+            writer.finish_parts(run, now)?;
+            writer.finish_run(run, end, now)
+        })
+    })?;
     Ok(warning)
 }
 
