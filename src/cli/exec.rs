@@ -14,9 +14,8 @@ use std::thread;
 use jiff::tz::TimeZone;
 
 use super::args::{Exec, RecordArgs};
-use super::config::Config;
 use super::leaving::open_command;
-use super::recording::{Adds, Setup, setup};
+use super::recording::{Adds, Setup, config_or_default, setup};
 use super::steps::result;
 use super::{color, print_notice, watch};
 use crate::catalog::Catalog;
@@ -41,7 +40,7 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
     let pipeline = pipeline(exec)?;
     if exec.dry_run {
         let mut out = ci::Output::new(io::stdout().lock());
-        let config = Config::load(exec.store.config.as_deref()).unwrap_or_default();
+        let config = config_or_default(exec.store.config.as_deref());
         let plan = pipeline.plan(&exec.facts.masking(&config));
         out.write_all(plan.as_bytes()).map_err(Error::Output)?;
         return Ok(0);

@@ -1,6 +1,7 @@
 //! The options of a recording, from the arguments, the configuration and the environment; and the
 //! work after its end.
 
+use std::env::VarError;
 use std::path::{Path, PathBuf};
 
 use super::args::{RecordArgs, RunFacts};
@@ -39,16 +40,22 @@ pub(super) enum Adds {
     Command(Option<String>),
 }
 
+/// Returns the configuration. Ignores a faulty one, with a notice: a recording never fails because
+/// of it.
+pub(super) fn config_or_default(path: Option<&Path>) -> Config {
+    Config::load(path).unwrap_or_else(|error| {
+        print_notice(&format!("ignoring the configuration: {}", chain(&error)));
+        Config::default()
+    })
+}
+
 /// Returns the options of a recording. Ignores a faulty configuration, with a notice. Without a
 /// store, the commands run but are not recorded.
 ///
 /// # Errors
 /// If there is no store, but the run must be recorded.
 pub(super) fn setup(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<Setup> {
-    let config = Config::load(store.config.as_deref()).unwrap_or_else(|error| {
-        print_notice(&format!("ignoring the configuration: {}", chain(&error)));
-        Config::default()
-    });
+    let config = config_or_default(store.config.as_deref());
     let must_record = store.must_record;
     let store_root = match store.root.root_if(trust::check_for_recording) {
         Err(error) if must_record => return Err(error),
@@ -90,7 +97,7 @@ impl Setup {
     pub(super) fn finish(&self, ended: &Ended) -> u8 {
         print_notices(&ended.warnings);
         if let Ok(root) = &self.options.store_root
-            && self.options.run.is_none()
+            && self.options.run.as_ref() != Some(&ended.run)
         {
             prune_old(root, &self.retention);
         }
@@ -112,12 +119,16 @@ pub(super) fn prune_old(root: &Path, limits: &Limits) {
 
 /// Returns the details of a new run: those of the CI system, and the values of these variables.
 pub(super) fn details(names: &[String]) -> RunDetails {
-    let variables = names.iter().filter_map(|name| {
-        let value = variable(name);
-        if value.is_none() {
-            print_notice(&format!("the variable {name} is not recorded: it is not set"));
+    let variables = names.iter().filter_map(|name| match std::env::var(name) {
+        Ok(value) => Some((name.clone(), value)),
+        Err(error) => {
+            let why = match error {
+                VarError::NotPresent => "not set",
+                VarError::NotUnicode(_) => "not UTF-8",
+            };
+            print_notice(&format!("the variable {name} is not recorded: it is {why}"));
+            None
         }
-        Some((name.clone(), value?))
     });
     RunDetails { variables: variables.collect(), ..record::find_details() }
 }

@@ -3,9 +3,8 @@
 use std::io::{self, Write};
 
 use super::args::{Begin, BeginFormat, End, EndState, RecordArgs, RunFacts, Sh};
-use super::config::Config;
 use super::place::variable;
-use super::recording::{Adds, details, prune_old, setup};
+use super::recording::{Adds, config_or_default, details, prune_old, setup};
 use super::{exit_status, print_notices, trust};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::{Status, duration};
@@ -29,7 +28,7 @@ pub(super) fn begin(begin: Begin) -> anyhow::Result<u8> {
         ..found
     };
     options.reads_commit = true;
-    options.masking = begin.facts.masking(&Config::load(None).unwrap_or_default());
+    options.masking = begin.facts.masking(&config_or_default(None));
     let run = record::begin_run(&options)?;
     let text = match begin.format {
         BeginFormat::Id => run.0,
@@ -58,14 +57,14 @@ pub(super) fn end(end: &End) -> anyhow::Result<u8> {
             "no run to end; name its ID, or set RUNDOWN_RUN as `rundown begin` does".into(),
         )
     })?;
-    let root = end.root.root()?;
+    let root = end.root.root_to_write()?;
     let state = end.state.map(|state| match state {
         EndState::Passed => RunEnd::Complete,
         EndState::Failed => RunEnd::Failed(COMMAND_FAILED),
         EndState::Stopped => RunEnd::Failed(ABORTED),
     });
     let run = RunId(run);
-    let config = Config::load(None).unwrap_or_default();
+    let config = config_or_default(None);
     let warning = record::end_run(&root, &run, state, config.sync)?;
     let catalog = Catalog::of_store(&root, None);
     let found = catalog.find(&RunSpec::Id(run.0), &RunFilter::default())?;
