@@ -70,12 +70,25 @@ impl Selection {
         self.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str()))
     }
 
-    /// Returns true for a command to run again. Of several attempts, only the first is considered.
-    fn has(&self, sh: &ShNode) -> bool {
-        let is_failed = matches!(sh.state, ShState::Failed | ShState::Interrupted);
-        let is_first = sh.sh.as_ref().is_some_and(|sh| sh.attempt.is_none_or(|n| n == 1));
-        is_first && self.n.is_none_or(|n| n == sh.n) && (is_failed || !self.failed)
+    /// Returns true for a command to run again. Its attempts count as one command, with the state
+    /// of the last one; it is run from the row of the first.
+    fn has(&self, job: &JobNode, sh: &ShNode) -> bool {
+        let has_failed = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
+        is_first(sh)
+            && self.n.is_none_or(|n| attempts(job, sh).any(|sh| n == sh.n))
+            && (!self.failed || attempts(job, sh).last().is_some_and(has_failed))
     }
+}
+
+fn is_first(sh: &ShNode) -> bool {
+    sh.sh.as_ref().is_some_and(|sh| sh.attempt.is_none_or(|n| n == 1))
+}
+
+/// Returns the attempts of a command, whose first one is `first`.
+fn attempts<'a>(job: &'a JobNode, first: &'a ShNode) -> impl Iterator<Item = &'a ShNode> {
+    let cmd = |sh: &'a ShNode| sh.sh.as_ref().map(|sh| &sh.cmd);
+    let later = job.shs.iter().filter(move |sh| sh.n > first.n && cmd(sh) == cmd(first));
+    std::iter::once(first).chain(later.take_while(|sh| !is_first(sh)))
 }
 
 /// Returns the pipeline of the selected commands.
@@ -85,7 +98,7 @@ impl Selection {
 fn pipeline(run: &RunNode, selection: &Selection) -> Result<Pipeline> {
     let mut jobs = Vec::new();
     for job in run.jobs.iter().filter(|job| selection.has_job(job)) {
-        let selected = job.shs.iter().filter(|sh| selection.has(sh));
+        let selected = job.shs.iter().filter(|sh| selection.has(job, sh));
         let shs: Vec<&Sh> = selected.filter_map(|sh| sh.sh.as_ref()).collect();
         jobs.extend(job_of(job, &shs)?);
     }

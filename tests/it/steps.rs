@@ -1,6 +1,8 @@
 //! Runs of many steps: `begin`, commands from any process, `end`, and the recording shell.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -283,4 +285,59 @@ fn recorded_commands_run_again_as_a_new_run() {
     let again = begun.sql(commands);
     assert_eq!(again[0], r#"a1 ["sh","-c","basename $PWD"]"#);
     assert!(again[1].starts_with("a2 cd ") && again[1].ends_with(" && test -e made"), "{again:?}");
+}
+
+/// The first command passes on its second attempt; the second command never passes.
+#[test]
+fn attempts_of_a_command_are_run_again_as_one_command() {
+    let dir = TempDir::new().unwrap();
+    let commands = "retry = 1\n[jobs.a]
+        commands = ['test -e made || { touch made; exit 3; }', 'exit 4']\n";
+    fs::write(dir.path().join("ci.toml"), commands).unwrap();
+    let run = |args: &[&str]| {
+        let ended = rundown_at(dir.path(), args).output().unwrap().status.code();
+        let text = stdout(&mut rundown_at(dir.path(), &["--format", "json"]));
+        (ended, jobs(&serde_json::from_str(&text).unwrap()))
+    };
+    let first = "test -e made || { touch made; exit 3; }";
+    let all = format!("a {first}:failed {first}:passed exit 4:failed exit 4:failed");
+    assert_eq!(run(&["exec", "--quiet", "ci.toml"]), (Some(1), vec![all]));
+    let original = newest_run(&dir);
+    for (args, again) in [
+        (&["--failed"][..], "a exit 4:failed".to_owned()),
+        (&["--sh", "2"], format!("a {first}:passed")),
+        (&["--sh", "4"], "a exit 4:failed".to_owned()),
+    ] {
+        let args = [&["rerun", "--quiet", original.as_str()], args].concat();
+        assert_eq!(run(&args).1, [again], "{args:?}");
+    }
+}
+
+/// Returns the id of the newest run of a store.
+fn newest_run(dir: &TempDir) -> String {
+    let text = stdout(&mut rundown_at(dir.path(), &["--format", "json"]));
+    let document: Value = serde_json::from_str(&text).unwrap();
+    document["run"]["id"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_faulty_configuration_and_an_unusable_variable_are_reported() {
+    let dir = TempDir::new().unwrap();
+    let config = dir.path().join("config.toml");
+    fs::write(&config, "mask = 1\n").unwrap();
+    let begin = |args: &[&str]| {
+        let mut begin = rundown_at(dir.path(), &[&["begin"], args].concat());
+        begin.env("RUNDOWN_CONFIG", &config).env("EMPTY", "").env_remove("UNSET");
+        begin.env("BYTES", OsStr::from_bytes(b"\xff"));
+        String::from_utf8(begin.output().unwrap().stderr).unwrap()
+    };
+    let notices = begin(&["--env", "EMPTY", "--env", "UNSET", "--env", "BYTES"]);
+    for expected in [
+        "ignoring the configuration: ",
+        "the variable UNSET is not recorded: it is not set\n",
+        "the variable BYTES is not recorded: it is not UTF-8\n",
+    ] {
+        assert!(notices.contains(expected), "{notices}");
+    }
+    assert!(!notices.contains("EMPTY"), "{notices}");
 }
