@@ -32,7 +32,6 @@
 
 use std::io::{self, IsTerminal};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
@@ -266,10 +265,7 @@ fn own_status() -> String {
 
 /// A thread that handles signals to this process until it is dropped: it turns them into requests
 /// to stop, or passes them on to the command. Afterward the signals have no effect.
-pub(super) struct Watch {
-    handle: Handle,
-    thread: Option<JoinHandle<()>>,
-}
+pub(super) struct Watch(Handle);
 
 impl Watch {
     pub(super) fn start(stop: &Stop) -> io::Result<Self> {
@@ -289,17 +285,15 @@ impl Watch {
                 }
             }
         };
-        let thread = std::thread::Builder::new().name("signals".into()).spawn(work)?;
-        Ok(Self { handle, thread: Some(thread) })
+        // The thread ends on its own once the handle is closed.
+        std::thread::Builder::new().name("signals".into()).spawn(work)?;
+        Ok(Self(handle))
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        self.handle.close();
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.0.close();
     }
 }
 
