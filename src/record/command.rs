@@ -23,7 +23,7 @@ use super::sink::{Cut, Limit, Sink};
 use super::stop::Stop;
 use crate::model::{ShKey, TIMEOUT};
 use crate::sanitize;
-use crate::store::{LogCut, ShEnd, ShStart};
+use crate::store::{ShEnd, ShStart, StoredCut};
 use crate::time::Time;
 
 /// The time that a command has to react to SIGTERM at its time limit, before it is killed.
@@ -97,7 +97,7 @@ impl<'a> Command<'a> {
         };
         let ended = if let Some(record) = &self.executor.record {
             let attempt = (self.job.settings.retry > 0).then(|| attempt.into());
-            self.recorded(record, &New { n, cmd: command.stored(), attempt }, &spawn)
+            self.recorded(record, &NewCommand { n, cmd: command.stored(), attempt }, &spawn)
         } else {
             let env = variables(&self.job.settings.env, []);
             let sink = self.sink_without_log();
@@ -112,7 +112,7 @@ impl<'a> Command<'a> {
     }
 
     /// Runs a command, records its output, and adds its rows to the queue.
-    fn recorded(&self, record: &Record, new: &New, spawn: &Spawn<'_>) -> Ended {
+    fn recorded(&self, record: &Record, new: &NewCommand, spawn: &Spawn<'_>) -> Ended {
         let NewLog { numbered, mut sink, path, warning } =
             logs::create(&record.dir, &self.job.id, new.n);
         sink.mask(&self.secrets);
@@ -189,7 +189,7 @@ impl<'a> Command<'a> {
 }
 
 /// A command that is about to be recorded.
-struct New {
+struct NewCommand {
     /// Its number in the job if no log can be created.
     n: u32,
     /// The command line as it is stored.
@@ -236,8 +236,8 @@ fn limit(path: PathBuf, bytes: u64, record: &Record, key: ShKey) -> Limit {
     })
 }
 
-fn stored(cut: Cut) -> Option<LogCut> {
-    Some(LogCut { at: cut.at.try_into().ok()?, bytes: cut.bytes.try_into().ok()? })
+fn stored(cut: Cut) -> Option<StoredCut> {
+    Some(StoredCut { at: cut.at.try_into().ok()?, bytes: cut.bytes.try_into().ok()? })
 }
 
 /// Closes the log of a command that has ended, and returns the facts about its end.

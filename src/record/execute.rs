@@ -29,7 +29,7 @@ use super::mask::{Masking, Secrets};
 use super::pipeline::{JobSettings, Pipeline, PipelineCommand, PipelineJob};
 use super::row_queue::RowQueue;
 use super::run::masked;
-use super::schedule::{JobResult, Schedule, SkipReason};
+use super::schedule::{Schedule, SkipReason};
 use super::stop::Stop;
 use crate::display::{self, Status};
 use crate::error::Result;
@@ -258,7 +258,7 @@ impl Executor {
             if let JobEnd::Failed(code) = end {
                 exit_code = code;
             }
-            schedule.finish(at, result_of(end));
+            schedule.finish(at, end);
         }
         self.abort_rest(pipeline, schedule);
         exit_code
@@ -433,15 +433,6 @@ struct Done {
 impl Drop for Done {
     fn drop(&mut self) {
         let _ = self.send.send((self.at, self.end));
-    }
-}
-
-const fn result_of(end: JobEnd) -> JobResult {
-    match end {
-        JobEnd::Complete => JobResult::Passed,
-        JobEnd::Failed(_) => JobResult::Failed,
-        JobEnd::Skipped => JobResult::Skipped,
-        JobEnd::Aborted => JobResult::Aborted,
     }
 }
 

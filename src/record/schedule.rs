@@ -16,19 +16,7 @@
 //! because the jobs of a [`Pipeline`] do not wait for each other in a cycle.
 
 use super::pipeline::{Pipeline, When, waits};
-
-/// The result of a job.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum JobResult {
-    /// All its commands passed.
-    Passed,
-    /// A command failed.
-    Failed,
-    /// It was not run.
-    Skipped,
-    /// It was stopped before its end.
-    Aborted,
-}
+use crate::store::JobEnd;
 
 /// The reason why a job is skipped. Jobs are positions in [`Pipeline::jobs`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -106,15 +94,15 @@ impl Schedule {
     }
 
     /// Stores the result of a running job. Does nothing for a job that is not running.
-    pub fn finish(&mut self, job: usize, result: JobResult) {
+    pub fn finish(&mut self, job: usize, end: JobEnd) {
         let Some(found) = self.jobs.get(job).filter(|job| job.state == State::Running) else {
             return;
         };
-        let state = match result {
-            JobResult::Passed => State::Passed,
-            JobResult::Failed if found.allow_failure => State::Passed,
-            JobResult::Failed | JobResult::Aborted => State::Failed,
-            JobResult::Skipped => State::Skipped,
+        let state = match end {
+            JobEnd::Complete => State::Passed,
+            JobEnd::Failed(_) if found.allow_failure => State::Passed,
+            JobEnd::Failed(_) | JobEnd::Aborted => State::Failed,
+            JobEnd::Skipped => State::Skipped,
         };
         if state == State::Failed {
             self.failed = self.failed.or(Some(job));
@@ -230,7 +218,7 @@ mod tests {
         while let Some(job) = schedule.next_job() {
             started.push(name(job));
             let fails = failing.contains(&name(job));
-            schedule.finish(job, if fails { JobResult::Failed } else { JobResult::Passed });
+            schedule.finish(job, if fails { JobEnd::Failed(1) } else { JobEnd::Complete });
         }
         assert!(schedule.is_over());
         let reason = |(job, reason)| match reason {
@@ -314,14 +302,14 @@ mod tests {
         let mut schedule = Schedule::new(&pipeline, false);
         assert_eq!((schedule.next_job(), schedule.next_job()), (Some(0), Some(1)));
         assert_eq!(schedule.next_job(), None);
-        schedule.finish(0, JobResult::Passed);
+        schedule.finish(0, JobEnd::Complete);
         // Only the first result of a job counts.
-        schedule.finish(0, JobResult::Failed);
+        schedule.finish(0, JobEnd::Failed(1));
         assert_eq!(schedule.next_job(), Some(2));
         assert_eq!(schedule.abort(), [3]);
-        schedule.finish(1, JobResult::Aborted);
+        schedule.finish(1, JobEnd::Aborted);
         assert!(!schedule.is_over());
-        schedule.finish(2, JobResult::Passed);
+        schedule.finish(2, JobEnd::Complete);
         assert!(schedule.is_over() && schedule.has_failed());
         assert_eq!(schedule.next_job(), None);
     }
@@ -381,7 +369,7 @@ mod tests {
                 }
                 let job = running.remove(if finish_newest { running.len() - 1 } else { 0 });
                 over[job] += 1;
-                let result = if passes(job) { JobResult::Passed } else { JobResult::Failed };
+                let result = if passes(job) { JobEnd::Complete } else { JobEnd::Failed(1) };
                 schedule.finish(job, result);
             }
             prop_assert!(schedule.is_over());

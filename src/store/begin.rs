@@ -62,7 +62,7 @@ pub struct ShStart {
 
 /// Output that was removed from the middle of a log, because the log reached its size limit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct LogCut {
+pub struct StoredCut {
     /// The byte offset in the log at which it was removed.
     pub at: i64,
     /// The number of bytes of output that were removed.
@@ -223,7 +223,7 @@ impl Writer {
     }
 
     /// Stores that output was removed from the log of a running command.
-    pub fn set_cut(&mut self, key: &ShKey, cut: LogCut) -> Result<()> {
+    pub fn set_cut(&mut self, key: &ShKey, cut: StoredCut) -> Result<()> {
         self.execute(
             "UPDATE sh_calls SET cut_at = ?4, cut_bytes = ?5
              WHERE run_id = ?1 AND job_id = ?2 AND n = ?3",

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, params};
 
-use super::begin::{ADD_JOB, LogCut, ShStart};
+use super::begin::{ADD_JOB, ShStart, StoredCut};
 use super::repair::{self, LostEnd};
 use super::write::Writer;
 use crate::error::Result;
@@ -63,7 +63,7 @@ pub struct ShEnd {
     /// The reason for its end, see [`Sh::ended_by`].
     pub ended_by: Option<&'static str>,
     /// The output that was removed from the middle of its log.
-    pub cut: Option<LogCut>,
+    pub cut: Option<StoredCut>,
 }
 
 /// The `failure_kind` of a run with a failed command.

@@ -29,7 +29,7 @@ mod schema;
 mod tables;
 mod write;
 
-pub use begin::{LogCut, NewJob, NewRun, ShStart};
+pub use begin::{NewJob, NewRun, ShStart, StoredCut};
 pub use finish::{COMMAND_FAILED, JobEnd, RunEnd, ShEnd};
 pub use highlight::Highlight;
 pub use page::{Beside, RunPage};

@@ -6,7 +6,7 @@ use std::fs;
 use insta::assert_snapshot;
 use rundown::cri::Stream;
 use rundown::model::{JobId, RunDetails, RunId};
-use rundown::store::{JobEnd, LogCut, NewJob, RunEnd, ShEnd};
+use rundown::store::{JobEnd, NewJob, RunEnd, ShEnd, StoredCut};
 use rundown::tui::sim::Sim;
 use serde_json::json;
 
@@ -69,7 +69,7 @@ fn detailed() -> Built {
         signal: Some(15),
         output: Some("pty"),
         ended_by: Some("timeout"),
-        cut: Some(LogCut { at: cut_at.try_into().unwrap(), bytes: 1_300_000 }),
+        cut: Some(StoredCut { at: cut_at.try_into().unwrap(), bytes: 1_300_000 }),
         ..ShEnd::new(at(6_000), 143)
     };
     store.finish(&run, "test", 2, &end);
