@@ -77,6 +77,19 @@ fn a_refresh_waits_for_the_pause_and_nothing_else_does() {
     assert_eq!(inbox.timeout(now), None, "nothing is left to be done");
 }
 
+/// Serves a request for a page to its end: on a busy machine, one slice of work may not be enough.
+fn served(worker: &mut Worker, request: WorkerRequest) -> Vec<Msg> {
+    let is_answer = |msg: &Msg| {
+        matches!(msg, Msg::Log(_, Answer::Page(_) | Answer::Unchanged(_)) | Msg::Failed(..))
+    };
+    let mut messages = worker.serve(request);
+    while !messages.iter().any(is_answer) && worker.has_work() {
+        messages.splice(0..0, worker.go_on());
+    }
+    messages.retain(|msg| is_answer(msg) || matches!(msg, Msg::Dirs(..)));
+    messages
+}
+
 #[test]
 fn an_unchanged_log_needs_no_answer_and_a_missing_one_is_reported() {
     let dir = tempfile::tempdir().unwrap();
@@ -84,20 +97,22 @@ fn an_unchanged_log_needs_no_answer_and_a_missing_one_is_reported() {
     fs::write(&path, b"2026-05-06T12:00:00Z stdout F one\n").unwrap();
     let mut worker = worker(dir.path());
     let [Msg::Log(Ticket(1), Answer::Page(page)), Msg::Dirs(None, _)] =
-        &worker.serve(read(1, &path))[..]
+        &served(&mut worker, read(1, &path))[..]
     else {
         panic!("no page")
     };
     assert_eq!((page.window.rows.len(), page.known.total_rows), (1, Some(1)));
     assert_eq!(
-        worker.serve(request(2, &path, true)),
+        served(&mut worker, request(2, &path, true)),
         [Msg::Log(Ticket(2), Answer::Unchanged(page.known.clone()))]
     );
-    let [Msg::Log(Ticket(3), Answer::Page(again))] = &worker.serve(read(3, &path))[..] else {
+    let [Msg::Log(Ticket(3), Answer::Page(again))] = &served(&mut worker, read(3, &path))[..]
+    else {
         panic!("asked anew, answered")
     };
     assert_eq!(again, page);
-    let [Msg::Failed(Work::Log(Ticket(4)), why)] = &worker.serve(read(4, &missing))[..] else {
+    let [Msg::Failed(Work::Log(Ticket(4)), why)] = &served(&mut worker, read(4, &missing))[..]
+    else {
         panic!("no failure")
     };
     assert!(why.contains("b.log") && !why.contains('\n'), "{why}");
@@ -115,7 +130,7 @@ fn what_is_read_is_said_before_it_is_and_that_it_has_been_after() {
     request.send(read(1, &path)).unwrap();
     let next = || messages.recv_timeout(Duration::from_secs(20)).unwrap();
     assert_eq!(next(), Msg::Reads(Some(path)));
-    assert!(matches!(next(), Msg::Log(_, Answer::Page(_))));
+    while !matches!(next(), Msg::Log(_, Answer::Page(_))) {}
     while next() != Msg::Reads(None) {}
     drop(request);
     worker.join().unwrap();
