@@ -149,8 +149,9 @@ fn on_a_terminal_each_line_has_the_name_of_its_job() {
     session.shown.wait_for("lines with names", |screen| {
         let rows: Vec<String> = screen.rows(0, 80).collect();
         let at = |row: &str| rows.iter().position(|shown| shown.trim_end() == row);
-        let all = [at("build │ one"), at("it    │ two"), at("build │ three")];
-        all.iter().all(Option::is_some) && all.is_sorted()
+        // The order of two jobs is only known approximately.
+        let (one, three) = (at("build │ one"), at("build │ three"));
+        one.is_some() && one < three && at("it    │ two").is_some()
     });
     session.shown.wait_for("colored names", |screen| {
         let color = |text: &str| {
