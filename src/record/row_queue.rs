@@ -346,9 +346,7 @@ impl Shared {
 /// Does the work of the thread: creates the files, opens the database, writes the rows.
 fn work(shared: &Shared, database: &Path, begin: Begin) -> Result<()> {
     shared.until_unlocked(|| Writer::check(database))?;
-    let Some(Begun { mut writer, dir, mut reserve }) = begin_run(shared, database, begin)? else {
-        return Ok(());
-    };
+    let Some((mut writer, dir)) = begin_run(shared, database, begin)? else { return Ok(()) };
     let dir = (dir.clone(), identity(&dir));
     let database = (database.to_owned(), identity(database));
     shared.update(|state| {
@@ -357,6 +355,7 @@ fn work(shared: &Shared, database: &Path, begin: Begin) -> Result<()> {
             state.warnings.push(directory_locked(&database.0));
         }
     });
+    let mut reserve = Reserve::take(&dir.0);
     loop {
         let rows = shared.next();
         if rows.is_empty() {
@@ -374,19 +373,13 @@ fn work(shared: &Shared, database: &Path, begin: Begin) -> Result<()> {
     Ok(())
 }
 
-/// A run whose rows can be written.
-struct Begun {
-    writer: Writer,
-    dir: PathBuf,
-    reserve: Reserve,
-}
-
-/// Begins a run. Returns `None` if the caller does not wait for it any more.
-fn begin_run(shared: &Shared, database: &Path, begin: Begin) -> Result<Option<Begun>> {
+/// Begins a run. Returns the connection for its rows, and its directory; `None` if the caller does
+/// not wait for it any more.
+fn begin_run(shared: &Shared, database: &Path, begin: Begin) -> Result<Option<(Writer, PathBuf)>> {
     match begin {
         Begin::Run { files, rows } => {
             let files = files()?;
-            let (reserve, dir) = (Reserve::held_by(files.lock.as_ref()), files.dir.clone());
+            let dir = files.dir.clone();
             if shared.state().is_abandoned {
                 files.remove();
                 return Ok(None);
@@ -394,14 +387,14 @@ fn begin_run(shared: &Shared, database: &Path, begin: Begin) -> Result<Option<Be
             shared.update(|state| state.files = Some(files));
             let mut writer = shared.until_unlocked(|| Writer::open(database))?;
             shared.until_unlocked(|| rows(&mut writer))?;
-            Ok(Some(Begun { writer, dir, reserve }))
+            Ok(Some((writer, dir)))
         }
         Begin::Step(find) => {
             let mut writer = shared.until_unlocked(|| Writer::open(database))?;
             let files = shared.until_unlocked(|| find(&mut writer))?;
             let dir = files.dir.clone();
             shared.update(|state| state.files = Some(files));
-            Ok(Some(Begun { writer, dir, reserve: Reserve::held_by(None) }))
+            Ok(Some((writer, dir)))
         }
     }
 }

@@ -199,6 +199,33 @@ fn a_killed_step_is_interrupted_and_its_run_goes_on() {
     );
 }
 
+/// A command of a run of many steps fills the disk, a small file system of a new namespace.
+#[test]
+fn the_end_of_a_step_that_fills_the_disk_is_recorded() {
+    let dir = TempDir::new().unwrap();
+    let script = r#"mount -t tmpfs -o size=2m tmpfs S || exit
+        export RUNDOWN_RUN="$("$0" begin)"
+        "$0" record --job j -- sh -c 'head -c 4m /dev/zero; exit 7' >/dev/null
+        echo "exit $?"
+        rm S/runs/*/*/jobs/j/*
+        "$0" --once --format json "$RUNDOWN_RUN""#;
+    fs::create_dir(dir.path().join("S")).unwrap();
+    let mut unshare = Command::new("unshare");
+    unshare.args(["-Urm", "sh", "-c", script, env!("CARGO_BIN_EXE_rundown")]);
+    unshare.current_dir(dir.path()).env("RUNDOWN_ROOT", "S");
+    let output = unshare.output().unwrap();
+    if output.stdout.is_empty() {
+        // Not every system allows namespaces.
+        return;
+    }
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    let (exit, document) = stdout.split_once('\n').unwrap();
+    let document: Value = serde_json::from_str(document).unwrap();
+    let command = &document["run"]["jobs"][0]["commands"][0];
+    assert_eq!((exit, command["exit_code"].as_i64()), ("exit 7", Some(7)), "{command}");
+    assert!(command["lost_bytes"].as_i64() > Some(1 << 20), "{command}");
+}
+
 #[test]
 fn a_command_is_recorded_as_a_run_of_its_own_if_its_run_has_ended() {
     let begun = Begun::new();
