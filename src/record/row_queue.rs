@@ -461,7 +461,7 @@ fn is_passing(error: &Error) -> bool {
 
 fn directory_locked(database: &Path) -> String {
     format!(
-        "another process holds a lock on the store's directory (`flock {0} …`?); {1} was created \
+        "another process holds a lock on the store's directory (`flock {0} …`?); {1} was updated \
          without waiting for it",
         dir_of(database).display(),
         database.display()

@@ -10,8 +10,9 @@
 //! and views are disabled, the schema has to equal that of rundown's migrations, each transaction
 //! has a time limit, and SQLite has a memory limit.
 
-use std::fs::{File, TryLockError};
-use std::io::{self, Read};
+use std::fs::{File, Permissions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -71,7 +72,7 @@ impl Writer {
     /// another program changed it. Opening it may still change its files; only [`Writer::check`]
     /// leaves them untouched. A locked database is [`Error::Locked`].
     pub fn open(path: &Path) -> Result<Self> {
-        create_private(path)?;
+        create(path)?;
         let failed = || Error::database("open", path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = Connection::open_with_flags(path, flags).map_err(failed())?;
@@ -228,17 +229,36 @@ fn guard(connection: &Connection) -> rusqlite::Result<()> {
     ))
 }
 
-/// Creates an empty database file that only its owner can access, unless one exists. If SQLite
-/// created it, its permissions would depend on the umask.
-fn create_private(path: &Path) -> Result<()> {
-    match file::create_private(path) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(Error::io("create", path)(error)),
+/// Creates a database of the newest version that only its owner can access, unless the file exists.
+/// The file appears with its whole content: if this process is killed, or the disk is full, no
+/// unfinished database remains.
+fn create(path: &Path) -> Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
     }
+    let failed = || Error::database("set up", path);
+    let mut memory = Connection::open_in_memory().map_err(failed())?;
+    schema::migrate(&mut memory, path)?;
+    let content = memory.serialize("main").map_err(failed())?;
+    let persist = || -> io::Result<()> {
+        let mut new = tempfile::Builder::new().prefix(".new-").tempfile_in(file::dir_of(path))?;
+        // The permissions must not depend on the umask.
+        let _ = new.as_file().set_permissions(Permissions::from_mode(0o600));
+        new.as_file_mut().write_all(&content)?;
+        new.as_file().sync_all()?;
+        // Another recorder may have been faster, or the file system cannot put a file in place
+        // without replacing another one. In both cases, `path` exists afterwards.
+        let placed = new.persist_noclobber(path).map(drop);
+        placed.or_else(|_| file::create_private(path).map(drop)).or_else(unless_exists)
+    };
+    persist().map_err(Error::io("create", path))
 }
 
-/// Locks the store's directory. If two recorders set up the same store, one migrates it while the
+fn unless_exists(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::AlreadyExists { Ok(()) } else { Err(error) }
+}
+
+/// Locks the store's directory. If two recorders update the same store, one migrates it while the
 /// other waits for this lock. Returns `None` if the lock is not available in time, for example
 /// under `flock DIR rundown record …`; in that case, SQLite's own locks still let only one recorder
 /// migrate the store.
@@ -258,8 +278,6 @@ fn lock_directory(database: &Path) -> Option<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::super::begin::tests::new_run;
     use super::*;
     use crate::model::{RunDetails, RunId};
@@ -305,6 +323,23 @@ mod tests {
         }
     }
 
+    /// The migrations are repeated without a file, so the only new file is the whole database.
+    #[test]
+    fn a_database_appears_with_its_whole_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rundown.db");
+        let names = || std::fs::read_dir(dir.path()).unwrap().count();
+        std::thread::scope(|scope| {
+            let opened: Vec<_> = (0..4).map(|_| scope.spawn(|| create(&path).unwrap())).collect();
+            while !opened.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                if let Ok(bytes) = std::fs::read(&path) {
+                    assert!(schema::is_ours(&bytes), "{} bytes", bytes.len());
+                }
+            }
+        });
+        assert_eq!(names(), 1);
+    }
+
     #[test]
     fn database_files_are_accessible_to_their_owner_only() {
         let dir = tempfile::tempdir().unwrap();
@@ -323,12 +358,13 @@ mod tests {
 
     /// The lock stands for `flock DIR rundown record …`.
     #[test]
-    fn a_locked_directory_delays_the_setup_only_briefly() {
+    fn a_locked_directory_delays_an_update_only_briefly() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rundown.db");
+        File::create(&path).unwrap();
         let lock = File::open(dir.path()).unwrap();
         lock.lock().unwrap();
         assert!(!Writer::open(&path).unwrap().is_alone());
-        assert!(Writer::open(&path).unwrap().is_alone(), "nothing to set up");
+        assert!(Writer::open(&path).unwrap().is_alone(), "nothing to update");
     }
 }

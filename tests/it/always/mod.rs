@@ -368,11 +368,13 @@ fn a_command_does_not_wait_for_a_file_system_that_does_not_respond() {
     assert!(started.duration_since(before).unwrap() < Duration::from_secs(6));
 }
 
-/// Tests a lock on the store's directory, as held by `flock DIR rundown record …`.
+/// Tests a lock on the store's directory, as held by `flock DIR rundown record …`, while a database
+/// is updated: an empty one has version 0.
 #[test]
 fn a_recorder_waits_a_limited_time_for_a_lock_on_the_store_directory() {
     let dir = TempDir::new().unwrap();
     fs::create_dir(dir.path().join("store")).unwrap();
+    fs::write(dir.path().join("store/rundown.db"), "").unwrap();
     let lock = fs::File::open(dir.path().join("store")).unwrap();
     lock.lock().unwrap();
     let notices = assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock");
@@ -380,7 +382,7 @@ fn a_recorder_waits_a_limited_time_for_a_lock_on_the_store_directory() {
     assert_eq!(
         assert_ran(dir.path(), &run(dir.path(), &[], &COMMAND), "a lock"),
         "",
-        "only the setup of a store waits for the lock"
+        "only the update of a database waits for the lock"
     );
     assert_eq!(sql(&dir, "SELECT state FROM runs"), ["failed", "failed"]);
 }
