@@ -68,8 +68,11 @@ fn open_locked(path: &Path) -> io::Result<File> {
     options.read(true).write(true).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
     let mut opened = options.open(path);
     if opened.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-        // Another recorder may create it at the same time.
-        let _ = create_private(path);
+        match create_private(path) {
+            // Another recorder may create it at the same time.
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+            _ => {}
+        }
         opened = options.open(path);
     }
     let file = opened?;
@@ -157,6 +160,15 @@ mod tests {
             let before = std::fs::read_dir(dir.path()).unwrap().count();
             assert_eq!(take_log(dir.path()).n as usize, before);
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_created_is_an_error_with_the_reason() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = open_locked(&file.join("sh.last")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
     }
 
     #[test]
