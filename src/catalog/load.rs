@@ -82,6 +82,23 @@ fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, Findin
     }
 }
 
+/// Returns true if the directory of a run contains a log, or cannot be read. A recorder that is
+/// killed before it has written the row of its run leaves a directory without logs.
+pub(super) fn may_have_logs(root: &Path, repo: &str, id: &RunId) -> bool {
+    let run = Run::without_row(id.clone(), Some(repo.to_owned()));
+    let Ok(Some(dir)) = run_dir(root, &run) else { return true };
+    let has_logs = || -> Result<bool> {
+        let own = path::list_run_files(&dir)?;
+        let mut logs = path::list_jobs(&dir)?
+            .ids
+            .into_iter()
+            .map(|job| path::list_logs(&dir, &job).map(|found| found != path::JobLogs::default()));
+        let has_own = own != path::RunFiles::default();
+        Ok(has_own || logs.any(|has_logs| has_logs.unwrap_or(true)))
+    };
+    has_logs().unwrap_or(true)
+}
+
 /// Loads runs for a list; `None` if the run that the page starts from does not exist. If the
 /// recorder of a run is gone, the page is read a second time, because the recorder may have just
 /// finished the run.

@@ -254,7 +254,9 @@ impl Catalog {
             for repo in path::list_runs(root)? {
                 notices.extend(repo.unreadable.iter().map(load::hidden_runs));
                 for (repo, id) in reader.unknown(repo.runs)? {
-                    take(repo, id)?;
+                    if load::may_have_logs(root, &repo, &id) {
+                        take(repo, id)?;
+                    }
                 }
             }
         }

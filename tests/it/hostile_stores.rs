@@ -745,7 +745,8 @@ fn an_unreadable_repository_is_reported_and_hides_no_run() {
     while root.as_os_str().len() < 3850 {
         root.push("d".repeat(100));
     }
-    fs::create_dir_all(root.join("runs/demo.git/one/jobs")).unwrap();
+    fs::create_dir_all(root.join("runs/demo.git/one/jobs/build")).unwrap();
+    fs::write(root.join("runs/demo.git/one/jobs/build/sh-1.log"), "").unwrap();
     let runs = fs::File::open(root.join("runs")).unwrap();
     rustix::fs::mkdirat(&runs, "x".repeat(255), 0o700.into()).unwrap();
     let is_expected = |notice: &String| {
