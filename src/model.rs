@@ -265,6 +265,12 @@ impl Sh {
         self.ended_by.as_deref() == Some(LOST)
     }
 
+    /// Returns true if its recorder was killed before it stored the command: only the log is known.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.cmd.is_empty() && self.is_lost()
+    }
+
     /// Returns the output that was removed from the middle of its log, if any was.
     #[must_use]
     pub fn cut(&self) -> Option<LogCut> {

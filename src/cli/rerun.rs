@@ -99,7 +99,8 @@ fn pipeline(run: &RunNode, selection: &Selection) -> Result<Pipeline> {
     let mut jobs = Vec::new();
     for job in run.jobs.iter().filter(|job| selection.has_job(job)) {
         let selected = job.shs.iter().filter(|sh| selection.has(job, sh));
-        let shs: Vec<&Sh> = selected.filter_map(|sh| sh.sh.as_ref()).collect();
+        let stored = selected.filter_map(|sh| sh.sh.as_ref());
+        let shs: Vec<&Sh> = stored.filter(|sh| !sh.is_unknown()).collect();
         jobs.extend(job_of(job, &shs)?);
     }
     if jobs.is_empty() {

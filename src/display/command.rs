@@ -127,6 +127,9 @@ pub fn memory(sh: &Sh) -> Option<String> {
 /// first line of its script after those that only set up the shell. Sanitized.
 #[must_use]
 pub fn command(sh: &Sh) -> String {
+    if sh.is_unknown() {
+        return "unknown command".into();
+    }
     first_line(without_preamble(&shell_line(sh)))
 }
 

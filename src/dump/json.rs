@@ -232,11 +232,12 @@ fn job_json<'a>(
 fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path>) -> ShJson<'a> {
     let sh = node.sh.as_ref();
     let has_row = sh.is_some_and(|sh| sh.origin.is_row());
+    let known = sh.filter(|sh| !sh.is_unknown());
     ShJson {
         n: node.n,
-        cmd: sh.map(|sh| sh.cmd.as_str()),
+        cmd: known.map(|sh| sh.cmd.as_str()),
         argv: sh.and_then(crate::model::Sh::argv),
-        cwd: sh.and_then(|sh| sh.cwd.as_deref()),
+        cwd: known.and_then(|sh| sh.cwd.as_deref()),
         state: node.state.as_str(),
         exit_code: sh.and_then(|sh| sh.exit_code),
         signal: sh.and_then(|sh| sh.signal),

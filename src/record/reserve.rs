@@ -1,5 +1,5 @@
 //! Disk space that is reserved for the row with the result of a command. When a command fills the
-//! disk, this space is freed for the row, which is worth more than the few log lines that would fit
+//! disk, the space is freed for this row, which is worth more than the few log lines that would fit
 //! into the space.
 
 use std::fs::File;

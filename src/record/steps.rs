@@ -18,10 +18,11 @@ use super::facts::find_commit;
 use super::logs;
 use super::run::{Options, create_dirs, masked, new_run, new_run_dir};
 use crate::error::{Error, Result};
-use crate::log;
+use crate::log::{self, path::RunDir};
 use crate::model::{RunDetails, RunId};
 use crate::store::{self, RunEnd, Writer, until_unlocked};
 use crate::time::Time;
+use crate::upkeep::add_lost_rows;
 
 /// The maximum time that the beginning and the end of a run wait for a locked database.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
@@ -83,9 +84,14 @@ pub fn end_run(
         return Err(not_open(run));
     }
     let repo = until_unlocked(LOCK_TIMEOUT, || writer.repo_of_unfinished(run))?.unwrap_or_default();
-    let dir = log::path::run_dir(root, &repo, run).filter(|_| sync);
-    let warning =
-        dir.and_then(|dir| logs::sync(logs_in(&dir), Instant::now() + SYNC_TIMEOUT, || false));
+    let dir = log::path::run_dir(root, &repo, run);
+    let warning = dir
+        .as_deref()
+        .filter(|_| sync)
+        .and_then(|dir| logs::sync(logs_in(dir), Instant::now() + SYNC_TIMEOUT, || false));
+    if let Some(dir) = dir.map(|dir| RunDir::of_store(root, dir)).transpose()?.flatten() {
+        until_unlocked(LOCK_TIMEOUT, || add_lost_rows(&mut writer, run, &dir))?;
+    }
     let now = Time::now();
     until_unlocked(LOCK_TIMEOUT, || {
         writer.together(|writer| {

@@ -3,19 +3,30 @@
 //!
 //! Each command without an end gets the row in `sh_events` that pairs its log for readers of
 //! version 2: they pair the n-th row of a job with `sh-<n>.log`. Its row in `sh_calls` is marked
-//! with [`LOST`], so that our own readers show it as interrupted.
+//! with [`LOST`], so that our own readers show it as interrupted. A command that has only a log
+//! first gets a row in `sh_calls`.
 
-use rusqlite::{Connection, params};
+use rusqlite::{CachedStatement, Connection, params};
 
+use super::begin::ADD_JOB;
 use super::limits;
 use super::write::Writer;
 use crate::error::{Error, Result};
-use crate::model::{INTERRUPTED, JobId, LOST, RunId};
+use crate::model::{INTERRUPTED, JobId, LOST, RunId, ShKey};
 use crate::time::Time;
 
 /// The exit code in `sh_events` of a command whose end was not recorded. The column must have a
 /// value, and no command that was recorded to its end has this one.
 const NO_EXIT_CODE: i32 = -1;
+
+/// Adds the row of a command that has only a log. Its start is moved between the starts of the
+/// commands with the next lower and the next higher number.
+const ADD_SH: &str = "INSERT OR IGNORE INTO sh_calls(run_id, job_id, n, started_at_ms, cmd, cwd)
+    SELECT ?1, ?2, ?3, max(
+      min(?4, coalesce((SELECT min(started_at_ms) - 1 FROM sh_calls
+                        WHERE run_id = ?1 AND job_id = ?2 AND n > ?3), ?4)),
+      coalesce((SELECT max(started_at_ms) + 1 FROM sh_calls
+                WHERE run_id = ?1 AND job_id = ?2 AND n < ?3), 0)), '', ''";
 
 /// A command without an end.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,10 +51,38 @@ pub struct LostEnd {
 }
 
 impl Writer {
-    /// Returns the commands of a run that have no end, in the order of their starts.
+    /// Returns true if a command has a row.
     ///
     /// # Errors
     /// If SQLite fails. This holds for every method here.
+    pub fn has_sh(&self, sh: &ShKey) -> Result<bool> {
+        let sql = "SELECT 1 FROM sh_calls WHERE run_id = ? AND job_id = ? AND n = ?";
+        let has_row = |mut statement: CachedStatement<'_>| {
+            statement.exists(params![sh.run.as_str(), sh.job.as_str(), sh.n])
+        };
+        let found = self.connection.prepare_cached(sql).and_then(has_row);
+        found.map_err(Error::database("read", &self.path))
+    }
+
+    /// Adds the row of a command, and of its job, that has only a log: its recorder was killed
+    /// before it wrote them. `at` is the time from its log. The command line is unknown, so it is
+    /// empty.
+    pub fn add_lost_sh(&mut self, sh: &ShKey, at: Time) -> Result<()> {
+        let (run, job, at) = (sh.run.as_str(), sh.job.as_str(), at.floor_millis());
+        self.transaction(|tx| {
+            tx.prepare_cached(ADD_JOB)?.execute(params![run, job, at])?;
+            // Its end must be determined again.
+            tx.execute(
+                "UPDATE jobs SET state = 'active', started_at_ms = coalesce(started_at_ms, ?3),
+                                 finished_at_ms = NULL, exit_code = NULL
+                 WHERE run_id = ?1 AND job_id = ?2",
+                params![run, job, at],
+            )?;
+            tx.prepare_cached(ADD_SH)?.execute(params![run, job, sh.n, at]).map(drop)
+        })
+    }
+
+    /// Returns the commands of a run that have no end, in the order of their starts.
     pub fn lost_shs(&self, run: &RunId) -> Result<Vec<LostSh>> {
         limits::limit_time(&self.connection, self.time_limit)
             .and_then(|()| lost_shs(&self.connection, run))

@@ -4,6 +4,7 @@
 //! prune ── plan (pure) ─► for each run: hold its lock ─► rows and directory ─► .trash ─► deleted
 //! due       at most once an hour, for recorders
 //! repair    for each interrupted run: hold its lock ─► ends of commands, jobs and the run
+//! lost      rows of commands that have only a log
 //! files     the directories of a store and its runs; no link below the root is followed
 //! ```
 //!
@@ -16,11 +17,13 @@
 
 mod due;
 mod files;
+mod lost;
 mod plan;
 mod prune;
 mod repair;
 
 pub use due::prune_if_due;
+pub use lost::add_lost_rows;
 pub use plan::Limits;
 pub use prune::{Pruned, Removal, Request, count_leftovers, prune};
 pub use repair::{Repaired, Repairs, repair};

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::files::{RunDir, StoreFiles, may_continue};
+use super::lost::add_lost_rows;
 use super::prune::resume;
 use crate::error::{Error, Result, line};
 use crate::file::FilePath;
@@ -84,6 +85,9 @@ fn repair_run(
     };
     if may_continue(run.as_ref(), &row, now)? {
         return Ok(None);
+    }
+    if let Some(run) = &run {
+        add_lost_rows(writer, &row.id, &path::RunDir::named(run.path.clone())?)?;
     }
     let end = |sh| end_of(run.as_ref(), sh);
     let ends: Vec<LostEnd> = writer.lost_shs(&row.id)?.into_iter().map(end).collect();

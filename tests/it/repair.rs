@@ -172,3 +172,41 @@ fn only_the_selected_runs_are_repaired() {
     let output = run(store.root(), &["doctor", "--root", ".", "--repair", dir.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// A recorder that is killed early leaves a directory without logs and without a row, or a log
+/// without a row.
+#[test]
+fn a_recorder_that_was_killed_early_leaves_nothing_to_report_after_a_repair() {
+    let mut store = Built::new();
+    let run = run_id(1);
+    store.begin(&run, &["test", "deploy"], 0);
+    store.start(&run, "test", 1, "make", 10);
+    store.end(&run, "test", 1, 0, 20);
+    for (job, n) in [("test", 2), ("deploy", 1)] {
+        let log = store.log_path(&run, job, n);
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        fs::write(log, "").unwrap();
+    }
+    store.print(&run, "deploy", 1, 500, Stream::Stdout, "printed\n");
+    store.kill_recorder(&run);
+    fs::create_dir_all(store.run_dir(&run_id(2)).join("jobs")).unwrap();
+    let repaired = repair(&store, 0);
+    assert!(repaired.contains("the run, 2 jobs and 2 commands had no end"), "{repaired}");
+    assert_eq!(repair(&store, 0), "");
+    assert_eq!(
+        sql::<String>(
+            &store,
+            "SELECT job_id || ' ' || cmd || ' ' || exit_code FROM sh_events
+             ORDER BY job_id, started_at_ms"
+        ),
+        ["deploy  -1", "test make 0", "test  -1"]
+    );
+    assert_eq!(
+        sql::<i64>(&store, "SELECT started_at_ms FROM sh_calls WHERE job_id = 'deploy'"),
+        [at(500).floor_millis()]
+    );
+    let document = json(store.root(), &["--root", ".", "--format", "json"], 0);
+    assert!(document["run"]["jobs"][1]["commands"][0]["cmd"].is_null(), "{document}");
+    let text = stdout(store.root(), &["--root", "."], 0);
+    assert!(text.contains("! interrupted  1  unknown command"), "{text}");
+}

@@ -199,6 +199,39 @@ fn a_killed_step_is_interrupted_and_its_run_goes_on() {
     );
 }
 
+/// The recorder of the second command is killed before it writes the row. Readers of version 2 pair
+/// the n-th row of a job with `sh-<n>.log`.
+#[test]
+fn a_step_that_was_killed_before_its_row_gets_one_at_the_end_of_the_run() {
+    let begun = Begun::new();
+    let record = |job: &str| {
+        stdout(&mut begun.step(&["record", "--job", job, "--", "echo", job]));
+    };
+    record("j");
+    let repo = begun.sql("SELECT repo FROM runs").remove(0);
+    let jobs = begun.dir.path().join("S/runs").join(repo).join(&begun.run).join("jobs");
+    fs::write(jobs.join("j/sh-2.log"), "").unwrap();
+    record("j");
+    fs::create_dir(jobs.join("running")).unwrap();
+    let running = fs::File::create(jobs.join("running/sh-1.log")).unwrap();
+    running.lock().unwrap();
+    begun.step(&["end"]).output().unwrap();
+    let rows = begun.sql(
+        "SELECT n || ' ' || call.cmd || ' ' || exit_code FROM sh_events
+         JOIN sh_calls AS call USING (run_id, job_id, started_at_ms) ORDER BY started_at_ms",
+    );
+    assert_eq!(rows, [r#"1 ["echo","j"] 0"#, "2  -1", r#"3 ["echo","j"] 0"#]);
+    // The other command is running.
+    assert_eq!(begun.sql("SELECT job_id || ' ' || state FROM jobs"), ["j failed"]);
+    assert_eq!(begun.sql("SELECT state FROM runs"), ["failed"]);
+    let document = begun.document();
+    assert_eq!(document["run"]["jobs"][0]["commands"][1]["state"], "interrupted");
+    // The lost command is not run again.
+    let again = rundown_at(begun.dir.path(), &["rerun", "--quiet", &begun.run]).output().unwrap();
+    assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stderr));
+    assert_eq!(begun.sql("SELECT CAST(count(*) AS TEXT) FROM sh_calls"), ["5"]);
+}
+
 /// A command of a run of many steps fills the disk, a small file system of a new namespace.
 #[test]
 fn the_end_of_a_step_that_fills_the_disk_is_recorded() {
