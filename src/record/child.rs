@@ -27,7 +27,7 @@ use std::time::Instant;
 use rustix::process::Pid;
 use wait4::Wait4;
 
-use self::keyboard::Keyboard;
+use self::keyboard::{Keyboard, Prepared};
 pub use self::output::Output;
 pub use self::reader::lock;
 use self::reader::{Passing, Readers};
@@ -92,8 +92,12 @@ impl Running {
             }
             None => (None, None),
         };
+        let has_terminal = readers.as_ref().is_some_and(|readers| readers.terminal.is_some());
+        let mut prepared = has_terminal.then(|| Prepared::new(spawn.has_keyboard()));
         let (spawned, readers) = match spawn_child(spawn, ends, quiet) {
             Err(error) if is_out_of_descriptors(&error) => {
+                // The command gets our own terminal.
+                prepared = None;
                 warnings.extend(readers.into_iter().flat_map(|readers| readers.finish().warnings));
                 spawn.spare.release();
                 warnings.push(format!("the output was not recorded: {error}"));
@@ -102,7 +106,7 @@ impl Running {
             spawned => (spawned, readers),
         };
         match spawned {
-            Ok(child) => Ok(Self::started(child, readers, spawn, stop, warnings)),
+            Ok(child) => Ok(Self::started(child, readers, prepared, spawn, stop, warnings)),
             Err(error) => {
                 readers.map(Readers::finish);
                 Err(not_started(&error))
@@ -114,6 +118,7 @@ impl Running {
     fn started(
         child: Child,
         mut readers: Option<Readers>,
+        prepared: Option<io::Result<Prepared>>,
         spawn: &Spawn<'_>,
         stop: &Stop,
         mut warnings: Vec<String>,
@@ -126,8 +131,9 @@ impl Running {
                 leads_group: spawn.own_group || terminal.is_some(),
                 may_be_killed: spawn.may_be_killed,
             });
-            let started =
-                terminal.map(|terminal| Keyboard::start(terminal, pid, spawn.has_keyboard()));
+            let started = terminal.zip(prepared).map(|(terminal, prepared)| {
+                prepared.and_then(|prepared| Keyboard::start(prepared, terminal, pid))
+            });
             keyboard = started.transpose().unwrap_or_else(|error| {
                 warnings.push(format!("the command cannot read the keyboard: {error}"));
                 None

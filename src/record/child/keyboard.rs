@@ -69,17 +69,40 @@ pub(super) struct Keyboard {
     _rescue: Option<Rescue>,
 }
 
-impl Keyboard {
-    /// Starts the thread, for the terminal of the running command `child`. The keys are passed on
-    /// if `has_keys`.
+/// Our terminal, ready for a command that is about to be spawned. Its drop restores the terminal.
+pub(super) struct Prepared {
+    resized: Event,
+    continued: Event,
+    /// `None` if no keys are passed on.
+    raw: Option<RawMode>,
+    rescue: Option<Rescue>,
+}
+
+impl Prepared {
+    /// Enters raw mode if keys are passed on (`has_keys`). Call this before the command is spawned,
+    /// because its first output needs raw mode.
     ///
     /// # Errors
     /// If there are not enough descriptors or threads.
-    pub(super) fn start(terminal: Terminal, child: Pid, has_keys: bool) -> io::Result<Self> {
-        let Terminal { pty, ended } = terminal;
+    pub(super) fn new(has_keys: bool) -> io::Result<Self> {
         let (resized, continued) = (Event::on(SIGWINCH)?, Event::on(SIGCONT)?);
-        let raw = has_keys.then(RawMode::new).transpose()?;
+        let mut raw = has_keys.then(RawMode::new).transpose()?;
         let rescue = raw.as_ref().map(Rescue::start).transpose()?;
+        if let Some(raw) = &mut raw {
+            raw.enter();
+        }
+        Ok(Self { resized, continued, raw, rescue })
+    }
+}
+
+impl Keyboard {
+    /// Starts the thread, for the terminal of the running command `child`.
+    ///
+    /// # Errors
+    /// If there are not enough threads.
+    pub(super) fn start(prepared: Prepared, terminal: Terminal, child: Pid) -> io::Result<Self> {
+        let Terminal { pty, ended } = terminal;
+        let Prepared { resized, continued, raw, rescue } = prepared;
         let work = Work { pty, child, ended, resized, continued, raw, pending: Vec::new() };
         let builder = std::thread::Builder::new().name("keyboard".into());
         Ok(Self { thread: Some(builder.spawn(|| work.run())?), _rescue: rescue })
@@ -209,7 +232,6 @@ struct Work {
 
 impl Work {
     fn run(mut self) {
-        self.enter();
         // The size may have changed since the terminal was opened.
         self.copy_size();
         while let Ok([ended, resized, continued, input]) = self.sleep() {
