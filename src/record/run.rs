@@ -1,7 +1,7 @@
 //! A recording: its options, its beginning and its result.
 //!
 //! ```text
-//! begin:    run directory + recorder.lock (held) ─► rows of the run and its jobs, `pending`
+//! begin:    run directory + recorder.lock (held) ─► row of the run; `exec`: rows of its jobs
 //! command:  row in sh_calls + empty sh-<n>.log ─► spawn … exit, end of output
 //!           ─► log closed ─► row in sh_events
 //! end:      rows of the jobs and the run ─► lock released
