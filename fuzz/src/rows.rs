@@ -175,7 +175,7 @@ fn check_whole_rows(log: &LogFile, bytes: &[u8], offset: u64, tail: Tail) {
         log.rows(from, usize::MAX, tail).unwrap().map(Result::unwrap).collect()
     };
     let all = whole(0);
-    assert_eq!(log.totals(tail).unwrap().rows, all.len() as u64);
+    assert_eq!(log.index().unwrap().totals(tail).rows, all.len() as u64);
     let split = all.partition_point(|row| row.offset < offset);
     assert_eq!(whole(offset), all[split..]);
     for count in [1, 3] {

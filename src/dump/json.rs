@@ -4,23 +4,28 @@
 //! The documents are a stable interface for scripts: keys are added, but never renamed or removed.
 //! Unknown values are `null`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::printing::{Printing, run_id, write_harmless};
 use crate::catalog::RunList;
-use crate::display;
-use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode};
-use crate::model::{JobId, Phase, RunId};
+use crate::cri::Stream;
+use crate::display::{self, Status};
+use crate::error::Result;
+use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode, ShState};
+use crate::log::{Index, LogFile, Tail};
+use crate::model::{JobId, Phase, RunId, Sh};
+use crate::search::find_cause;
 use crate::time::Time;
 
 #[derive(Serialize)]
-struct RunDocument<'a> {
+struct RunDocument<R> {
     schema: &'static str,
-    run: RunJson<'a>,
+    run: R,
 }
 
 #[derive(Serialize)]
@@ -39,6 +44,7 @@ struct HeadJson<'a> {
     ref_name: Option<&'a str>,
     sha: Option<&'a str>,
     state: Option<&'a str>,
+    outcome: &'static str,
     phase: Option<&'static str>,
     reason: Option<&'a str>,
     queued_at: Option<String>,
@@ -60,14 +66,14 @@ struct HeadJson<'a> {
     repeats: Option<&'a str>,
 }
 
+/// A run. `J` is the list of its jobs, and `L` its own log.
 #[derive(Serialize)]
-struct RunJson<'a> {
+struct RunJson<'a, J, L> {
     #[serde(flatten)]
     head: HeadJson<'a>,
     variables: BTreeMap<&'a str, &'a str>,
-    jobs: Vec<JobJson<'a>>,
-    /// The run's own log.
-    log: Option<LogJson>,
+    jobs: J,
+    log: L,
     findings: Vec<FindingJson<'a>>,
 }
 
@@ -80,10 +86,12 @@ struct FindingJson<'a> {
     meaning: String,
 }
 
+/// A job. `C` is the list of its commands.
 #[derive(Serialize)]
-struct JobJson<'a> {
+struct JobJson<'a, C> {
     id: Option<&'a str>,
     state: Option<&'a str>,
+    outcome: &'static str,
     phase: Option<&'static str>,
     exit_code: Option<i64>,
     started_at: Option<String>,
@@ -91,7 +99,7 @@ struct JobJson<'a> {
     duration_ms: Option<i64>,
     needs: &'a [String],
     allow_failure: bool,
-    commands: Vec<ShJson<'a>>,
+    commands: C,
 }
 
 #[derive(Serialize)]
@@ -101,6 +109,7 @@ struct ShJson<'a> {
     argv: Option<Vec<String>>,
     cwd: Option<&'a str>,
     state: &'static str,
+    outcome: &'static str,
     exit_code: Option<i64>,
     signal: Option<i32>,
     started_at: Option<String>,
@@ -124,6 +133,28 @@ struct ShJson<'a> {
     /// `null` if the command has neither a row nor a log, only events.
     join: Option<&'static str>,
     log: Option<LogJson>,
+    /// The cause of a failure.
+    cause: Option<CauseJson>,
+}
+
+/// The cause of a failure as the screen shows it: the row that a rule matched, with the rows around
+/// it; or, if no rule matched, the last rows.
+#[derive(Serialize)]
+struct CauseJson {
+    matched: bool,
+    /// The tool that prints such rows.
+    tool: Option<&'static str>,
+    /// The number of the row that the rule matched, counted from 1 as in `jsonl`.
+    row: Option<u64>,
+    rows: Vec<CauseRowJson>,
+}
+
+#[derive(Serialize)]
+struct CauseRowJson {
+    row: Option<u64>,
+    stream: Option<&'static str>,
+    at: Option<String>,
+    text: String,
 }
 
 /// The counts are `null` if the log could not be read.
@@ -139,19 +170,46 @@ struct LogJson {
     malformed: Option<u64>,
 }
 
-/// Writes a run. Reads every log once to count its rows.
+/// A value that is made only when it is written.
+struct Lazy<F>(F);
+
+impl<T: Serialize, F: Fn() -> T> Serialize for Lazy<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        (self.0)().serialize(serializer)
+    }
+}
+
+/// A list whose elements are made one by one when they are written, so that a run of any number of
+/// commands takes little memory.
+struct Seq<F>(F);
+
+impl<I: IntoIterator<Item: Serialize>, F: Fn() -> I> Serialize for Seq<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// Writes a run. Reads every log once to count its rows, and the end of the log of a failed command
+/// again to find the cause.
 pub(super) fn write_run(
     printing: &mut Printing<'_>,
     root: Option<&Path>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let run = printing.run;
-    let jobs = run.jobs.iter().map(|job| job_json(printing, job, root)).collect();
-    let log = run.log.as_ref().map(|log| log_json(printing, log, root));
     let findings = run.findings.iter().map(finding_json).collect();
     let variables = &run.head.run.details.variables;
     let variables = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let run = RunJson { head: head_json(&run.head), variables, jobs, log, findings };
+    let printing = RefCell::new(printing);
+    let sh = |node| sh_json(&mut printing.borrow_mut(), node, root);
+    let log = |log| read_log(&mut printing.borrow_mut(), log, root, None).0;
+    let run = RunJson {
+        head: head_json(&run.head),
+        variables,
+        jobs: Seq(|| run.jobs.iter().map(|job| job_json(job, Seq(|| job.shs.iter().map(sh))))),
+        log: Lazy(|| run.log.as_ref().map(log)),
+        findings,
+    };
     write_pretty(&RunDocument { schema: "rundown.run/1", run }, out)
 }
 
@@ -175,8 +233,46 @@ pub fn write_runs(list: &RunList, out: &mut impl Write) -> io::Result<()> {
 }
 
 fn write_pretty(document: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-    write_harmless(&serde_json::to_string_pretty(document)?, out)?;
-    out.write_all(b"\n")
+    let mut harmless = Harmless { json: Vec::new(), out };
+    serde_json::to_writer_pretty(&mut harmless, document)?;
+    harmless.write_all(b"\n")?;
+    harmless.pass_on()
+}
+
+/// Passes JSON on, in pieces of whole lines, with escapes for all harmful characters. No string of
+/// a JSON document contains a line break, so no character is split.
+struct Harmless<W> {
+    json: Vec<u8>,
+    out: W,
+}
+
+impl<W: Write> Harmless<W> {
+    /// The size of a piece in bytes; a longer line is passed on as a whole.
+    const PIECE_BYTES: usize = 64 << 10;
+
+    /// Passes on all complete lines.
+    fn pass_on(&mut self) -> io::Result<()> {
+        let end = memchr::memrchr(b'\n', &self.json).map_or(0, |at| at + 1);
+        let lines = self.json.get(..end).unwrap_or_default();
+        write_harmless(str::from_utf8(lines).map_err(io::Error::other)?, &mut self.out)?;
+        self.json.drain(..end);
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Harmless<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.json.extend_from_slice(bytes);
+        // Only a new line break is looked for: a long line is written in many parts.
+        if self.json.len() >= Self::PIECE_BYTES && memchr::memchr(b'\n', bytes).is_some() {
+            self.pass_on()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
 }
 
 fn head_json(head: &RunHead) -> HeadJson<'_> {
@@ -188,6 +284,7 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
         ref_name: run.ref_name.as_deref(),
         sha: run.sha.as_deref(),
         state: run.state.as_deref(),
+        outcome: outcome(Status::of_run(head)),
         phase: phase(head.phase),
         reason: run.reason.as_deref(),
         queued_at: time(run.queued_at),
@@ -208,16 +305,13 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
     }
 }
 
-fn job_json<'a>(
-    printing: &mut Printing<'_>,
-    node: &'a JobNode,
-    root: Option<&Path>,
-) -> JobJson<'a> {
+fn job_json<C>(node: &JobNode, commands: C) -> JobJson<'_, C> {
     let job = &node.job;
     JobJson {
         // A log opened by its path has no job.
         id: Some(job.id.as_str()).filter(|id| !id.is_empty()),
         state: job.state.as_deref(),
+        outcome: outcome(Status::of_job(node)),
         phase: phase(node.phase),
         exit_code: job.exit_code,
         started_at: time(job.started_at),
@@ -225,7 +319,7 @@ fn job_json<'a>(
         duration_ms: lasted(job.started_at, job.finished_at),
         needs: &job.needs,
         allow_failure: job.allow_failure,
-        commands: node.shs.iter().map(|sh| sh_json(printing, sh, root)).collect(),
+        commands,
     }
 }
 
@@ -233,12 +327,15 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
     let sh = node.sh.as_ref();
     let has_row = sh.is_some_and(|sh| sh.origin.is_row());
     let known = sh.filter(|sh| !sh.is_unknown());
+    let failed = has_cause(printing, node).then_some(node);
+    let (log, cause) = node.log.as_ref().map(|log| read_log(printing, log, root, failed)).unzip();
     ShJson {
         n: node.n,
         cmd: known.map(|sh| sh.cmd.as_str()),
-        argv: sh.and_then(crate::model::Sh::argv),
+        argv: sh.and_then(Sh::argv),
         cwd: known.and_then(|sh| sh.cwd.as_deref()),
         state: node.state.as_str(),
+        outcome: outcome(Status::of_sh(node)),
         exit_code: sh.and_then(|sh| sh.exit_code),
         signal: sh.and_then(|sh| sh.signal),
         started_at: time(sh.and_then(|sh| sh.started_at)),
@@ -255,14 +352,33 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         cut_bytes: sh.and_then(|sh| sh.cut_bytes),
         has_row,
         join: (has_row || node.log.is_some()).then_some(node.pairing.as_str()),
-        log: node.log.as_ref().map(|log| log_json(printing, log, root)),
+        log,
+        cause: cause.flatten(),
     }
 }
 
-fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> LogJson {
+/// Returns true if the log of a command may contain the cause of a failure: the command failed, or
+/// only its log is known.
+fn has_cause(printing: &Printing<'_>, node: &ShNode) -> bool {
+    node.state == ShState::Failed || run_id(&printing.run.head.run).is_none()
+}
+
+/// Reads a log: its totals and, if it is the log of `failed`, the cause of the failure.
+fn read_log(
+    printing: &mut Printing<'_>,
+    log: &LogRef,
+    root: Option<&Path>,
+    failed: Option<&ShNode>,
+) -> (LogJson, Option<CauseJson>) {
     let file = printing.open(log);
-    let totals = file.as_ref().and_then(|file| printing.report_err(file.totals(printing.tail())));
-    LogJson {
+    let tail = printing.tail();
+    let index = file.as_ref().and_then(|file| printing.report_err(file.index()));
+    let totals = index.as_ref().map(|index| index.totals(tail));
+    let found = failed.zip(file.as_ref()).zip(index.as_ref());
+    let cause = found.and_then(|((node, file), index)| {
+        printing.report_err(cause_json(node, file, index, tail)).flatten()
+    });
+    let log = LogJson {
         path: root
             .and_then(|root| log.path.strip_prefix(root).ok())
             .unwrap_or(&log.path)
@@ -274,6 +390,43 @@ fn log_json(printing: &mut Printing<'_>, log: &LogRef, root: Option<&Path>) -> L
         stdout_records: totals.as_ref().map(|totals| totals.stdout),
         stderr_records: totals.as_ref().map(|totals| totals.stderr),
         malformed: totals.as_ref().map(|totals| totals.malformed),
+    };
+    (log, cause)
+}
+
+/// Returns the cause of a failure. Returns `None` if the log is empty, or if nothing is known about
+/// the command and no rule matched.
+fn cause_json(
+    node: &ShNode,
+    file: &LogFile,
+    index: &Index,
+    tail: Tail,
+) -> Result<Option<CauseJson>> {
+    let cause = find_cause(file, node.sh.as_ref().and_then(Sh::exit_status), tail)?;
+    if cause.rows.is_empty() || (cause.at.is_none() && node.state != ShState::Failed) {
+        return Ok(None);
+    }
+    let offsets: Vec<u64> = cause.rows.iter().map(|row| row.offset).collect();
+    let numbers = file.row_numbers(index, &offsets, tail)?;
+    let numbers: Vec<Option<u64>> = numbers.into_iter().map(|at| Some(at? + 1)).collect();
+    let of_cause = cause.rows.iter().zip(&numbers).find(|(row, _)| Some(row.offset) == cause.at);
+    let row = of_cause.and_then(|(_, number)| *number);
+    let rows = cause.rows.iter().zip(&numbers).map(|(row, number)| CauseRowJson {
+        row: *number,
+        stream: row.stream.map(Stream::as_str),
+        at: row.at.map(Time::rfc3339_nanos),
+        text: String::from_utf8_lossy(&row.text).into_owned(),
+    });
+    let rows = rows.collect();
+    Ok(Some(CauseJson { matched: cause.at.is_some(), tool: cause.rule, row, rows }))
+}
+
+/// Returns the outcome of a run, a job or a command: a word that does not depend on the store. A
+/// run or job that waits for its next step is running.
+const fn outcome(status: Status) -> &'static str {
+    match status {
+        Status::Waiting => Status::Active.word(),
+        _ => status.word(),
     }
 }
 

@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::format::{DETECTION_BYTES, Format};
-use super::index::{Index, Totals};
+use super::index::Index;
 use super::lines::{Limits, Lines, View};
 use super::rotation::{FileState, Follower, Marks, Name, is_missing};
 use super::rows::{Checkpoint, Rows};
@@ -330,12 +330,12 @@ impl LogFile {
         Ok(())
     }
 
-    /// Returns the totals of the whole file. Reads all of it.
+    /// Returns an index of the whole file. Reads all of it.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
-    pub fn totals(&self, tail: Tail) -> Result<Totals> {
+    pub fn index(&self) -> Result<Index> {
         let mut index = Index::unbounded(self.format);
         self.feed(&mut index, u64::MAX)?;
-        Ok(index.totals(tail))
+        Ok(index)
     }
 
     /// Feeds an index of this generation and format with the next bytes of the file, at most
@@ -473,6 +473,7 @@ mod tests {
 
     use super::*;
     use crate::log::Row;
+    use crate::log::Totals;
 
     fn open(path: &Path) -> Result<LogFile> {
         LogFile::open(&FilePath::named(path))
@@ -672,12 +673,12 @@ mod tests {
         append(&path, b"ld\n");
         assert_eq!(log.extend().unwrap(), Change::Grown { from: 10, to: 13 });
         assert_eq!(texts(&log), ["", "hello", "world"]);
-        let totals = log.totals(Tail::Hold).unwrap();
+        let totals = log.index().unwrap().totals(Tail::Hold);
         assert_eq!(totals, Totals { rows: 3, bytes: 13, ..Totals::default() });
         append(&path, ONE);
         assert_eq!(log.extend().unwrap(), Change::Reformatted);
         assert_eq!((log.format(), log.generation()), (Format::Cri, 2));
-        assert_eq!(log.totals(Tail::Hold).unwrap().malformed, 3);
+        assert_eq!(log.index().unwrap().totals(Tail::Hold).malformed, 3);
     }
 
     #[test]
@@ -730,7 +731,7 @@ mod tests {
         let tail = log.tail_offset(1, Tail::Hold).unwrap();
         assert!(tail > 15 << 20 && log.bytes() - tail < 16 << 20, "{tail}");
         assert_eq!(all_rows_len(&log, tail), 1);
-        assert_eq!(log.totals(Tail::Hold).unwrap().rows, 1);
+        assert_eq!(log.index().unwrap().totals(Tail::Hold).rows, 1);
     }
 
     fn all_rows_len(log: &LogFile, from: u64) -> usize {
@@ -818,7 +819,7 @@ mod tests {
                 let reopened = open(&path).unwrap();
                 prop_assert_eq!(log.format(), reopened.format());
                 prop_assert_eq!(all_rows(&log), all_rows(&reopened));
-                prop_assert_eq!(index.totals(Tail::Emit), reopened.totals(Tail::Emit).unwrap());
+                prop_assert_eq!(index.totals(Tail::Emit), reopened.index().unwrap().totals(Tail::Emit));
             }
         }
     }

@@ -21,7 +21,7 @@
 //!
 //! Windows and the index join only pieces that are at most 256 KiB apart, and a joined row spans at
 //! most 512 KiB of the file (see `start`). So both need only a bounded look-back.
-//! [`LogFile::rows`] and [`LogFile::totals`] join pieces at any distance. A piece that is not
+//! [`LogFile::rows`] and [`LogFile::index`] join pieces at any distance. A piece that is not
 //! joined is never lost: it begins a row of its own, and the row before it is not `complete`. A
 //! line longer than 100 MiB is also cut into rows (see `bounds`).
 //!

@@ -90,6 +90,64 @@ fn a_run_in_json_has_the_documented_schema() {
     );
     let path = log["path"].as_str().unwrap();
     assert_eq!(fs::metadata(dir.path().join("R").join(path)).unwrap().len(), log["bytes"]);
+    let outcomes = [&run["outcome"], &job["outcome"], &sh["outcome"]];
+    assert_eq!(outcomes, [&json!("failed"); 3]);
+    let cause = &sh["cause"];
+    assert_eq!(
+        (&cause["matched"], &cause["tool"], &cause["row"]),
+        (&json!(false), &json!(null), &json!(null))
+    );
+    assert_eq!(cause["rows"].as_array().unwrap().len(), 3, "the last rows");
+}
+
+/// The failures are logs without a store.
+#[test]
+fn the_cause_in_json_has_the_rows_of_jsonl() {
+    let mut matched = 0;
+    for entry in fs::read_dir(fixture("failures")).unwrap() {
+        let log = entry.unwrap().path();
+        let (dir, name) = (log.parent().unwrap(), log.to_str().unwrap());
+        let document = json(dir, &["--format", "json", name], 0);
+        let sh = &document["run"]["jobs"][0]["commands"][0];
+        assert_eq!(
+            (&document["run"]["outcome"], &sh["outcome"]),
+            (&json!("unknown"), &json!("unknown"))
+        );
+        let cause = &sh["cause"];
+        if cause.is_null() {
+            continue;
+        }
+        matched += 1;
+        assert_eq!(cause["matched"], true, "{name}: only the log is known");
+        let rows = json_lines(dir, &["--format", "jsonl", name]);
+        let found = cause["rows"].as_array().unwrap();
+        assert!(found.iter().any(|row| row["row"] == cause["row"]), "{name}: {cause}");
+        for row in found {
+            let at = usize::try_from(row["row"].as_u64().unwrap()).unwrap();
+            let whole = &rows[at - 1];
+            for key in ["row", "stream", "at", "text"] {
+                assert_eq!(row[key], whole[key], "{name}, row {at}");
+            }
+        }
+    }
+    assert!(matched > 50, "{matched} causes");
+}
+
+#[test]
+fn a_failed_command_has_its_cause_in_json_and_a_passed_one_has_none() {
+    let dir = TempDir::new().unwrap();
+    let pipeline = "[jobs.a]
+        commands = ['echo error: no failure', 'echo start; echo error: no such file >&2; exit 4']";
+    fs::write(dir.path().join("p.toml"), pipeline).unwrap();
+    run(dir.path(), &["exec", "--root", "R", "--quiet", "--merge", "p.toml"]);
+    let document = json(dir.path(), &["--root", "R", "--format", "json"], 0);
+    let [passed, failed] = &document["run"]["jobs"][0]["commands"].as_array().unwrap()[..] else {
+        panic!("{document}")
+    };
+    assert_eq!((&passed["outcome"], &passed["cause"]), (&json!("passed"), &json!(null)));
+    let cause = &failed["cause"];
+    assert_eq!((&cause["matched"], &cause["row"]), (&json!(true), &json!(2)), "{cause}");
+    assert_eq!(cause["rows"][1]["text"], "error: no such file");
 }
 
 #[test]
