@@ -49,7 +49,7 @@ pub(super) fn run(view: &View, mut catalog: Catalog, spec: Option<RunSpec>) -> a
     leave_on_signals()?;
     let stdout = io::stdout();
     let look = view.look(color(&stdout))?;
-    let wanted = FollowOptions { spec, filter: view.narrow.filter(), selection: view.selection()? };
+    let wanted = FollowOptions { spec, filter: view.narrow.filter(), selection: view.selection() };
     let discards = view.output.exit_status;
     let mut out = ci::Output::new(BufWriter::new(Discarding {
         out: stdout.lock(),

@@ -640,7 +640,7 @@ mod tests {
               --repo <REPO>  Only runs of this repository
               --ref <REF>    Only runs of this ref, such as main or refs/heads/main
               --failed       Print only failed commands and their jobs
-              --job <GLOB>   Print only jobs whose id matches, as in 'test-*'
+              --job <GLOB>   Print only this job, or jobs that match, as in 'test-*'
               --tail <N>     Print only the last N rows of each log
 
         Output:

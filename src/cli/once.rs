@@ -3,14 +3,13 @@
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
-use globset::Glob;
 use rustix::fs::FileType;
 
 use super::args::{FormatName, View};
 use super::{color, exit_status, print_notices};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::ci;
-use crate::dump::{self, PrintOptions, Report, Selection, Timestamps};
+use crate::dump::{self, JobSelector, PrintOptions, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::RunNode;
 use crate::model::Outcome;
@@ -32,7 +31,7 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
         return Err(Error::Usage(why.into()).into());
     }
     let look = view.look(color)?;
-    let selection = view.selection()?;
+    let selection = view.selection();
     let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
     let status = if view.output.exit_status { exit_status(&run.head)? } else { 0 };
     let run = narrow(run, &selection)?;
@@ -108,10 +107,10 @@ pub(super) fn found_run(
 /// Narrows a run to the selection. The filter for failures is applied last. It is no error if this
 /// filter removes all jobs.
 fn narrow(run: RunNode, selection: &Selection) -> Result<RunNode> {
-    let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
-    if run.jobs.is_empty() && (selection.job.is_some() || selection.n.is_some()) {
-        return Err(Error::NotFound("no job or command of the run matches --job or --sh".into()));
+    if let Some(why) = dump::why_nothing(&run, selection) {
+        return Err(Error::NotFound(why));
     }
+    let run = dump::select(run, &Selection { failed: false, ..selection.clone() });
     Ok(if selection.failed { dump::select(run, selection) } else { run })
 }
 
@@ -147,10 +146,8 @@ impl View {
         Ok(PrintOptions { stream, tail: self.rows.tail, timestamps, color, links, time_zone })
     }
 
-    pub(super) fn selection(&self) -> Result<Selection> {
-        let glob = |text: &String| Glob::new(text).map(|glob| glob.compile_matcher());
-        let job = self.rows.job.as_ref().map(glob).transpose();
-        let job = job.map_err(|error| Error::Usage(format!("--job: {error}")))?;
-        Ok(Selection { job, n: self.rows.sh, failed: self.rows.failed })
+    pub(super) fn selection(&self) -> Selection {
+        let job = self.rows.job.as_deref().map(JobSelector::new);
+        Selection { job, n: self.rows.sh, failed: self.rows.failed }
     }
 }

@@ -8,13 +8,12 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use globset::{Glob, GlobMatcher};
-
 use super::args::Rerun;
 use super::recording::{Adds, setup};
 use super::{exec, found_run};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::in_directory;
+use crate::dump::{self, JobSelector};
 use crate::error::{Error, Result};
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::model::{JobId, Sh};
@@ -29,7 +28,14 @@ pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
     let spec = RunSpec::parse(&rerun.run)?;
     let node = found_run(&catalog, Some(&spec), &RunFilter::default(), rerun.run.as_ref())?;
     drop(catalog);
-    let pipeline = pipeline(&node, &Selection::of(rerun)?)?;
+    let job = rerun.job.as_deref().map(JobSelector::new);
+    let selection = dump::Selection { job, n: rerun.sh, failed: false };
+    if let Some(why) = dump::why_nothing(&node, &selection) {
+        return Err(Error::NotFound(why).into());
+    }
+    // The other attempts of a command are needed, too.
+    let node = dump::select(node, &dump::Selection { n: None, ..selection });
+    let pipeline = pipeline(&node, &Selection::of(rerun))?;
     let options = &mut setup.options;
     options.details.repeats = Some(node.head.run.id.clone());
     let run = &node.head.run;
@@ -49,25 +55,12 @@ pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
 /// The commands to run again.
 struct Selection {
     failed: bool,
-    job: Option<GlobMatcher>,
     n: Option<u32>,
 }
 
 impl Selection {
-    fn of(rerun: &Rerun) -> Result<Self> {
-        let glob = |glob: &String| {
-            let built = Glob::new(glob).map_err(|error| Error::Usage(error.to_string()))?;
-            Ok::<_, Error>(built.compile_matcher())
-        };
-        Ok(Self {
-            failed: rerun.failed,
-            job: rerun.job.as_ref().map(glob).transpose()?,
-            n: rerun.sh,
-        })
-    }
-
-    fn has_job(&self, job: &JobNode) -> bool {
-        self.job.as_ref().is_none_or(|glob| glob.is_match(job.job.id.as_str()))
+    fn of(rerun: &Rerun) -> Self {
+        Self { failed: rerun.failed, n: rerun.sh }
     }
 
     /// Returns true for a command to run again. Its attempts count as one command, with the state
@@ -97,7 +90,7 @@ fn attempts<'a>(job: &'a JobNode, first: &'a ShNode) -> impl Iterator<Item = &'a
 /// If nothing is selected, or a command contains a secret that was not recorded.
 fn pipeline(run: &RunNode, selection: &Selection) -> Result<Pipeline> {
     let mut jobs = Vec::new();
-    for job in run.jobs.iter().filter(|job| selection.has_job(job)) {
+    for job in &run.jobs {
         let selected = job.shs.iter().filter(|sh| selection.has(job, sh));
         let stored = selected.filter_map(|sh| sh.sh.as_ref());
         let shs: Vec<&Sh> = stored.filter(|sh| !sh.is_unknown()).collect();

@@ -72,7 +72,7 @@ fn follow(view: &View, mut catalog: Catalog, spec: RunSpec, recorder: &Recorder)
     let wanted = FollowOptions {
         spec: Some(spec),
         filter: view.narrow.filter(),
-        selection: view.selection()?,
+        selection: view.selection(),
     };
     let mut out = ci::Output::new(BufWriter::new(stdout.lock()));
     let mut ended_at = None;

@@ -16,6 +16,7 @@ mod printing;
 mod raw;
 mod records;
 mod removals;
+mod selection;
 mod text;
 
 use std::io::{self, Write};
@@ -28,9 +29,10 @@ pub use findings::FindingsWriter;
 pub use follow::{FollowOptions, Followed, Hooks, follow};
 pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
-pub use options::{Format, PrintOptions, Report, Selection, Timestamps, select};
+pub use options::{Format, PrintOptions, Report, Timestamps};
 use printing::Printing;
 pub use removals::{RemovalsLook, RemovalsWriter};
+pub use selection::{JobSelector, Selection, select, why_nothing};
 
 /// Prints a run. Log paths are printed relative to `root`, the store.
 ///

@@ -604,8 +604,8 @@ fn no_match_and_no_failure_have_different_messages() {
         stderr(dir.path(), &[&["--root", "R", "--once", "--failed"], args].concat(), code)
     };
     assert!(failed(&["--job", "a"], 0).contains("nothing failed in this run"));
-    assert!(failed(&["--job", "b"], 5).contains("no job or command"));
-    assert!(failed(&["--sh", "2"], 5).contains("no job or command"));
+    assert!(failed(&["--job", "b"], 5).contains("no job matches `b`; jobs: "));
+    assert!(failed(&["--sh", "2"], 5).contains("no command has the number 2; commands: "));
     assert_eq!(
         stdout(dir.path(), &["--root", "R", "--once", "--sh", "1", "--format", "raw"], 0),
         ""
@@ -823,4 +823,37 @@ fn events_in_a_store_of_rundown_are_ignored() {
 "#;
     fs::write(store.run_dir(&run).join("events.jsonl"), strays).unwrap();
     assert_eq!(document(&store), before);
+}
+
+#[test]
+fn a_job_is_selected_by_its_id_or_else_by_a_glob() {
+    let mut store = Built::new();
+    let id = run_id(1);
+    store.begin(&id, &["a[1]", "a1", "b"], 10);
+    for job in ["a[1]", "a1", "b"] {
+        store.start(&id, job, 1, "true", 20);
+        store.end(&id, job, 1, 0, 25);
+        store.end_job(&id, job, JobEnd::Complete, 30);
+    }
+    let jobs = |args: &[&str]| -> Vec<String> {
+        let document =
+            json(store.root(), &[&["--root", ".", "--format", "json"], args].concat(), 0);
+        let jobs = document["run"]["jobs"].as_array().unwrap();
+        jobs.iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(jobs(&["--job", "a[1]"]), ["a[1]"], "not the job that the glob matches");
+    assert_eq!(jobs(&["--job", "[ab]1"]), ["a1"]);
+    assert_eq!(jobs(&["--job", "a*"]), ["a[1]", "a1"]);
+    for (args, why) in [
+        (&["--job", "tset"][..], "no job matches `tset`; jobs: a[1], a1, b\n"),
+        (&["--job", "["], "no job matches `[`; jobs: a[1], a1, b\n"),
+        (&["--sh", "9"], "no command has the number 9; commands: a[1] (1), a1 (1), b (1)\n"),
+        (&["--job", "b", "--sh", "9"], "no command has the number 9; commands: b (1)\n"),
+    ] {
+        for command in [&["--once"][..], &["rerun"]] {
+            let args = [command, &["--root", "."], args].concat();
+            let refused = stderr(store.root(), &args, 5);
+            assert!(refused.ends_with(why), "{args:?}: {refused}");
+        }
+    }
 }

@@ -277,7 +277,7 @@ fn conflicting_options_are_rejected() {
     assert!(refused(&["--format", "json"], 2).contains("--follow prints text only"));
     assert!(refused(&["--at", "end"], 2).contains("--at applies to the screen"));
     assert!(refused(&["--once"], 2).contains("cannot be used with"));
-    assert!(refused(&["--job", "nothing"], 5).contains("matches --job or --sh"));
+    assert!(refused(&["--job", "nothing"], 5).contains("no job matches `nothing`; jobs: "));
     assert!(refused(&["99999999"], 5).contains("no run id, ref or commit matches"));
 }
 

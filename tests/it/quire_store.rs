@@ -235,7 +235,8 @@ fn an_unknown_or_ambiguous_run_is_rejected_with_suggestions() {
     assert!(
         stderr(dir.path(), &["--root", ".", "--once", "abc"], 5).contains("at least 4 characters")
     );
-    assert!(stderr(dir.path(), &["--root", ".", "--once", "--job", "no-*"], 5).contains("--job"));
+    let selected = ["--root", ".", "--once", "--job", "no-*"];
+    assert!(stderr(dir.path(), &selected, 5).contains("no job matches `no-*`; jobs: "));
 }
 
 #[test]

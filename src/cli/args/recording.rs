@@ -155,7 +155,7 @@ pub struct Rerun {
     /// Run again only the failed and interrupted commands
     #[arg(long, help_heading = help::SELECT)]
     pub failed: bool,
-    /// Run again only jobs whose id matches, as in 'test-*'
+    /// Run again only this job, or jobs that match, as in 'test-*'
     #[arg(long, value_name = "GLOB", help_heading = help::SELECT)]
     pub job: Option<String>,
     /// Run again only command number N of each job

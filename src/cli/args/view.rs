@@ -72,7 +72,7 @@ pub struct RowArgs {
     /// Print only failed commands and their jobs
     #[arg(long)]
     pub failed: bool,
-    /// Print only jobs whose id matches, as in 'test-*'
+    /// Print only this job, or jobs that match, as in 'test-*'
     #[arg(long, value_name = "GLOB")]
     pub job: Option<String>,
     /// Print only command number N of each job

@@ -26,7 +26,8 @@ mod run_printer;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use super::options::{PrintOptions, Report, Selection, select};
+use super::options::{PrintOptions, Report};
+use super::selection::{Selection, select, why_nothing};
 use crate::catalog::{Catalog, RunFilter, RunSpec, Wait};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunNode};
@@ -87,6 +88,8 @@ pub fn follow(
     let id = find(catalog, wanted, &mut waits, hooks)?;
     let mut printer = RunPrinter::new(look, out);
     let (mut was_seen_running, mut unreadable) = (false, false);
+    // The reason why nothing is selected.
+    let mut missing = None;
     let mut next_read = Instant::now();
     loop {
         let started = Instant::now();
@@ -99,6 +102,7 @@ pub fn follow(
                 was_seen_running |= matches!(head.phase, Phase::Queued | Phase::Active);
                 let is_over = head.phase == Phase::Finished;
                 unreadable |= is_over && run.is_unreadable();
+                missing = why_nothing(&run, &wanted.selection);
                 let result = printer.take_in(&select(run, &wanted.selection));
                 result.map(|()| is_over.then_some(head))
             }
@@ -114,11 +118,9 @@ pub fn follow(
         }
         unreadable |= show_report(&printer.take_report(), hooks);
         let ended = head_at_end.map_err(Error::Output)?;
-        let is_selective = wanted.selection.job.is_some() || wanted.selection.n.is_some();
         match ended {
-            Some(_) if is_selective && printer.printed_nothing() => {
-                let why = "no job or command matches --job or --sh";
-                return Err(Error::NotFound(why.into()));
+            Some(_) if missing.is_some() && printer.printed_nothing() => {
+                return Err(Error::NotFound(missing.unwrap_or_default()));
             }
             Some(head) => return Ok(Followed { head, was_seen_running, unreadable }),
             None => (hooks.pause)().map_err(Error::Output)?,

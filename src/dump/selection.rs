@@ -1,0 +1,131 @@
+//! The selection of jobs and commands to print: `--job`, `--sh` and `--failed`.
+
+use std::collections::HashSet;
+
+use globset::{Glob, GlobMatcher};
+
+use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
+use crate::model::Outcome;
+use crate::sanitize;
+
+/// The maximum number of jobs in a message.
+const MAX_LISTED: usize = 20;
+
+/// The jobs and commands of a run to print.
+#[derive(Clone, Default, Debug)]
+pub struct Selection {
+    /// Only these jobs.
+    pub job: Option<JobSelector>,
+    /// Only the command with this number.
+    pub n: Option<u32>,
+    /// True if only failed commands and failed jobs are printed.
+    pub failed: bool,
+}
+
+/// A selector of jobs: the id of a job or, if no job has this id, a glob.
+#[derive(Clone, Debug)]
+pub struct JobSelector {
+    text: String,
+    /// `None` if the text is not a glob.
+    glob: Option<GlobMatcher>,
+}
+
+impl JobSelector {
+    /// Creates the selector for a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let glob = Glob::new(text).ok().map(|glob| glob.compile_matcher());
+        Self { text: text.to_owned(), glob }
+    }
+
+    /// Removes the jobs that it does not select.
+    pub fn retain(&self, jobs: &mut Vec<JobNode>) {
+        let is_exact = |job: &JobNode| job.job.id.as_str() == self.text;
+        if jobs.iter().any(is_exact) {
+            return jobs.retain(is_exact);
+        }
+        let matches = |id: &str| self.glob.as_ref().is_some_and(|glob| glob.is_match(id));
+        jobs.retain(|job| matches(job.job.id.as_str()));
+    }
+}
+
+/// Removes the parts of a run that are not selected. If only some commands are selected, a job
+/// without any of them is removed too, unless failures are selected and the job itself failed or
+/// was interrupted.
+#[must_use]
+pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
+    if let Some(job) = &selection.job {
+        job.retain(&mut run.jobs);
+    }
+    let job_failed = |job: &JobNode| job.outcome == Some(Outcome::Failed) || job.interrupted;
+    // In a failed job, a command in an unknown state may be the one that failed.
+    let failed = |sh: &ShNode, in_failed_job: bool| match sh.state {
+        ShState::Failed | ShState::Interrupted => true,
+        ShState::Unknown => in_failed_job,
+        ShState::Passed | ShState::Running => false,
+    };
+    let narrowed = selection.failed || selection.n.is_some();
+    for job in &mut run.jobs {
+        let in_failed_job = job_failed(job);
+        job.shs.retain(|sh| {
+            (!selection.failed || failed(sh, in_failed_job))
+                && selection.n.is_none_or(|n| sh.n == n)
+        });
+    }
+    run.jobs
+        .retain(|job| !narrowed || !job.shs.is_empty() || (selection.failed && job_failed(job)));
+    let is_of_run = selection.job.is_none() && selection.n.is_none();
+    let shows_reason = !selection.failed || run.head.outcome == Some(Outcome::Failed);
+    run.log = run.log.filter(|_| is_of_run && shows_reason);
+    let of_jobs = run.jobs.iter().map(|job| Place::Job(job.job.id.clone()));
+    let of_shs = |job: &JobNode| {
+        job.shs.iter().map(|sh| Place::Sh(job.job.id.clone(), sh.n)).collect::<Vec<_>>()
+    };
+    let kept: HashSet<Place> = of_jobs.chain(run.jobs.iter().flat_map(of_shs)).collect();
+    let is_kept = |place: &Place| match place {
+        Place::Run => true,
+        // If jobs are printed whole, a finding on a command that is not in the tree is kept with
+        // its job.
+        Place::Sh(job, _) if !narrowed => kept.contains(&Place::Job(job.clone())),
+        place => kept.contains(place),
+    };
+    run.findings = run.findings.into_iter().filter(|finding| is_kept(&finding.place)).collect();
+    run
+}
+
+/// Describes why the selection of jobs and commands, without that of failures, matches nothing in a
+/// run: `no job matches tset; jobs: setup, test`. Returns `None` if it matches.
+#[must_use]
+pub fn why_nothing(run: &RunNode, selection: &Selection) -> Option<String> {
+    let name = |job: &JobNode| sanitize::name(job.job.id.as_str()).into_owned();
+    let mut jobs = run.jobs.clone();
+    if let Some(job) = &selection.job {
+        job.retain(&mut jobs);
+        if jobs.is_empty() {
+            let text = sanitize::name(&job.text);
+            let known = listed(&run.jobs, name);
+            let known = if known.is_empty() {
+                "the run has no jobs".into()
+            } else {
+                format!("jobs: {known}")
+            };
+            return Some(format!("no job matches `{text}`; {known}"));
+        }
+    }
+    let n = selection.n?;
+    let has_n = |job: &JobNode| job.shs.iter().any(|sh| sh.n == n);
+    let commands = |job: &JobNode| match job.shs.as_slice() {
+        [] => format!("{} (none)", name(job)),
+        [only] => format!("{} ({})", name(job), only.n),
+        [first, .., last] => format!("{} ({} to {})", name(job), first.n, last.n),
+    };
+    (!jobs.iter().any(has_n))
+        .then(|| format!("no command has the number {n}; commands: {}", listed(&jobs, commands)))
+}
+
+/// Lists the first jobs, each with this text, and the number of the others.
+fn listed(jobs: &[JobNode], text: impl Fn(&JobNode) -> String) -> String {
+    let more = jobs.len().saturating_sub(MAX_LISTED);
+    let more = (more > 0).then(|| format!("… and {more} more"));
+    jobs.iter().take(MAX_LISTED).map(text).chain(more).collect::<Vec<_>>().join(", ")
+}
