@@ -3,8 +3,8 @@
 //! Any number of recorders may add commands to one job. The file `sh.last` in the job's directory
 //! contains the number and the start in milliseconds of the last command: `12 1764288000123`. A
 //! recorder locks the file, creates the next log, and updates the file. So numbers and starts grow
-//! together, as readers of version 2 expect. The database is not needed, so a locked database delays
-//! no command.
+//! together, as readers of version 2 expect. The database is not needed, so a locked database
+//! delays no command.
 //!
 //! Invariant: no two commands of a job have the same number or start in the same millisecond.
 
