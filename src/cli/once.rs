@@ -9,7 +9,7 @@ use super::args::{FormatName, View};
 use super::{color, exit_status, print_notices};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::ci;
-use crate::dump::{self, JobSelector, PrintOptions, Report, Selection, Timestamps};
+use crate::dump::{self, PrintOptions, Report, Selection, Timestamps};
 use crate::error::{Error, Result};
 use crate::join::RunNode;
 use crate::model::Outcome;
@@ -147,7 +147,6 @@ impl View {
     }
 
     pub(super) fn selection(&self) -> Selection {
-        let job = self.rows.job.as_deref().map(JobSelector::new);
-        Selection { job, n: self.rows.sh, failed: self.rows.failed }
+        Selection { job: self.rows.job.clone(), n: self.rows.sh, failed: self.rows.failed }
     }
 }

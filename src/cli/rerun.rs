@@ -13,7 +13,7 @@ use super::recording::{Adds, setup};
 use super::{exec, found_run};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::in_directory;
-use crate::dump::{self, JobSelector};
+use crate::dump;
 use crate::error::{Error, Result};
 use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::model::{JobId, Sh};
@@ -28,8 +28,7 @@ pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
     let spec = RunSpec::parse(&rerun.run)?;
     let node = found_run(&catalog, Some(&spec), &RunFilter::default(), rerun.run.as_ref())?;
     drop(catalog);
-    let job = rerun.job.as_deref().map(JobSelector::new);
-    let selection = dump::Selection { job, n: rerun.sh, failed: false };
+    let selection = dump::Selection { job: rerun.job.clone(), n: rerun.sh, failed: false };
     if let Some(why) = dump::why_nothing(&node, &selection) {
         return Err(Error::NotFound(why).into());
     }

@@ -32,7 +32,7 @@ pub use list::write_runs as write_list_text;
 pub use options::{Format, PrintOptions, Report, Timestamps};
 use printing::Printing;
 pub use removals::{RemovalsLook, RemovalsWriter};
-pub use selection::{JobSelector, Selection, select, why_nothing};
+pub use selection::{Selection, select, why_nothing};
 
 /// Prints a run. Log paths are printed relative to `root`, the store.
 ///

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use globset::{Glob, GlobMatcher};
-
 use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
 use crate::model::Outcome;
+use crate::record::selects;
 use crate::sanitize;
 
 /// The maximum number of jobs in a message.
@@ -14,39 +13,16 @@ const MAX_LISTED: usize = 20;
 /// The jobs and commands of a run to print.
 #[derive(Clone, Default, Debug)]
 pub struct Selection {
-    /// Only these jobs.
-    pub job: Option<JobSelector>,
+    /// Only the job with this id or, if no job has it, those whose ids match it as a glob.
+    pub job: Option<String>,
     /// Only the command with this number.
     pub n: Option<u32>,
     /// True if only failed commands and failed jobs are printed.
     pub failed: bool,
 }
 
-/// A selector of jobs: the id of a job or, if no job has this id, a glob.
-#[derive(Clone, Debug)]
-pub struct JobSelector {
-    text: String,
-    /// `None` if the text is not a glob.
-    glob: Option<GlobMatcher>,
-}
-
-impl JobSelector {
-    /// Creates the selector for a text.
-    #[must_use]
-    pub fn new(text: &str) -> Self {
-        let glob = Glob::new(text).ok().map(|glob| glob.compile_matcher());
-        Self { text: text.to_owned(), glob }
-    }
-
-    /// Removes the jobs that it does not select.
-    pub fn retain(&self, jobs: &mut Vec<JobNode>) {
-        let is_exact = |job: &JobNode| job.job.id.as_str() == self.text;
-        if jobs.iter().any(is_exact) {
-            return jobs.retain(is_exact);
-        }
-        let matches = |id: &str| self.glob.as_ref().is_some_and(|glob| glob.is_match(id));
-        jobs.retain(|job| matches(job.job.id.as_str()));
-    }
+fn ids(run: &RunNode) -> Vec<&str> {
+    run.jobs.iter().map(|job| job.job.id.as_str()).collect()
 }
 
 /// Removes the parts of a run that are not selected. If only some commands are selected, a job
@@ -55,7 +31,8 @@ impl JobSelector {
 #[must_use]
 pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     if let Some(job) = &selection.job {
-        job.retain(&mut run.jobs);
+        let selects = selects(job, &ids(&run));
+        run.jobs.retain(|job| selects(job.job.id.as_str()));
     }
     let job_failed = |job: &JobNode| job.outcome == Some(Outcome::Failed) || job.interrupted;
     // In a failed job, a command in an unknown state may be the one that failed.
@@ -98,34 +75,38 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
 #[must_use]
 pub fn why_nothing(run: &RunNode, selection: &Selection) -> Option<String> {
     let name = |job: &JobNode| sanitize::name(job.job.id.as_str()).into_owned();
-    let mut jobs = run.jobs.clone();
-    if let Some(job) = &selection.job {
-        job.retain(&mut jobs);
+    let mut jobs: Vec<&JobNode> = run.jobs.iter().collect();
+    if let Some(selector) = &selection.job {
+        let selects = selects(selector, &ids(run));
+        jobs.retain(|job| selects(job.job.id.as_str()));
         if jobs.is_empty() {
-            let text = sanitize::name(&job.text);
-            let known = listed(&run.jobs, name);
-            let known = if known.is_empty() {
-                "the run has no jobs".into()
-            } else {
-                format!("jobs: {known}")
+            let known = match listed(run.jobs.iter(), name) {
+                known if known.is_empty() => "the run has no jobs".to_owned(),
+                known => format!("jobs: {known}"),
             };
-            return Some(format!("no job matches `{text}`; {known}"));
+            return Some(format!("no job matches `{}`; {known}", sanitize::name(selector)));
         }
     }
     let n = selection.n?;
-    let has_n = |job: &JobNode| job.shs.iter().any(|sh| sh.n == n);
+    if jobs.iter().any(|job| job.shs.iter().any(|sh| sh.n == n)) {
+        return None;
+    }
     let commands = |job: &JobNode| match job.shs.as_slice() {
         [] => format!("{} (none)", name(job)),
         [only] => format!("{} ({})", name(job), only.n),
         [first, .., last] => format!("{} ({} to {})", name(job), first.n, last.n),
     };
-    (!jobs.iter().any(has_n))
-        .then(|| format!("no command has the number {n}; commands: {}", listed(&jobs, commands)))
+    let known = listed(jobs.into_iter(), commands);
+    Some(format!("no command has the number {n}; commands: {known}"))
 }
 
 /// Lists the first jobs, each with this text, and the number of the others.
-fn listed(jobs: &[JobNode], text: impl Fn(&JobNode) -> String) -> String {
-    let more = jobs.len().saturating_sub(MAX_LISTED);
-    let more = (more > 0).then(|| format!("… and {more} more"));
-    jobs.iter().take(MAX_LISTED).map(text).chain(more).collect::<Vec<_>>().join(", ")
+fn listed<'a>(
+    mut jobs: impl ExactSizeIterator<Item = &'a JobNode>,
+    text: impl Fn(&JobNode) -> String,
+) -> String {
+    let shown: Vec<String> = jobs.by_ref().take(MAX_LISTED).map(text).collect();
+    let more = Some(jobs.len()).filter(|more| *more > 0);
+    let more = more.map(|more| format!("… and {more} more"));
+    shown.into_iter().chain(more).collect::<Vec<_>>().join(", ")
 }

@@ -64,5 +64,7 @@ pub use stop::Stop;
 // For the program only.
 #[doc(hidden)]
 pub use pipeline::DEMO;
+#[cfg(feature = "cli")]
+pub(crate) use pipeline::selects;
 #[doc(hidden)]
 pub use sink::{MIN_LOG_BYTES, Sink};

@@ -36,6 +36,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use self::matrix::Axis;
+#[cfg(feature = "cli")]
+pub(crate) use self::only::selects;
 pub(super) use self::order::waits;
 use self::order::{Need, in_order, resolve};
 use self::settings::Settings;

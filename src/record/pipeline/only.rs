@@ -38,12 +38,12 @@ impl Pipeline {
 
     /// Returns the jobs that a selector matches: at least one.
     fn select(&self, selector: &str) -> Result<Vec<&PipelineJob>> {
-        let found = self.matching(|name| name == selector);
-        if !found.is_empty() {
-            return Ok(found);
-        }
-        let glob = Glob::new(selector).map(|glob| glob.compile_matcher());
-        let found = glob.map(|glob| self.matching(|name| glob.is_match(name))).unwrap_or_default();
+        let names: Vec<_> =
+            self.jobs.iter().flat_map(|job| [job.id.as_str(), job.base.as_str()]).collect();
+        let selects = selects(selector, &names);
+        let is_selected =
+            |job: &&PipelineJob| selects(job.id.as_str()) || selects(job.base.as_str());
+        let found: Vec<_> = self.jobs.iter().filter(is_selected).collect();
         if !found.is_empty() {
             return Ok(found);
         }
@@ -52,9 +52,15 @@ impl Pipeline {
         let suggestion = suggestion(selector, names.into_iter(), "the jobs are");
         Err(Error::Usage(format!("the pipeline has no job {selector:?}; {suggestion}")))
     }
+}
 
-    fn matching(&self, matches: impl Fn(&str) -> bool) -> Vec<&PipelineJob> {
-        let is_match = |job: &&PipelineJob| matches(job.id.as_str()) || matches(job.base.as_str());
-        self.jobs.iter().filter(is_match).collect()
+/// Returns a function that is true for the names that a selector selects: the name that equals it
+/// or, if none of `names` does, those that match it as a glob.
+pub(crate) fn selects<'s>(selector: &'s str, names: &[&str]) -> impl Fn(&str) -> bool + use<'s> {
+    let is_name = names.contains(&selector);
+    let glob = Glob::new(selector).ok().filter(|_| !is_name).map(|glob| glob.compile_matcher());
+    move |name| match &glob {
+        Some(glob) => glob.is_match(name),
+        None => is_name && name == selector,
     }
 }
