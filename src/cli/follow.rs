@@ -117,7 +117,7 @@ impl<W> Discarding<W> {
 
 /// Pauses as [`pause`] does. Fails if the reader of stdout is gone, even if there is nothing to
 /// write.
-fn pause_while_read() -> io::Result<()> {
+pub(super) fn pause_while_read() -> io::Result<()> {
     pause(&mut [PollFd::new(&io::stdout(), PollFlags::empty())])
 }
 

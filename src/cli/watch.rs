@@ -18,6 +18,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::{Handle, Signals};
 
 use super::args::{Exec, LookArgs, Root, ScreenArgs, StoreArgs, View};
+use super::follow::pause_while_read;
 use super::{check_screen, color, print_notice, print_notices, screen_config, show, trust};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
@@ -27,9 +28,6 @@ use crate::model::RunId;
 
 /// The time limit for reading the end of the run after its recorder has exited.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The pause between two reads of the run after the screen was left.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// Separates this process, which records for a screen, from the terminal.
 pub(super) fn detach() -> Result<()> {
@@ -77,7 +75,7 @@ fn follow(view: &View, mut catalog: Catalog, spec: RunSpec, recorder: &Recorder)
     let mut out = ci::Output::new(BufWriter::new(stdout.lock()));
     let mut ended_at = None;
     let mut pause = || {
-        std::thread::sleep(PAUSE);
+        pause_while_read()?;
         // If the store is gone, the end of the run never appears.
         if recorder.has_ended().unwrap_or(true) {
             let ended_at = ended_at.get_or_insert_with(Instant::now);
