@@ -36,7 +36,7 @@ pub(super) enum Adds {
     /// A run.
     Run,
     /// A command of the run with this id. Without an id, the command belongs to the run in the
-    /// environment or, if there is none, to a run of its own.
+    /// environment, or else to a run of its own.
     Command(Option<String>),
 }
 
@@ -133,7 +133,7 @@ pub(super) fn details(names: &[String]) -> RunDetails {
     RunDetails { variables: variables.collect(), ..record::find_details() }
 }
 
-/// Returns the run in the environment; `None` if there is none, or if it belongs to another store.
+/// Returns the run in the environment; `None` if no run is set, or if it belongs to another store.
 fn run_of_environment(root: Option<&Path>) -> Option<RunId> {
     let is_same = |named: PathBuf| {
         root.is_some_and(|root| identity(root).is_some_and(|id| identity(&named) == Some(id)))

@@ -136,7 +136,7 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Returns the last part of a path; empty if there is none.
+/// Returns the last part of a path; empty for a path without a name, such as `/`.
 fn name_of(dir: &Path) -> Cow<'_, str> {
     dir.file_name().unwrap_or_default().to_string_lossy()
 }

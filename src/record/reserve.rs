@@ -24,7 +24,7 @@ impl Reserve {
         Self(tempfile::tempfile_in(dir).ok().filter(take))
     }
 
-    /// Frees the space. Returns false if there is none.
+    /// Frees the space. Returns false if no space is reserved.
     pub fn give_up(&mut self) -> bool {
         self.0.take().is_some_and(|file| file.set_len(0).is_ok())
     }

@@ -324,7 +324,7 @@ impl Shared {
         }
     }
 
-    /// Waits for the next rows. There are none when no more will come.
+    /// Waits for the next rows. The result is empty when no more rows will come.
     fn next(&self) -> VecDeque<Write> {
         let is_over = |state: &State| state.is_abandoned || state.deadline.is_some();
         let mut state = self.state();

@@ -200,7 +200,8 @@ impl Drop for Writer {
     }
 }
 
-/// Repeats an operation until the database is not locked, or the time is over. For processes that
+/// Repeats an operation until the database is not locked, or the time is over. Sleeps in between,
+/// because the end of another process's lock causes no event. For processes that
 /// only wait for the database: a recorder uses its own queue, so that its command does not wait.
 ///
 /// # Errors

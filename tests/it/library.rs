@@ -1,10 +1,10 @@
 //! The examples of the library, `examples/record.rs` and `examples/read.rs`, run as documented.
 
 #[path = "../../examples/read.rs"]
-#[allow(dead_code, reason = "the test calls `read`, not `main`")]
+#[expect(dead_code, reason = "the test calls `read`, not `main`")]
 mod reader;
 #[path = "../../examples/record.rs"]
-#[allow(dead_code, reason = "the test calls `record`, not `main`")]
+#[expect(dead_code, reason = "the test calls `record`, not `main`")]
 mod recorder;
 
 use tempfile::TempDir;
