@@ -85,25 +85,42 @@ impl RunNode {
         self.jobs.iter().flat_map(|job| &job.shs).filter(|sh| sh.state == ShState::Failed).count()
     }
 
-    /// Returns the first failed command; if no command failed, the first interrupted one.
+    /// Returns the first failed command in time; if no command failed, the first interrupted one.
     #[must_use]
     pub fn first_failed(&self) -> Option<(&JobNode, &ShNode)> {
         self.first_in(ShState::Failed).or_else(|| self.first_in(ShState::Interrupted))
     }
 
-    /// Returns the first command in a state. Commands whose failure has no consequences come last:
-    /// those that were repeated, and those of jobs that passed or were allowed to fail.
+    /// Returns the command in a state that ended first. Commands whose failure has no consequences
+    /// come last.
     #[must_use]
     pub fn first_in(&self, state: ShState) -> Option<(&JobNode, &ShNode)> {
-        let all = || {
-            let shs = self.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)));
-            shs.filter(|(_, sh)| sh.state == state)
-        };
-        let counts = |(job, sh): &(&JobNode, &ShNode)| {
-            !job.job.allow_failure && job.outcome != Some(Outcome::Passed) && !job.has_repeated(sh)
-        };
-        all().find(counts).or_else(|| all().next())
+        self.shs().filter(|(_, sh)| sh.state == state).min_by_key(|(job, sh)| by_end(job, sh))
     }
+
+    /// Returns the failed and the interrupted commands in the order in which they ended: first the
+    /// failed ones, then the interrupted ones, then those whose failure has no consequences.
+    #[must_use]
+    pub fn failures(&self) -> Vec<(&JobNode, &ShNode)> {
+        let is_failure = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
+        let mut failures: Vec<_> = self.shs().filter(|(_, sh)| is_failure(sh)).collect();
+        failures.sort_by_key(|(job, sh)| {
+            let (is_harmless, end) = by_end(job, sh);
+            (is_harmless, sh.state == ShState::Interrupted, end)
+        });
+        failures
+    }
+
+    fn shs(&self) -> impl Iterator<Item = (&JobNode, &ShNode)> {
+        self.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (job, sh)))
+    }
+}
+
+/// Returns the sort key of a command by the time of its end. Commands whose failure has no
+/// consequences come last, and before them those without a time.
+fn by_end(job: &JobNode, node: &ShNode) -> (bool, (bool, Option<Time>)) {
+    let end = node.sh.as_ref().and_then(|sh| sh.finished_at.or(sh.started_at));
+    (!job.counts(node), (end.is_none(), end))
 }
 
 /// A job with its commands.
@@ -131,6 +148,13 @@ impl JobNode {
     #[must_use]
     pub fn is_tolerated(&self) -> bool {
         self.job.allow_failure && self.outcome == Some(Outcome::Failed)
+    }
+
+    /// Returns true if the failure of a command has consequences: the job did not pass and was not
+    /// allowed to fail, and the command was not repeated.
+    #[must_use]
+    pub fn counts(&self, sh: &ShNode) -> bool {
+        !self.job.allow_failure && self.outcome != Some(Outcome::Passed) && !self.has_repeated(sh)
     }
 
     /// Returns true if a command was repeated because it had failed.

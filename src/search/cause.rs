@@ -19,6 +19,7 @@ mod end;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::errors::{judge, tool};
@@ -60,11 +61,55 @@ pub fn find_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<C
     find_at_end(log, exit_code, MAX_SEARCHED_BYTES, tail)
 }
 
+/// Finds the most likely cause as [`find_cause`] does, and after it up to `max` other failures in
+/// the order of the log: one for each other defect or failed test that the command reported.
+///
+/// # Errors
+/// If the log cannot be read.
+pub fn find_causes(
+    log: &LogFile,
+    exit_code: Option<i64>,
+    max: usize,
+    tail: Tail,
+) -> Result<Vec<Cause>> {
+    let found = candidates_at_end(log, exit_code, MAX_SEARCHED_BYTES, tail)?;
+    let others = choose::others(log, &found.ranked, max, tail)?;
+    let cause = found.into_cause(log, tail)?;
+    let searched_bytes = cause.searched_bytes;
+    // A failure whose row is on the card of another one is not repeated.
+    let mut shown: HashSet<u64> = cause.rows.iter().map(|row| row.offset).collect();
+    let mut causes = vec![cause];
+    for other in others {
+        if shown.contains(&other.offset) {
+            continue;
+        }
+        let mut rows = card::around(log, &other, tail)?;
+        rows.retain(|row| shown.insert(row.offset));
+        causes.push(Cause { at: Some(other.offset), rule: tool(other.rule), rows, searched_bytes });
+    }
+    Ok(causes)
+}
+
 /// Finds the cause in the last `max_bytes` of the log.
 fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail) -> Result<Cause> {
+    candidates_at_end(log, exit_code, max_bytes, tail)?.into_cause(log, tail)
+}
+
+/// The rows that may be the cause, most likely first.
+struct Ranked {
+    ranked: Vec<Candidate>,
+    searched_bytes: u64,
+}
+
+/// Finds the rows that may be the cause in the last `max_bytes` of the log.
+fn candidates_at_end(
+    log: &LogFile,
+    exit_code: Option<i64>,
+    max_bytes: u64,
+    tail: Tail,
+) -> Result<Ranked> {
     let end = log.bytes_now()?;
     let from = log.checkpoint_at(end.saturating_sub(max_bytes))?;
-    let searched_bytes = end - from.offset.min(end);
     let query = Query::clues();
     let mut candidates = Candidates::new(exit_code);
     walk(log, &query, from, end, tail, &mut |row| {
@@ -74,11 +119,19 @@ fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail
         }
         ControlFlow::Continue(())
     })?;
-    match choose::choose(log, &candidates.ranked(end), tail)? {
-        Some(cause) => {
-            let rows = card::around(log, &cause, tail)?;
-            Ok(Cause { at: Some(cause.offset), rule: tool(cause.rule), rows, searched_bytes })
-        }
-        None => Ok(Cause { at: None, rule: None, rows: card::tail(log, tail)?, searched_bytes }),
+    let searched_bytes = end - from.offset.min(end);
+    Ok(Ranked { ranked: candidates.ranked(end), searched_bytes })
+}
+
+impl Ranked {
+    /// Chooses the most likely cause.
+    fn into_cause(self, log: &LogFile, tail: Tail) -> Result<Cause> {
+        let chosen = choose::choose(log, &self.ranked, tail)?;
+        let rows = match &chosen {
+            Some(cause) => card::around(log, cause, tail)?,
+            None => card::tail(log, tail)?,
+        };
+        let (at, rule) = chosen.map(|cause| (cause.offset, tool(cause.rule))).unzip();
+        Ok(Cause { at, rule: rule.flatten(), rows, searched_bytes: self.searched_bytes })
     }
 }

@@ -35,7 +35,7 @@ mod shown;
 mod tests;
 mod walk;
 
-pub use cause::{Cause, find_cause};
+pub use cause::{Cause, find_cause, find_causes};
 
 // For the program only.
 #[doc(hidden)]
@@ -47,7 +47,7 @@ pub use groups::{Group, Groups, group};
 #[doc(hidden)]
 pub use hits::Hits;
 #[doc(hidden)]
-pub use location::location;
+pub use location::{Location, location};
 #[doc(hidden)]
 pub use markers::{Marker, marker};
 #[doc(hidden)]

@@ -34,6 +34,24 @@ pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<
     logged.map(|candidate| explain(log, candidate, tail)).transpose()
 }
 
+/// Returns the rows that explain up to `max` defects and failed tests, in the order of the log.
+pub(super) fn others(
+    log: &LogFile,
+    ranked: &[Candidate],
+    max: usize,
+    tail: Tail,
+) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    for candidate in ranked.iter().filter(|candidate| candidate.weight >= Weight::Fault) {
+        if found.len() < max && !is_logged(log, candidate, tail)? {
+            found.push(follow(log, *candidate, tail)?);
+        }
+    }
+    found.sort_by_key(|candidate| candidate.offset);
+    found.dedup_by_key(|candidate| candidate.offset);
+    Ok(found)
+}
+
 /// Returns the row that explains a candidate, or one that explains a later failure that ended the
 /// command.
 fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {

@@ -138,7 +138,7 @@ fn what(model: &Model, cause: &Cause) -> String {
 fn place(cause: &Cause) -> Option<String> {
     let row = cause.rows.iter().find(|row| Some(row.offset) == cause.at)?;
     let text: Cow<'_, str> = plain(&row.text, sanitize::Progress::Last);
-    location(&text).map(ToOwned::to_owned)
+    location(&text).map(|found| found.text.to_owned())
 }
 
 /// Counts the failed commands after the one that is shown: `} 2 more failed below`.
