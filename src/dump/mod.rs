@@ -5,6 +5,7 @@
 //! `out`. Everything that cannot be read or was left out is added to the [`Report`], for the caller
 //! to show.
 
+mod failure;
 mod failure_summary;
 mod findings;
 mod follow;

@@ -65,7 +65,12 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 }
 
 /// Writes the findings on a run, a job or a command, one per line.
-fn write_notes(run: &RunNode, place: &Place, indent: &str, out: &mut impl Write) -> io::Result<()> {
+pub(super) fn write_notes(
+    run: &RunNode,
+    place: &Place,
+    indent: &str,
+    out: &mut impl Write,
+) -> io::Result<()> {
     for kind in run.findings.at(place) {
         writeln!(out, "{indent}note: {}", display::finding(kind))?;
     }
@@ -73,7 +78,7 @@ fn write_notes(run: &RunNode, place: &Place, indent: &str, out: &mut impl Write)
 }
 
 /// Returns a run on one line.
-fn head_line(head: &RunHead, look: &PrintOptions) -> String {
+pub(super) fn head_line(head: &RunHead, look: &PrintOptions) -> String {
     let run = &head.run;
     let at = run.started_at.or(run.queued_at).and_then(|at| date_time(at, &look.time_zone));
     let reason = display::reason(head).map(|reason| format!("({reason})"));
@@ -92,7 +97,7 @@ fn head_line(head: &RunHead, look: &PrintOptions) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn job_line(run: &RunNode, job: &JobNode, look: &PrintOptions) -> String {
+pub(super) fn job_line(run: &RunNode, job: &JobNode, look: &PrintOptions) -> String {
     let why = display::why_skipped(run, job).or_else(|| display::tolerated(job).map(String::from));
     let words = [
         Some(status_text(Status::of_job(job), look.color)),
@@ -103,7 +108,7 @@ fn job_line(run: &RunNode, job: &JobNode, look: &PrintOptions) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> String {
+pub(super) fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> String {
     let sh = node.sh.as_ref();
     let words = [
         Some(status_text(Status::of_sh(node), look.color)),
@@ -118,7 +123,7 @@ fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> String {
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
-fn write_rows(
+pub(super) fn write_rows(
     printing: &mut Printing<'_>,
     log: &LogRef,
     sh: Option<&Sh>,
