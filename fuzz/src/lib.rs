@@ -79,14 +79,8 @@ fn snapshot(dir: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
 /// Prints a run like `--once --format …`, in UTC and with colors.
 fn printed(run: &RunNode, format: Format) -> Vec<u8> {
     let timestamps = Timestamps::None;
-    let look = PrintOptions {
-        stream: None,
-        tail: None,
-        timestamps,
-        color: true,
-        links: true,
-        time_zone: TimeZone::UTC,
-    };
+    let look =
+        PrintOptions { timestamps, color: true, links: true, ..PrintOptions::new(TimeZone::UTC) };
     let mut out = Vec::new();
     dump::write(format, run, None, &look, &mut out).unwrap();
     out

@@ -24,6 +24,7 @@ pub(super) use self::view::{
 };
 use super::amounts::{parse_age, parse_size};
 use super::help;
+use crate::search::Query;
 
 /// The default value of RUN.
 pub(super) const NEWEST: &str = "latest";
@@ -289,6 +290,11 @@ fn shown_in_short(arg: clap::Arg) -> clap::Arg {
 /// Parses a number of rows, runs or commands.
 fn parse_number<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
     text.parse().map_err(|_| "expected a whole number, such as 20")
+}
+
+/// Parses a regular expression.
+fn parse_pattern(text: &str) -> Result<Query, String> {
+    Query::new(text, false)
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

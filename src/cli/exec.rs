@@ -20,7 +20,7 @@ use super::steps::result;
 use super::{color, print_notice, watch};
 use crate::catalog::Catalog;
 use crate::ci;
-use crate::dump::{FailureSummary, PrintOptions, Timestamps};
+use crate::dump::{FailureSummary, PrintOptions};
 use crate::error::{Error, Result};
 use crate::join::RunNode;
 use crate::model::{Phase, RunId};
@@ -105,18 +105,14 @@ fn print_summary(root: &Path, named: Option<&Path>, id: &RunId) {
 fn print_failures(run: &RunNode) -> io::Result<()> {
     let choice = anstream::AutoStream::choice(&io::stderr());
     let look = PrintOptions {
-        stream: None,
-        tail: None,
-        timestamps: Timestamps::None,
         color: choice != anstream::ColorChoice::Never,
-        links: false,
-        time_zone: TimeZone::UTC,
+        ..PrintOptions::new(TimeZone::UTC)
     };
     let mut failures = FailureSummary::of_jobs(run);
     for failure in failures.by_ref().take(MAX_FAILURES) {
         print_notice(&failure.title);
         let mut stderr = ci::Output::new(io::stderr().lock());
-        failure.write_rows(&look, &mut stderr)?;
+        failure.write_rows("", &look, &mut stderr)?;
         stderr.flush()?;
     }
     if failures.next().is_some() {

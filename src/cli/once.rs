@@ -9,7 +9,9 @@ use super::args::{FormatName, View};
 use super::{color, exit_status, print_notices};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::ci;
-use crate::dump::{self, PrintOptions, Report, Selection, Timestamps};
+use crate::dump::{
+    self, FAILED_TAIL_ROWS, Format, Grep, PrintOptions, Report, Selection, Timestamps,
+};
 use crate::error::{Error, Result};
 use crate::join::RunNode;
 use crate::model::Outcome;
@@ -65,12 +67,12 @@ fn print(
     look: &PrintOptions,
     out: impl Write,
 ) -> io::Result<Report> {
-    let format = view.output.format.unwrap_or(FormatName::Text);
+    let format = view.format();
     let mut out = if view.is_raw() { ci::Output::verbatim(out) } else { ci::Output::new(out) };
-    if matches!(format, FormatName::Text) {
+    if format == Format::Text {
         out.stop_commands()?;
     }
-    let report = dump::write(format.into(), run, catalog.root(), look, &mut out)?;
+    let report = dump::write(format, run, catalog.root(), look, &mut out)?;
     out.resume_commands()?;
     Ok(report)
 }
@@ -125,6 +127,11 @@ impl View {
         matches!(self.output.format, Some(FormatName::Raw))
     }
 
+    /// Returns the format of the output.
+    fn format(&self) -> Format {
+        self.output.format.unwrap_or(FormatName::Text).into()
+    }
+
     /// Returns true if an option was given that applies to printing only, and so implies `--once`.
     pub(super) const fn prints(&self) -> bool {
         let (rows, output) = (&self.rows, &self.output);
@@ -135,18 +142,38 @@ impl View {
             || rows.sh.is_some()
             || rows.stream.is_some()
             || rows.tail.is_some()
+            || rows.grep.is_some()
+            || rows.max_bytes.is_some()
             || output.timestamps.is_some()
     }
 
     pub(super) fn look(&self, color: bool) -> Result<PrintOptions> {
-        let stream = self.rows.stream.map(Into::into);
+        let rows = &self.rows;
+        let stream = rows.stream.map(Into::into);
+        let context = rows.context.unwrap_or(0);
+        let grep = rows.grep.clone().map(|query| Grep { query, context });
+        let failed = rows.failed && self.format() == Format::Text && !self.output.follow;
+        let shows_end = failed && grep.is_none() && rows.max_bytes.is_none();
+        let tail = rows.tail.or(shows_end.then_some(FAILED_TAIL_ROWS));
         let timestamps = self.output.timestamps.map_or(Timestamps::None, Into::into);
         let links = color && !ci::is_active() && !self.screen.look.is_secure();
         let time_zone = self.output.zone.time_zone()?;
-        Ok(PrintOptions { stream, tail: self.rows.tail, timestamps, color, links, time_zone })
+        Ok(PrintOptions {
+            stream,
+            grep,
+            tail,
+            max_bytes: rows.max_bytes,
+            failed,
+            timestamps,
+            color,
+            links,
+            time_zone,
+        })
     }
 
     pub(super) fn selection(&self) -> Selection {
-        Selection { job: self.rows.job.clone(), n: self.rows.sh, failed: self.rows.failed }
+        let keeps_passed = self.format() == Format::Text && !self.output.follow;
+        let (job, n, failed) = (self.rows.job.clone(), self.rows.sh, self.rows.failed);
+        Selection { job, n, failed, keeps_passed }
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
     let spec = RunSpec::parse(&rerun.run)?;
     let node = found_run(&catalog, Some(&spec), &RunFilter::default(), rerun.run.as_ref())?;
     drop(catalog);
-    let selection = dump::Selection { job: rerun.job.clone(), n: rerun.sh, failed: false };
+    let selection = dump::Selection { job: rerun.job.clone(), n: rerun.sh, ..Default::default() };
     if let Some(why) = dump::why_nothing(&node, &selection) {
         return Err(Error::NotFound(why).into());
     }

@@ -52,13 +52,20 @@ impl FailureSummary {
         Self { title: format!("{lead}: {}; {what}", words.join(": ")), rows }
     }
 
-    /// Prints the rows that explain the failure.
+    /// Prints the rows that explain the failure, each after `indent`.
     ///
     /// # Errors
     /// If `out` cannot be written.
-    pub fn write_rows(&self, look: &PrintOptions, out: &mut impl Write) -> io::Result<()> {
-        let mut rows = self.rows.iter();
-        rows.try_for_each(|row| write_row(row, sign(row), &mut Sanitizer::default(), look, out))
+    pub fn write_rows(
+        &self,
+        indent: &str,
+        look: &PrintOptions,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        self.rows.iter().try_for_each(|row| {
+            let lead = format!("{indent}{}", sign(row));
+            write_row(row, &lead, &mut Sanitizer::default(), look, out)
+        })
     }
 }
 

@@ -45,20 +45,10 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         let Some(file) = printing.open(log) else { continue };
         let Some(start) = printing.reported_tail_start(&file) else { continue };
         let Some(before) = rows_before(printing, &file, start) else { continue };
-        let Some(rows) = printing.report_err(file.rows(start, ROW_CAP_BYTES, printing.tail()))
-        else {
-            continue;
-        };
-        for (number, row) in (before + 1..).zip(rows) {
-            let Some(row) =
-                printing.report_err(row.map_err(|error| Error::io("read", file.path())(error)))
-            else {
-                break;
-            };
-            if printing.look.stream.is_none() || row.stream == printing.look.stream {
-                printing.report_cut(&file, row.cut_bytes);
-                write_line(&row_json(place, number, &row), out)?;
-            }
+        let Some(mut rows) = printing.rows(&file, start, ROW_CAP_BYTES) else { continue };
+        while let Some(row) = rows.next(printing) {
+            printing.report_cut(&file, row.cut_bytes);
+            write_line(&row_json(place, before + rows.number, &row), out)?;
         }
     }
     Ok(())

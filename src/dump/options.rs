@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use super::picker::Grep;
 use crate::cri::Stream;
 use crate::error::{Error, chain};
 
@@ -35,13 +36,23 @@ pub enum Timestamps {
     Full,
 }
 
+/// The number of rows of the end of a failed command's log that text shows by default.
+pub const FAILED_TAIL_ROWS: usize = 50;
+
 /// Options for reading logs and printing rows.
 #[derive(Clone, Debug)]
 pub struct PrintOptions {
     /// The stream whose rows are printed; `None` for both.
     pub stream: Option<Stream>,
-    /// The number of rows to print from the end of each log; `None` for all rows.
+    /// Only the rows that match, with their context; `None` for all rows.
+    pub grep: Option<Grep>,
+    /// The number of rows to print from the end of each log, without the context of matches; `None`
+    /// for all rows.
     pub tail: Option<usize>,
+    /// The number of bytes to print from the end of each log; `None` for all bytes.
+    pub max_bytes: Option<u64>,
+    /// True if text shows only the causes and the end of failed commands.
+    pub failed: bool,
     /// The time before each row.
     pub timestamps: Timestamps,
     /// True if text has colors.
@@ -50,6 +61,33 @@ pub struct PrintOptions {
     pub links: bool,
     /// The time zone for times in text.
     pub time_zone: TimeZone,
+}
+
+impl PrintOptions {
+    /// Creates options that select all rows and add nothing to them.
+    #[must_use]
+    pub const fn new(time_zone: TimeZone) -> Self {
+        Self {
+            stream: None,
+            grep: None,
+            tail: None,
+            max_bytes: None,
+            failed: false,
+            timestamps: Timestamps::None,
+            color: false,
+            links: false,
+            time_zone,
+        }
+    }
+
+    /// Returns the options that leave out the start of a log, for a notice.
+    pub(in crate::dump) fn tail_options(&self) -> &'static str {
+        match (self.tail, self.max_bytes) {
+            (Some(_), Some(_)) => "--tail, --max-bytes",
+            (None, Some(_)) => "--max-bytes",
+            _ => "--tail",
+        }
+    }
 }
 
 /// Notices about data that is missing from the output.

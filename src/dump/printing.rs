@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::options::{Format, PrintOptions, Report};
+use super::picker::{Grep, Picked, Picker};
 use crate::error::{Error, Result};
 use crate::join::{FindingKind, JobNode, LogRef, RunNode, ShNode};
 use crate::log::{self, LogFile, Row, Rows, Tail};
@@ -87,23 +88,40 @@ impl<'a> Printing<'a> {
                 .push(format!("{path}: omitted, as plain text has no streams (--stream)"));
             return None;
         }
-        match (self.look.tail, self.look.stream) {
-            (None, _) => Some(0),
-            (Some(rows), None) => self.report_err(file.tail_offset(rows, self.tail())),
-            (Some(rows), Some(_)) => {
-                let mut wanted = self.report_err(LogRows::open(file, 0, 0, self))?;
-                let mut last = VecDeque::new();
-                let mut left_out = false;
-                while let Some(row) = wanted.next(self) {
-                    last.push_back(row.offset);
-                    if last.len() > rows {
-                        last.pop_front();
-                        left_out = true;
-                    }
-                }
-                Some(if left_out { last.front().copied().unwrap_or(file.bytes()) } else { 0 })
+        let from = match self.look.max_bytes.map(|max| file.bytes().saturating_sub(max)) {
+            None | Some(0) => 0,
+            Some(at) => self.report_err(file.row_start(at))?,
+        };
+        match self.look.tail {
+            None => Some(from),
+            Some(rows) if self.look.stream.is_none() && self.look.grep.is_none() => {
+                Some(self.report_err(file.tail_offset(rows, self.tail()))?.max(from))
+            }
+            Some(rows) => self.start_of_last(file, from, rows),
+        }
+    }
+
+    /// Returns the offset at which the last `count` selected rows begin, with the context of the
+    /// first one. Returns `from` if there are no more selected rows after it.
+    fn start_of_last(&mut self, file: &LogFile, from: u64, count: usize) -> Option<u64> {
+        let grep = self.look.grep.as_ref();
+        let cap_bytes = if grep.is_some() { TEXT_ROW_CAP_BYTES } else { 0 };
+        let mut rows = self.rows(file, from, cap_bytes)?.keeping_last();
+        let (mut context, mut last, mut left_out) = (VecDeque::new(), VecDeque::new(), false);
+        while let Some(row) = rows.next_of_stream(self) {
+            context.push_back(row.offset);
+            if context.len() > grep.map_or(0, |grep| grep.context) + 1 {
+                context.pop_front();
+            }
+            if is_match(grep, &row) {
+                last.extend(context.front().copied());
+            }
+            if last.len() > count {
+                last.pop_front();
+                left_out = true;
             }
         }
+        Some(if left_out { last.front().copied().unwrap_or(file.bytes()) } else { from })
     }
 
     /// Works like [`Printing::tail_start`], and also reports the number of omitted bytes. For
@@ -111,12 +129,9 @@ impl<'a> Printing<'a> {
     pub(super) fn reported_tail_start(&mut self, file: &LogFile) -> Option<u64> {
         let start = self.tail_start(file)?;
         if start > 0 {
-            let left_out = format!(
-                "{}: omitted the first {} (--tail)",
-                file.path().display(),
-                display::size(start)
-            );
-            self.report.notices.push(left_out);
+            let (path, left_out) = (file.path().display(), display::size(start));
+            let options = self.look.tail_options();
+            self.report.notices.push(format!("{path}: omitted the first {left_out} ({options})"));
         }
         Some(start)
     }
@@ -138,14 +153,16 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// Opens the rows of the selected stream from an offset on.
+    /// Opens the selected rows from an offset on.
     pub(super) fn rows<'f>(
         &mut self,
         file: &'f LogFile,
         start: u64,
         cap_bytes: usize,
     ) -> Option<LogRows<'f>> {
-        self.report_err(LogRows::open(file, start, cap_bytes, self))
+        let rows = self.report_err(file.rows(start, cap_bytes, self.tail()))?;
+        let picker = self.look.grep.as_ref().map(|grep| Picker::new(grep.context));
+        Some(LogRows { file, rows, read: 0, picker, number: 0, skipped: 0 })
     }
 
     /// Returns the place of a command's log, for the JSON formats.
@@ -157,7 +174,12 @@ impl<'a> Printing<'a> {
 
 /// Writes an object on a line of its own.
 pub(super) fn write_line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
-    write_harmless(&serde_json::to_string(value)?, out)?;
+    write_json_line(&serde_json::to_string(value)?, out)
+}
+
+/// Writes JSON on a line of its own.
+pub(super) fn write_json_line(json: &str, out: &mut impl Write) -> io::Result<()> {
+    write_harmless(json, out)?;
     out.write_all(b"\n")
 }
 
@@ -219,22 +241,26 @@ pub(super) struct LogPlace<'a> {
     pub n: Option<u32>,
 }
 
-/// The rows of one log that are of the selected stream.
-pub(super) struct LogRows<'f> {
-    pub file: &'f LogFile,
-    pub rows: Rows<'f>,
+/// Returns true if a row matches, or if all rows are selected.
+pub(super) fn is_match(grep: Option<&Grep>, row: &Row) -> bool {
+    grep.is_none_or(|grep| grep.query.matches(row, sanitize::Progress::Last))
 }
 
-impl<'f> LogRows<'f> {
-    pub(super) fn open(
-        file: &'f LogFile,
-        start: u64,
-        cap_bytes: usize,
-        printing: &Printing<'_>,
-    ) -> Result<Self> {
-        Ok(Self { file, rows: file.rows(start, cap_bytes, printing.tail())? })
-    }
+/// The selected rows of one log.
+pub(super) struct LogRows<'f> {
+    file: &'f LogFile,
+    rows: Rows<'f>,
+    /// The number of rows that were read, of both streams.
+    read: u64,
+    picker: Option<Picker<(u64, Row)>>,
+    /// The number of the row that was returned last, from 1 for the first row read.
+    pub number: u64,
+    /// The number of rows of the selected stream that were left out before the row that was
+    /// returned last; after the last row, the number of those at the end.
+    pub skipped: u64,
+}
 
+impl LogRows<'_> {
     /// Keeps the last state of a very long row that overwrites itself (see [`Rows::keeping_last`]).
     /// For text output, which looks as on a terminal. Data formats keep the first bytes of the row.
     pub(super) fn keeping_last(self) -> Self {
@@ -245,8 +271,33 @@ impl<'f> LogRows<'f> {
     /// rows.
     pub(super) fn next(&mut self, printing: &mut Printing<'_>) -> Option<Row> {
         loop {
+            if let Some(Picked { row: (number, row), skipped }) =
+                self.picker.as_mut().and_then(Picker::pop)
+            {
+                (self.number, self.skipped) = (number, skipped);
+                return Some(row);
+            }
+            let next = self.next_of_stream(printing);
+            let Some(picker) = &mut self.picker else {
+                self.number = self.read;
+                return next;
+            };
+            let Some(row) = next else {
+                self.skipped = picker.skipped_at_end();
+                return None;
+            };
+            let is_match = is_match(printing.look.grep.as_ref(), &row);
+            let bytes = row.text.len();
+            picker.push((self.read, row), bytes, is_match);
+        }
+    }
+
+    /// Returns the next row of the selected stream, whether it matches or not.
+    fn next_of_stream(&mut self, printing: &mut Printing<'_>) -> Option<Row> {
+        loop {
             let row = self.rows.next()?.map_err(|error| Error::io("read", self.file.path())(error));
             let row = printing.report_err(row)?;
+            self.read += 1;
             if printing.look.stream.is_none() || row.stream == printing.look.stream {
                 return Some(row);
             }

@@ -26,7 +26,7 @@ fn write_log(printing: &mut Printing<'_>, log: &LogRef, out: &mut impl Write) ->
     let Some(file) = printing.open(log) else { return Ok(()) };
     match printing.reported_tail_start(&file) {
         None => Ok(()),
-        Some(0) => write_lines(printing, &file, out),
+        Some(0) if printing.look.grep.is_none() => write_lines(printing, &file, out),
         Some(start) => write_rows(printing, &file, start, out),
     }
 }

@@ -8,10 +8,12 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 
-use super::printing::{LogPlace, Printing, whole_characters, write_line};
+use super::picker::{Picked, Picker};
+use super::printing::{LogPlace, Printing, whole_characters, write_json_line};
 use crate::cri::{Malformed, Record, Tag};
 use crate::error::Error;
 use crate::log::{Line, LogFile};
+use crate::sanitize::Progress;
 
 #[derive(Serialize)]
 struct LineJson<'a> {
@@ -72,6 +74,8 @@ fn write_log(
     let Some(start) = printing.reported_tail_start(file) else { return Ok(()) };
     let Some(mut number) = lines_before(printing, file, start) else { return Ok(()) };
     let Some(mut lines) = printing.report_err(file.lines(start)) else { return Ok(()) };
+    let grep = printing.look.grep.as_ref();
+    let mut picker = Picker::new(grep.map_or(0, |grep| grep.context));
     while let Some(Some(line)) =
         printing.report_err(lines.next().map_err(|error| Error::io("read", file.path())(error)))
     {
@@ -81,9 +85,19 @@ fn write_log(
         number += u64::from(!line.is_rest);
         let parsed = file.format().parse_line(&line);
         let of_stream = |stream| parsed.is_ok_and(|record| record.stream == stream);
-        if printing.look.stream.is_none_or(of_stream) {
-            printing.report_cut(file, line.cut_bytes);
-            write_line(&line_json(place, number, &line, parsed), out)?;
+        if !printing.look.stream.is_none_or(of_stream) {
+            continue;
+        }
+        let text = parsed.map_or(line.bytes, |record| record.content);
+        let is_match = grep.is_none_or(|grep| grep.query.is_in(text, Progress::Last));
+        // Without context, a line that does not match needs no JSON.
+        if is_match || grep.is_some_and(|grep| grep.context > 0) {
+            let json = serde_json::to_string(&line_json(place, number, &line, parsed))?;
+            picker.push((json, line.cut_bytes), line.bytes.len(), is_match);
+        }
+        while let Some(Picked { row: (json, cut_bytes), .. }) = picker.pop() {
+            printing.report_cut(file, cut_bytes);
+            write_json_line(&json, out)?;
         }
     }
     Ok(())

@@ -19,6 +19,8 @@ pub struct Selection {
     pub n: Option<u32>,
     /// True if only failed commands and failed jobs are printed.
     pub failed: bool,
+    /// True if `failed` keeps the passed commands of a job with a failed one.
+    pub keeps_passed: bool,
 }
 
 fn ids(run: &RunNode) -> Vec<&str> {
@@ -44,10 +46,10 @@ pub fn select(mut run: RunNode, selection: &Selection) -> RunNode {
     let narrowed = selection.failed || selection.n.is_some();
     for job in &mut run.jobs {
         let in_failed_job = job_failed(job);
-        job.shs.retain(|sh| {
-            (!selection.failed || failed(sh, in_failed_job))
-                && selection.n.is_none_or(|n| sh.n == n)
-        });
+        let is_failed = |sh: &ShNode| !selection.failed || failed(sh, in_failed_job);
+        let keeps_passed = selection.keeps_passed && job.shs.iter().any(is_failed);
+        job.shs
+            .retain(|sh| (keeps_passed || is_failed(sh)) && selection.n.is_none_or(|n| sh.n == n));
     }
     run.jobs
         .retain(|job| !narrowed || !job.shs.is_empty() || (selection.failed && job_failed(job)));

@@ -18,14 +18,16 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
+use super::failure_summary::FailureSummary;
 use super::options::{PrintOptions, Timestamps};
 use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
 use crate::cri::Stream;
 use crate::display::{self, Status};
-use crate::join::{JobNode, LogRef, Place, RunHead, RunNode, ShNode};
-use crate::log::Row;
+use crate::join::{JobNode, LogRef, Place, RunHead, RunNode, ShNode, ShState};
+use crate::log::{LogFile, Row};
 use crate::model::{LogCut, Sh};
 use crate::sanitize::{Color, Frames, Sanitizer, Span, Style, name, sgr};
+use crate::search::Cause;
 use crate::time::Time;
 
 const ROW_INDENT: &str = "    ";
@@ -38,6 +40,9 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         writeln!(out, "{}", head_line(&run.head, look))?;
     }
     write_notes(run, &Place::Run, "", out)?;
+    if !bare && !look.failed {
+        write_first_failure(run, look, out)?;
+    }
     for (number, job) in run.jobs.iter().enumerate() {
         if number > 0 || !bare {
             writeln!(out)?;
@@ -52,7 +57,12 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
             let line = if bare { display::log_name(sh) } else { sh_line(&run.head, sh, look) };
             writeln!(out, "  {line}")?;
             write_notes(run, &Place::Sh(job.job.id.clone(), sh.n), ROW_INDENT, out)?;
-            if let Some(log) = &sh.log {
+            let Some(log) = sh.log.as_ref().filter(|_| !look.failed || may_have_failed(sh)) else {
+                continue;
+            };
+            if look.failed && look.grep.is_none() {
+                write_causes(printing, sh, log, out)?;
+            } else {
                 write_rows(printing, log, sh.sh.as_ref(), out)?;
             }
         }
@@ -62,6 +72,18 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         write_rows(printing, log, None, out)?;
     }
     Ok(())
+}
+
+/// Returns true if a command did not certainly pass.
+pub(super) fn may_have_failed(sh: &ShNode) -> bool {
+    matches!(sh.state, ShState::Failed | ShState::Interrupted | ShState::Unknown)
+}
+
+/// Writes the cause of the first failure of a run that failed.
+fn write_first_failure(run: &RunNode, look: &PrintOptions, out: &mut impl Write) -> io::Result<()> {
+    let Some(first) = FailureSummary::of_run(run) else { return Ok(()) };
+    writeln!(out, "\n{}", first.title)?;
+    first.write_rows("  ", look, out)
 }
 
 /// Writes the findings on a run, a job or a command, one per line.
@@ -123,6 +145,7 @@ pub(super) fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> Str
     words.into_iter().flatten().collect::<Vec<_>>().join("  ")
 }
 
+/// Writes the selected rows of a log.
 pub(super) fn write_rows(
     printing: &mut Printing<'_>,
     log: &LogRef,
@@ -133,36 +156,148 @@ pub(super) fn write_rows(
         return writeln!(out, "{ROW_INDENT}(the log cannot be read)");
     };
     let Some(start) = printing.tail_start(&file) else { return Ok(()) };
-    if start > 0 {
-        writeln!(out, "{ROW_INDENT}… {} omitted", display::size(start))?;
+    write_part(printing, &file, sh, Part { from: 0, start, last: u64::MAX }, out).map(drop)
+}
+
+/// The maximum number of causes of a failed command, after the most likely one.
+const MAX_OTHER_CAUSES: usize = 10;
+
+/// The maximum distance, in bytes, of rows of a cause with nothing omitted between them.
+const NEAR_BYTES: u64 = 4 << 10;
+
+/// Writes the causes of a failure and the end of the log, and the sizes of what is left out between
+/// them.
+fn write_causes(
+    printing: &mut Printing<'_>,
+    node: &ShNode,
+    log: &LogRef,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let causes = printing.causes(node, MAX_OTHER_CAUSES);
+    let Some(file) = printing.open(log) else { return Ok(()) };
+    let Some(end) = printing.tail_start(&file) else { return Ok(()) };
+    let mut at = Some(0);
+    for part in parts(&causes, end) {
+        let Some(from) = at else { break };
+        let part = Part { from, ..part };
+        at = write_part(printing, &file, node.sh.as_ref(), part, out)?;
     }
-    let Some(rows) = printing.rows(&file, start, TEXT_ROW_CAP_BYTES) else { return Ok(()) };
+    Ok(())
+}
+
+/// Returns the parts of a log with the rows of these causes, and the part from `end` on.
+fn parts(causes: &[Cause], end: u64) -> Vec<Part> {
+    let rows = causes.iter().flat_map(|cause| &cause.rows).map(|row| row.offset);
+    let mut offsets: Vec<u64> = rows.filter(|at| *at < end).collect();
+    offsets.sort_unstable();
+    let mut parts: Vec<Part> = Vec::new();
+    for at in offsets {
+        match parts.last_mut().filter(|part| at - part.last <= NEAR_BYTES) {
+            Some(part) => part.last = at,
+            None => parts.push(Part { from: 0, start: at, last: at }),
+        }
+    }
+    match parts.last_mut().filter(|part| end - part.last <= NEAR_BYTES) {
+        Some(part) => part.last = u64::MAX,
+        None => parts.push(Part { from: 0, start: end, last: u64::MAX }),
+    }
+    parts
+}
+
+/// A part of a log that is printed.
+#[derive(Clone, Copy)]
+struct Part {
+    /// The end of the part before it, in bytes.
+    from: u64,
+    /// The offset of its first row, and the greatest offset of a row in it.
+    start: u64,
+    last: u64,
+}
+
+/// Writes a part of a log, after a note on what is left out before it. Returns the offset at which
+/// it ends; `None` at the end of the log.
+fn write_part(
+    printing: &mut Printing<'_>,
+    file: &LogFile,
+    sh: Option<&Sh>,
+    Part { from, start, last }: Part,
+    out: &mut impl Write,
+) -> io::Result<Option<u64>> {
+    if start > from {
+        writeln!(out, "{ROW_INDENT}… {} omitted", display::size(start - from))?;
+    }
+    let Some(rows) = printing.rows(file, start, TEXT_ROW_CAP_BYTES) else { return Ok(None) };
     let mut rows = rows.keeping_last();
-    let mut sanitizer = Sanitizer::default();
-    let mut clock = Clock::new(printing.look, sh.and_then(|sh| sh.started_at), start == 0);
-    let mut held = Held::default();
-    let mut cut = sh.and_then(Sh::cut).filter(|cut| cut.at >= start);
+    let is_in_context = printing.look.grep.as_ref().is_some_and(|grep| grep.context > 0);
+    let mut writer = RowWriter::new(printing.look, sh, start);
     loop {
         let next = rows.next(printing);
-        let is_end = next.is_none();
-        if let Some(row) = next {
-            held.push(row);
+        let end = next.as_ref().map(|row| row.offset).filter(|at| *at > last);
+        let next = next.filter(|_| end.is_none());
+        if is_in_context && rows.skipped > 0 {
+            writer.write_gap(rows.skipped, out)?;
         }
-        while let Some((row, is_overwritten)) = held.pop(is_end) {
-            if let Some(cut) = cut.take_if(|cut| cut.at <= row.offset) {
+        let Some(row) = next else {
+            writer.finish(last, out)?;
+            return Ok(end);
+        };
+        writer.write(row, out)?;
+    }
+}
+
+/// A writer of rows as text. Rows that later ones overwrite are left out.
+struct RowWriter<'a> {
+    look: &'a PrintOptions,
+    sanitizer: Sanitizer,
+    clock: Clock<'a>,
+    held: Held,
+    /// The output that was removed from the log, if it has not been reported yet.
+    cut: Option<LogCut>,
+}
+
+impl<'a> RowWriter<'a> {
+    fn new(look: &'a PrintOptions, sh: Option<&Sh>, start: u64) -> Self {
+        Self {
+            look,
+            sanitizer: Sanitizer::default(),
+            clock: Clock::new(look, sh.and_then(|sh| sh.started_at), start == 0),
+            held: Held::default(),
+            cut: sh.and_then(Sh::cut).filter(|cut| cut.at >= start),
+        }
+    }
+
+    /// Adds a row, and writes the rows that cannot be overwritten any more.
+    fn write(&mut self, row: Row, out: &mut impl Write) -> io::Result<()> {
+        self.held.push(row);
+        self.write_held(false, out)
+    }
+
+    /// Reports rows that were left out.
+    fn write_gap(&mut self, rows: u64, out: &mut impl Write) -> io::Result<()> {
+        self.write_held(true, out)?;
+        writeln!(out, "{ROW_INDENT}… {} omitted", display::rows(rows))
+    }
+
+    /// Writes the last rows. `last` is the greatest offset of a row.
+    fn finish(&mut self, last: u64, out: &mut impl Write) -> io::Result<()> {
+        self.write_held(true, out)?;
+        self.cut.take_if(|cut| cut.at <= last).map_or(Ok(()), |cut| write_cut(cut, out))
+    }
+
+    fn write_held(&mut self, is_end: bool, out: &mut impl Write) -> io::Result<()> {
+        while let Some((row, is_overwritten)) = self.held.pop(is_end) {
+            if let Some(cut) = self.cut.take_if(|cut| cut.at <= row.offset) {
                 write_cut(cut, out)?;
             }
             if is_overwritten {
                 // The row is not printed, but its colors stay in effect.
-                sanitizer.row_within(&row.text, 0);
+                self.sanitizer.row_within(&row.text, 0);
                 continue;
             }
-            let lead = format!("  {}{}", sign(&row), clock.stamp(row.at));
-            write_row(&row, &lead, &mut sanitizer, printing.look, out)?;
+            let lead = format!("  {}{}", sign(&row), self.clock.stamp(row.at));
+            write_row(&row, &lead, &mut self.sanitizer, self.look, out)?;
         }
-        if is_end {
-            return cut.map_or(Ok(()), |cut| write_cut(cut, out));
-        }
+        Ok(())
     }
 }
 

@@ -245,6 +245,12 @@ impl LogFile {
         self.reading(|view| View { limits: Limits::STREAM, ..view }.tail_offset(rows, tail))
     }
 
+    /// Returns the offset of the first line that begins at or after `at`, or the size of the file.
+    #[expect(clippy::missing_errors_doc, reason = "see window")]
+    pub fn row_start(&self, at: u64) -> Result<u64> {
+        self.reading(|view| view.next_line_start(at.min(view.end)))
+    }
+
     /// Returns the rows from the first line that begins at or after `from`, up to the current size
     /// of the file, each with at most `cap_bytes` of text. Pieces are joined at any distance.
     /// Later pieces of a row that began before `from` are omitted if a piece at `from` can still be

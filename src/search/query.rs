@@ -127,7 +127,7 @@ impl Query {
     }
 
     /// Returns true if the displayed text of a row with these bytes matches.
-    pub(super) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
+    pub(crate) fn is_in(&self, bytes: &[u8], progress: Progress) -> bool {
         match &self.criterion {
             Criterion::Pattern(regex) => regex.is_match(&plain(bytes, progress)),
             // The prefilter on the displayed text rejects most rows, and much faster than the rules

@@ -108,6 +108,12 @@ fn text_marks_attempts_tolerated_failures_and_removed_output() {
     assert_snapshot!(stdout(store.root(), &["--root", ".", "--once"], 0), @r#"
     ✗ failed  (command-failed)  00000001  example  main@deadbee  2026-05-06 12:00:00  6.0s  nightly  attempt 2  repeats 00000009
 
+    first failure: job test, command 2: make test: killed by SIGTERM (time limit exceeded); cause not recognized; last lines:
+        first
+        second
+        third
+        last
+
     ✗ failed  lint  990ms  (allowed to fail)
       ✗ failed  1  cargo clippy  990ms  exit 1
       E a lint

@@ -44,6 +44,7 @@ mod quire_versions;
 mod readme;
 mod record;
 mod repair;
+mod rows;
 mod run_names;
 mod screens;
 mod scroll;

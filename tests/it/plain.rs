@@ -10,7 +10,7 @@ use insta::assert_snapshot;
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
 use rundown::cri::Stream;
-use rundown::dump::{FollowOptions, Followed, Hooks, PrintOptions, Selection, Timestamps, follow};
+use rundown::dump::{FollowOptions, Followed, Hooks, PrintOptions, Selection, follow};
 use rundown::error::Result;
 use rundown::model::RunDetails;
 use rundown::store::{JobEnd, RunEnd};
@@ -29,14 +29,7 @@ fn followed(
 ) -> (Result<Followed>, String, String) {
     let wanted =
         FollowOptions { spec: None, filter: RunFilter::default(), selection: Selection::default() };
-    let look = PrintOptions {
-        stream: None,
-        tail: None,
-        timestamps: Timestamps::None,
-        color: false,
-        links: false,
-        time_zone: TimeZone::UTC,
-    };
+    let look = PrintOptions::new(TimeZone::UTC);
     let (mut out, mut message) = (Vec::new(), String::new());
     let mut steps = steps.iter_mut();
     let mut pause = || steps.next().map(|step| step()).ok_or(io::Error::other("no step is left"));

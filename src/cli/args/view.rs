@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, ColorChoice, ValueEnum};
 
-use super::{FIRST, NEWEST, parse_number};
+use super::{FIRST, NEWEST, parse_number, parse_pattern};
+use crate::cli::amounts::parse_size;
 use crate::cli::help;
 use crate::cri::Stream;
 use crate::dump::{Format, Timestamps};
+use crate::search::Query;
 use crate::tui::at::At;
 use crate::tui::theme::Scheme;
 
@@ -82,8 +84,31 @@ pub struct RowArgs {
     #[arg(long, value_enum, hide_possible_values = true, hide_short_help = true)]
     pub stream: Option<StreamName>,
     /// Print only the last N rows of each log
+    ///
+    /// With --grep, N counts the rows that match. With --failed, the default for text is 50.
     #[arg(long, value_name = "N", value_parser = parse_number::<usize>)]
     pub tail: Option<usize>,
+    /// Print only rows that match a regular expression
+    ///
+    /// The text of a row is searched as the screen shows it, without colors. Case matters if RE
+    /// contains an upper-case letter.
+    #[arg(long, value_name = "RE", value_parser = parse_pattern, hide_short_help = true)]
+    pub grep: Option<Query>,
+    /// With --grep: also print N rows before and after each match
+    #[arg(
+        short = 'C',
+        long,
+        value_name = "N",
+        value_parser = parse_number::<usize>,
+        requires = "grep",
+        hide_short_help = true
+    )]
+    pub context: Option<usize>,
+    /// Print only the last N bytes of each log, such as 64KiB
+    ///
+    /// A number of bytes, or a number with a unit: KiB, MiB, and GiB are powers of 1024.
+    #[arg(long, value_name = "N", value_parser = parse_size, hide_short_help = true)]
+    pub max_bytes: Option<u64>,
 }
 
 /// The output of a run.
@@ -92,8 +117,8 @@ pub struct RowArgs {
 pub struct OutputArgs {
     /// Print the run and exit (implied by --format, …)
     ///
-    /// Implied by --failed, --format, --job, --sh, --stream, --tail, and --timestamps, and if
-    /// stdout is not a terminal.
+    /// Implied by --failed, --format, --grep, --job, --max-bytes, --sh, --stream, --tail, and
+    /// --timestamps, and if stdout is not a terminal.
     #[arg(long)]
     pub once: bool,
     /// Print rows as they arrive, until the run ends

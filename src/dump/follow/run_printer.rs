@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use crate::display::{self, Status};
 use crate::dump::failure_summary::FailureSummary;
 use crate::dump::options::{PrintOptions, Report};
-use crate::dump::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
+use crate::dump::picker::{Grep, Picker};
+use crate::dump::printing::{Printing, TEXT_ROW_CAP_BYTES, is_match, run_id};
 use crate::dump::text::{Clock, Held, date_time, sign, write_row};
 use crate::join::{JobNode, LogRef, Place, RunNode, ShNode, ShState};
-use crate::log::LiveRows;
+use crate::log::{LiveRows, Row};
 use crate::model::{JobId, Phase};
 use crate::sanitize::{Sanitizer, name};
 use crate::time::Time;
@@ -60,9 +61,22 @@ struct OpenLog<'a> {
     live: LiveRows,
     sanitizer: Sanitizer,
     clock: Clock<'a>,
+    picker: Picker<Row>,
     held: Held,
     /// The number of late bytes (written to replaced files of this log) that has been reported.
     late_bytes: u64,
+}
+
+impl OpenLog<'_> {
+    /// Adds a row, which is printed if it is selected.
+    fn push(&mut self, row: Row, grep: Option<&Grep>) {
+        let bytes = row.text.len();
+        let is_match = is_match(grep, &row);
+        self.picker.push(row, bytes, is_match);
+        while let Some(picked) = self.picker.pop() {
+            self.held.push(picked.row);
+        }
+    }
 }
 
 impl<'a, W: Write> RunPrinter<'a, W> {
@@ -203,16 +217,17 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         self.report = printing.report;
         source.state = live.map_or(State::Closed, |(live, start)| {
             if start > 0 {
-                let left_out = display::size(start);
+                let (left_out, options) = (display::size(start), self.look.tail_options());
                 self.report
                     .notices
-                    .push(format!("{}: omitted the first {left_out} (--tail)", source.name));
+                    .push(format!("{}: omitted the first {left_out} ({options})", source.name));
             }
             let clock = Clock::new(self.look, started_at, start == 0);
             State::Open(Box::new(OpenLog {
                 live,
                 sanitizer: Sanitizer::default(),
                 clock,
+                picker: Picker::new(self.look.grep.as_ref().map_or(0, |grep| grep.context)),
                 held: Held::default(),
                 late_bytes: 0,
             }))
@@ -237,7 +252,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             };
             for row in batch.rows {
                 if self.look.stream.is_none() || row.stream == self.look.stream {
-                    rows.held.push(row);
+                    rows.push(row, self.look.grep.as_ref());
                 }
             }
             let late_bytes = rows.live.file().file_state().late_bytes;
@@ -344,7 +359,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         self.notes(run, &Place::Run)?;
         if let Some(last) = FailureSummary::of_run(run) {
             self.write_message(&last.title)?;
-            last.write_rows(self.look, self.out)?;
+            last.write_rows("", self.look, self.out)?;
         }
         self.out.flush()
     }
