@@ -163,6 +163,7 @@ impl View {
             grep,
             tail,
             max_bytes: rows.max_bytes,
+            named_root: self.store.root.dir.clone(),
             failed,
             timestamps,
             color,

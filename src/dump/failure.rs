@@ -1,13 +1,14 @@
 //! The failed commands of a run and the causes of their failures, for the formats that report them.
 
 use std::borrow::Cow;
+use std::path::Path;
 
 use super::printing::{Printing, run_id};
 use crate::display;
-use crate::join::{JobNode, ShNode, ShState};
-use crate::log::{LogFile, Row, Tail};
+use crate::join::{JobNode, LogRef, ShNode, ShState};
+use crate::log::Row;
 use crate::model::Sh;
-use crate::sanitize::{Progress, plain};
+use crate::sanitize::{Progress, name, plain};
 use crate::search::{Cause, find_causes, location};
 
 /// The maximum number of rows below the cause that are searched for its place in the source.
@@ -41,25 +42,52 @@ impl<'a> Printing<'a> {
     /// empty list if the log is missing, unreadable or empty, or if no rule matched and it is
     /// unknown whether the command failed.
     pub(super) fn causes(&mut self, node: &ShNode, max_others: usize) -> Vec<Cause> {
-        let Some(file) = node.log.as_ref().and_then(|log| self.open(log)) else {
-            return Vec::new();
+        let Some(log) = &node.log else { return Vec::new() };
+        let exit = node.sh.as_ref().and_then(Sh::exit_status);
+        let mut causes = self.causes_in(log, exit, max_others);
+        let has_failed = matches!(node.state, ShState::Failed | ShState::Interrupted);
+        causes.retain(|cause| has_failed || cause.at.is_some());
+        causes
+    }
+
+    /// Finds causes as [`Self::causes`] does, in a log whose command ended with this exit status.
+    pub(super) fn causes_in(
+        &mut self,
+        log: &LogRef,
+        exit: Option<i64>,
+        max_others: usize,
+    ) -> Vec<Cause> {
+        let Some(file) = self.open(log) else { return Vec::new() };
+        let causes = find_causes(&file, exit, max_others, self.tail());
+        let mut causes = self.report_err(causes).unwrap_or_default();
+        causes.retain(|cause| !cause.rows.is_empty());
+        causes
+    }
+
+    /// Returns the commands to run next for a failed command; `None` for a log opened by its path.
+    pub(super) fn next_commands(&self, job: &JobNode, node: &ShNode) -> Option<NextCommands> {
+        run_id(&self.run.head.run)?;
+        let run = self.run.head.run.id.short();
+        let n = node.n.to_string();
+        let root = self.look.named_root.as_deref().map(Path::to_string_lossy);
+        let mut rest = vec!["--job", job.job.id.as_str(), "--sh", &n];
+        rest.extend(root.iter().flat_map(|root| ["--root", root.as_ref()]));
+        let command = |words: &[&str]| {
+            name(&display::typed([words, &rest].concat().iter().copied())).into_owned()
         };
-        let tail = self.tail();
-        let causes = self.report_err(causes(&file, node, max_others, tail)).unwrap_or_default();
-        let may_have_failed = matches!(node.state, ShState::Failed | ShState::Interrupted);
-        let explains =
-            |cause: &Cause| !cause.rows.is_empty() && (cause.at.is_some() || may_have_failed);
-        causes.into_iter().filter(explains).collect()
+        Some(NextCommands {
+            rerun: command(&["rundown", "rerun", run]),
+            read_more: command(&["rundown", run, "--once"]),
+        })
     }
 }
 
-fn causes(
-    file: &LogFile,
-    node: &ShNode,
-    max_others: usize,
-    tail: Tail,
-) -> crate::error::Result<Vec<Cause>> {
-    find_causes(file, node.sh.as_ref().and_then(Sh::exit_status), max_others, tail)
+/// The commands to run next for a failed command, quoted for a shell. Sanitized.
+pub(super) struct NextCommands {
+    /// The command that runs it again.
+    pub rerun: String,
+    /// The command that prints its whole log.
+    pub read_more: String,
 }
 
 /// Returns the text of a row without colors. Sanitized.

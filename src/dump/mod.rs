@@ -5,6 +5,7 @@
 //! `out`. Everything that cannot be read or was left out is added to the [`Report`], for the caller
 //! to show.
 
+mod digest;
 mod failure;
 mod failure_summary;
 mod findings;
@@ -53,6 +54,7 @@ pub fn write(
     printing.report_findings(format);
     match format {
         Format::Text => text::write_run(&mut printing, out)?,
+        Format::Digest => digest::write_run(&mut printing, out)?,
         Format::Json => json::write_run(&mut printing, root, out)?,
         Format::Jsonl => jsonl::write_run(&mut printing, out)?,
         Format::Raw => raw::write_run(&mut printing, out)?,

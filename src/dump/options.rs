@@ -1,5 +1,7 @@
 //! Output options, as plain data for every format, and the report of missing data.
 
+use std::path::PathBuf;
+
 use jiff::tz::TimeZone;
 
 use super::picker::Grep;
@@ -11,6 +13,8 @@ use crate::error::{Error, chain};
 pub enum Format {
     /// Text for people.
     Text,
+    /// A short report of the failures.
+    Digest,
     /// The run as one document, with counts of its logs.
     Json,
     /// One object per row.
@@ -51,6 +55,8 @@ pub struct PrintOptions {
     pub tail: Option<usize>,
     /// The number of bytes to print from the end of each log; `None` for all bytes.
     pub max_bytes: Option<u64>,
+    /// The store as the user named it, for commands to run next; `None` for the default one.
+    pub named_root: Option<PathBuf>,
     /// True if text shows only the causes and the end of failed commands.
     pub failed: bool,
     /// The time before each row.
@@ -72,6 +78,7 @@ impl PrintOptions {
             grep: None,
             tail: None,
             max_bytes: None,
+            named_root: None,
             failed: false,
             timestamps: Timestamps::None,
             color: false,

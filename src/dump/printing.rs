@@ -67,7 +67,7 @@ impl<'a> Printing<'a> {
             Format::Text | Format::Json => {
                 matches!(kind, FindingKind::Unreadable(_) | FindingKind::Refused(_))
             }
-            Format::Jsonl | Format::Raw | Format::Records => kind.is_loss(),
+            Format::Digest | Format::Jsonl | Format::Raw | Format::Records => kind.is_loss(),
         };
         let reported = self.run.findings.iter().filter(|finding| is_reported(&finding.kind));
         self.report.notices.extend(reported.map(display::finding_with_place));

@@ -19,7 +19,6 @@ mod end;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use super::errors::{judge, tool};
@@ -62,7 +61,8 @@ pub fn find_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<C
 }
 
 /// Finds the most likely cause as [`find_cause`] does, and after it up to `max` other failures in
-/// the order of the log: one for each other defect or failed test that the command reported.
+/// the order of the log: one for each other defect or failed test that the command reported. The
+/// rows around one failure may contain those of another one.
 ///
 /// # Errors
 /// If the log cannot be read.
@@ -73,26 +73,22 @@ pub fn find_causes(
     tail: Tail,
 ) -> Result<Vec<Cause>> {
     let found = candidates_at_end(log, exit_code, MAX_SEARCHED_BYTES, tail)?;
-    let others = choose::others(log, &found.ranked, max, tail)?;
-    let cause = found.into_cause(log, tail)?;
-    let searched_bytes = cause.searched_bytes;
-    // A failure whose row is on the card of another one is not repeated.
-    let mut shown: HashSet<u64> = cause.rows.iter().map(|row| row.offset).collect();
-    let mut causes = vec![cause];
-    for other in others {
-        if shown.contains(&other.offset) {
-            continue;
-        }
-        let mut rows = card::around(log, &other, tail)?;
-        rows.retain(|row| shown.insert(row.offset));
-        causes.push(Cause { at: Some(other.offset), rule: tool(other.rule), rows, searched_bytes });
-    }
-    Ok(causes)
+    let chosen = choose::choose(log, &found.ranked, tail)?;
+    let others = match &chosen {
+        Some(chosen) => choose::others(log, &found.ranked, chosen, max, tail)?,
+        None => Vec::new(),
+    };
+    let searched_bytes = found.searched_bytes;
+    let chosen = std::iter::once(chosen);
+    let all = chosen.chain(others.into_iter().map(Some));
+    all.map(|chosen| cause(log, chosen, searched_bytes, tail)).collect()
 }
 
 /// Finds the cause in the last `max_bytes` of the log.
 fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail) -> Result<Cause> {
-    candidates_at_end(log, exit_code, max_bytes, tail)?.into_cause(log, tail)
+    let found = candidates_at_end(log, exit_code, max_bytes, tail)?;
+    let chosen = choose::choose(log, &found.ranked, tail)?;
+    cause(log, chosen, found.searched_bytes, tail)
 }
 
 /// The rows that may be the cause, most likely first.
@@ -123,15 +119,17 @@ fn candidates_at_end(
     Ok(Ranked { ranked: candidates.ranked(end), searched_bytes })
 }
 
-impl Ranked {
-    /// Chooses the most likely cause.
-    fn into_cause(self, log: &LogFile, tail: Tail) -> Result<Cause> {
-        let chosen = choose::choose(log, &self.ranked, tail)?;
-        let rows = match &chosen {
-            Some(cause) => card::around(log, cause, tail)?,
-            None => card::tail(log, tail)?,
-        };
-        let (at, rule) = chosen.map(|cause| (cause.offset, tool(cause.rule))).unzip();
-        Ok(Cause { at, rule: rule.flatten(), rows, searched_bytes: self.searched_bytes })
-    }
+/// Reads the rows around a chosen candidate or, without one, the last rows.
+fn cause(
+    log: &LogFile,
+    chosen: Option<Candidate>,
+    searched_bytes: u64,
+    tail: Tail,
+) -> Result<Cause> {
+    let rows = match &chosen {
+        Some(cause) => card::around(log, cause, tail)?,
+        None => card::tail(log, tail)?,
+    };
+    let (at, rule) = chosen.map(|cause| (cause.offset, tool(cause.rule))).unzip();
+    Ok(Cause { at, rule: rule.flatten(), rows, searched_bytes })
 }

@@ -19,6 +19,7 @@ mod config;
 mod costly_stores;
 mod cri_corpus;
 mod details;
+mod digest;
 mod exits;
 mod follow;
 mod fuzz_corpus;

@@ -127,9 +127,10 @@ pub struct OutputArgs {
     /// ACCESSIBLE=1 or TERM=dumb selects this output without the option.
     #[arg(long, conflicts_with = "once")]
     pub follow: bool,
-    /// Print text (default), json, jsonl, raw, or records
+    /// Print text (default), digest, json, jsonl, raw, or records
     ///
     /// text     for people
+    /// digest   a short report of the failures, at most 4,000 bytes or --max-bytes
     /// json     one document: the run, its jobs, and its commands, without rows
     /// jsonl    one object per row
     /// raw      the bytes of the logs, unchanged
@@ -278,6 +279,7 @@ pub struct Root {
 #[derive(ValueEnum, Clone, Copy, Debug)]
 pub enum FormatName {
     Text,
+    Digest,
     Json,
     Jsonl,
     Raw,
@@ -303,6 +305,7 @@ impl From<FormatName> for Format {
     fn from(name: FormatName) -> Self {
         match name {
             FormatName::Text => Self::Text,
+            FormatName::Digest => Self::Digest,
             FormatName::Json => Self::Json,
             FormatName::Jsonl => Self::Jsonl,
             FormatName::Raw => Self::Raw,

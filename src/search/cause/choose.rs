@@ -34,21 +34,26 @@ pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<
     logged.map(|candidate| explain(log, candidate, tail)).transpose()
 }
 
-/// Returns the rows that explain up to `max` defects and failed tests, in the order of the log.
+/// Returns the rows that explain up to `max` other failures, in the order of the log. A command
+/// reports them in the same way as the chosen one.
 pub(super) fn others(
     log: &LogFile,
     ranked: &[Candidate],
+    chosen: &Candidate,
     max: usize,
     tail: Tail,
 ) -> Result<Vec<Candidate>> {
+    let is_alike = |other: &&Candidate| (other.weight, other.rule) == (chosen.weight, chosen.rule);
     let mut found = Vec::new();
-    for candidate in ranked.iter().filter(|candidate| candidate.weight >= Weight::Fault) {
-        if found.len() < max && !is_logged(log, candidate, tail)? {
+    for candidate in ranked.iter().filter(is_alike) {
+        if found.len() <= max && !is_logged(log, candidate, tail)? {
             found.push(follow(log, *candidate, tail)?);
         }
     }
+    found.retain(|candidate| candidate.offset != chosen.offset);
     found.sort_by_key(|candidate| candidate.offset);
     found.dedup_by_key(|candidate| candidate.offset);
+    found.truncate(max);
     Ok(found)
 }
 
