@@ -8,6 +8,7 @@
 //! directories, and `wait` describes the state of a store that cannot be read or has no runs.
 
 mod load;
+mod named;
 mod select;
 mod source;
 mod wait;

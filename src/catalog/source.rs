@@ -19,7 +19,7 @@ use crate::store::{self, Beside, Highlight, Reader, RunPage};
 use crate::time::Time;
 
 /// The names of the database file in a root, rundown's first.
-const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
+pub(super) const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
 
 /// The runs of a store or a path, for reading.
 pub struct Catalog {

@@ -646,7 +646,8 @@ mod tests {
         Output:
               --once               Print the run and exit (implied by --format, …)
               --follow             Print rows as they arrive, until the run ends
-              --format <FORMAT>    Print text (default), json, jsonl, raw, or records
+              --format <FORMAT>    Print text (default), digest, json, jsonl, raw, or
+                                   records
           -t, --timestamps <KIND>  Times: none (default), time, relative, delta, or full
               --exit-status        Exit with the run's status: 0 passed, 1 failed, …
 

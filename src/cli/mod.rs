@@ -198,15 +198,17 @@ fn find_to_open(
     }
 }
 
-/// Opens the store, and parses `run` as a [`RunSpec`]. If `run` is a path, opens this path instead
-/// and returns no [`RunSpec`].
+/// Opens the store, and parses `run` as a [`RunSpec`]. If `run` is a path, opens this path instead:
+/// the newest run of a store, or logs, for which no [`RunSpec`] is returned.
 fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
     if !is_word && path.exists() {
-        return Ok((Catalog::of_path(path), None));
+        let catalog = Catalog::of_named(path)?;
+        let spec = catalog.root().map(|_| RunSpec::Latest(0));
+        return Ok((catalog, spec));
     }
     if text.contains('/') {
         let of_ref = RunSpec::may_be_deep_ref(&text)
@@ -324,6 +326,10 @@ fn named_run(
 ) -> anyhow::Result<(Catalog, Option<join::RunNode>)> {
     let Some(named) = &doctor.run else { return Ok((doctor.store.catalog()?, None)) };
     let (catalog, spec) = open(&doctor.store, filter, named)?;
+    if spec == Some(RunSpec::Latest(0)) && Path::new(named).exists() && named != NEWEST {
+        // The path of a store selects all of its runs.
+        return Ok((catalog, None));
+    }
     let run = found_run(&catalog, spec.as_ref(), filter, named)?;
     Ok((catalog, Some(run)))
 }

@@ -3,6 +3,8 @@
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
 
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use rustix::fs::FileType;
 
 use super::args::{FormatName, View};
@@ -32,6 +34,7 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
                    the output, or force it with --color=always";
         return Err(Error::Usage(why.into()).into());
     }
+    check_options(view)?;
     let look = view.look(color)?;
     let selection = view.selection();
     let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
@@ -56,6 +59,33 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
     report.notices.extend(catalog.notices());
     print_notices(&report.notices);
     Ok(if report.unreadable { 6 } else { status })
+}
+
+/// Rejects options that have no effect on the format.
+fn check_options(view: &View) -> Result<()> {
+    if view.screen.at.is_some() {
+        let why = "--at applies to the screen; to print only some rows, use --tail or --grep";
+        return Err(Error::Usage(why.into()));
+    }
+    let (rows, output) = (&view.rows, &view.output);
+    let applies: [(&str, bool, fn(Format) -> bool); 6] = [
+        ("--stream", rows.stream.is_some(), Format::has_rows),
+        ("--tail", rows.tail.is_some(), Format::has_rows),
+        ("--grep", rows.grep.is_some(), Format::has_rows),
+        ("--max-bytes", rows.max_bytes.is_some(), Format::has_max_bytes),
+        ("--timestamps", output.timestamps.is_some(), Format::has_timestamps),
+        ("--timezone", output.zone.name.is_some(), Format::has_timestamps),
+    ];
+    let format = view.format();
+    let unused = applies.iter().find(|(_, is_given, applies)| *is_given && !applies(format));
+    let Some((option, _, applies)) = unused else { return Ok(()) };
+    let names = FormatName::value_variants().iter().filter(|name| applies((**name).into()));
+    let names: Vec<_> = names.filter_map(FormatName::to_possible_value).collect();
+    let names: Vec<_> = names.iter().map(PossibleValue::get_name).collect();
+    let name = view.output.format.and_then(|format| format.to_possible_value());
+    let name = name.as_ref().map_or("text", PossibleValue::get_name);
+    let names = names.join(", ");
+    Err(Error::Usage(format!("{option} has no effect on --format {name}; it applies to {names}")))
 }
 
 /// Prints a run. If the format is text, the CI system is first instructed to ignore workflow

@@ -25,6 +25,32 @@ pub enum Format {
     Records,
 }
 
+impl Format {
+    /// Returns true if the output contains rows of logs, so that rows can be selected.
+    #[must_use]
+    pub const fn has_rows(self) -> bool {
+        match self {
+            Self::Text | Self::Jsonl | Self::Raw | Self::Records => true,
+            Self::Digest | Self::Json => false,
+        }
+    }
+
+    /// Returns true if the output can have the time of each row as text.
+    #[must_use]
+    pub const fn has_timestamps(self) -> bool {
+        match self {
+            Self::Text => true,
+            Self::Digest | Self::Json | Self::Jsonl | Self::Raw | Self::Records => false,
+        }
+    }
+
+    /// Returns true if the size of the output can be limited.
+    #[must_use]
+    pub const fn has_max_bytes(self) -> bool {
+        self.has_rows() || matches!(self, Self::Digest)
+    }
+}
+
 /// The time before each row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Timestamps {

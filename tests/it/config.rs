@@ -153,7 +153,7 @@ fn a_missing_file_is_an_error_only_if_it_was_named() {
 fn the_configuration_neither_changes_nor_breaks_output_for_scripts() {
     let (store, home) = (store(), TempDir::new().unwrap());
     let root = store.root().to_str().unwrap();
-    let args = |format| ["--root", root, "--once", "--format", format, "-t", "time"];
+    let args = |format| ["--root", root, "--once", "--format", format];
     let without = ["text", "json", "jsonl"].map(|format| stdout(home.path(), &args(format), 0));
     for config in
         ["timezone = \"Asia/Tokyo\"\nascii = true\ntimes = \"delta\"", "wrop = true", "[[["]

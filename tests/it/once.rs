@@ -380,6 +380,11 @@ fn every_case_of_the_corpus_is_printed_as_records() {
         let name = &case["name"];
         let input = BASE64_STANDARD.decode(case["input_b64"].as_str().unwrap()).unwrap();
         fs::write(dir.path().join("case.log"), &input).unwrap();
+        if input.starts_with(b"\x1f\x8b") {
+            let message = stderr(dir.path(), &["--once", "./case.log"], 2);
+            assert!(message.contains("compressed with gzip"), "{message}");
+            continue;
+        }
         let lines = json_lines(dir.path(), &["--once", "./case.log", "--format", "records"]);
         let (bad, good): (Vec<_>, Vec<_>) =
             lines.iter().partition(|line| line.get("malformed").is_some());
@@ -615,6 +620,36 @@ fn no_match_and_no_failure_have_different_messages() {
     );
     fs::create_dir(dir.path().join("empty")).unwrap();
     assert!(stderr(dir.path(), &["--once", "./empty"], 5).contains("no logs under ./empty"));
+}
+
+#[test]
+fn a_path_of_a_store_is_opened_and_an_archive_is_refused() {
+    let dir = failed_run();
+    let text = stdout(dir.path(), &["--root", "R", "--once"], 0);
+    for store in ["R", "./R/", "R/rundown.db"] {
+        assert_eq!(stdout(dir.path(), &["--once", store], 0), text, "{store}");
+    }
+    assert_eq!(run(dir.path(), &["--exit-status", "R"]).status.code(), Some(1));
+    let name = |name: &str| dir.path().join(name);
+    for args in [&["czf", "a.tgz", "R"][..], &["cf", "a.log", "R"]] {
+        let tar = std::process::Command::new("tar").args(args).current_dir(&dir).status().unwrap();
+        assert!(tar.success());
+    }
+    fs::write(name("a.zip"), b"PK\x03\x04 and more").unwrap();
+    fs::write(name("a.zst"), b"\x28\xb5\x2f\xfd and more").unwrap();
+    for (archive, what) in [
+        ("a.tgz", "a.tgz is compressed with gzip, not a log\n"),
+        ("a.log", "a.log is a tar archive, not a log\n"),
+        ("a.zip", "a.zip is a zip archive, not a log\n"),
+        ("a.zst", "a.zst is compressed with zstd, not a log\n"),
+    ] {
+        let message = stderr(dir.path(), &["--once", archive], 2);
+        assert!(message.contains(what) && message.contains("unpack it (with "), "{message}");
+    }
+    fs::write(name("other.db"), b"SQLite format 3\0").unwrap();
+    assert!(stderr(dir.path(), &["--once", "other.db"], 6).contains("other.db"));
+    let clean = stderr(dir.path(), &["doctor", "R"], 0);
+    assert_eq!(clean, "rundown: no problems found\n");
 }
 
 #[test]

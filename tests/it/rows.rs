@@ -101,3 +101,24 @@ fn a_failed_run_begins_with_the_first_failure_in_time() {
     let title = "first failure: job early, command 1: make: exit 1; likely cause:";
     assert_eq!(lines, ["", title, "  E error: early"]);
 }
+
+#[test]
+fn an_option_without_effect_on_the_format_is_refused() {
+    let dir = recorded();
+    for (args, named) in [
+        (&["--format", "json", "--tail", "5"][..], "--tail"),
+        (&["--format", "json", "--stream", "stdout"], "--stream"),
+        (&["--format", "digest", "--grep", "x"], "--grep"),
+        (&["--format", "json", "--max-bytes", "5"], "--max-bytes"),
+        (&["--format", "jsonl", "-t", "time"], "--timestamps"),
+        (&["--format", "raw", "--timezone", "UTC"], "--timezone"),
+        (&["--once", "--at", "end"], "--at"),
+        (&["--once", "-C", "2"], "--grep"),
+    ] {
+        let message = stderr(dir.path(), &[&["--root", "R"], args].concat(), 2);
+        assert!(message.contains(named), "{args:?}: {message}");
+    }
+    let message = stderr(dir.path(), &["--root", "R", "--format", "json", "--tail", "5"], 2);
+    let why = "--tail has no effect on --format json; it applies to text, ";
+    assert!(message.starts_with(&format!("rundown: {why}")), "{message}");
+}
