@@ -69,6 +69,12 @@ impl Arguments {
         )
     }
 
+    /// Returns true if the command needs stdout for its own output.
+    #[must_use]
+    pub const fn prints(&self) -> bool {
+        !self.records() && !matches!(self.command, Some(Command::End(_)))
+    }
+
     /// Runs the command, and returns the exit code.
     ///
     /// # Errors

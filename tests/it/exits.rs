@@ -1,9 +1,10 @@
 //! Exit statuses when the reader of stdout or stderr closes the pipe, as in
 //! `rundown --exit-status | head -1`.
 
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use rundown::store::{JobEnd, RunEnd};
 use tempfile::TempDir;
@@ -163,5 +164,30 @@ fn a_closed_pipe_does_not_change_the_status_of_doctor() {
             assert_eq!(run(store.root(), &args).status.code(), Some(code), "{args:?}");
             assert_eq!(without_reader(store.root(), &args).0, Some(code), "{args:?}");
         }
+    }
+}
+
+#[test]
+fn a_closed_stdout_is_an_error_but_not_for_a_recorded_command() {
+    let dir = TempDir::new().unwrap();
+    let rundown = rundown(dir.path()).get_program().to_owned();
+    let closed = |args: &[&str]| {
+        let script = r#"exec "$0" "$@" >&-"#;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", script]).arg(&rundown).args(args).current_dir(&dir);
+        shell.output().unwrap()
+    };
+    let recorded = closed(&["record", "--root", "R", "--", "sh", "-c", "exit 3"]);
+    assert_eq!(recorded.status.code(), Some(3));
+    for args in [&["--root", "R", "--once"][..], &["list", "--root", "R"], &["--help"]] {
+        let output = closed(args);
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(message, "rundown: cannot write to stdout: it is closed\n", "{args:?}");
+        assert_eq!(output.status.code(), Some(70), "{args:?}");
+        // As other programs open it.
+        let null = File::options().read(true).write(true).open("/dev/null").unwrap();
+        let mut open = Command::new(&rundown);
+        open.args(args).current_dir(&dir).stdout(null);
+        assert!(open.status().unwrap().success(), "{args:?}");
     }
 }
