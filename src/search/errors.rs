@@ -33,14 +33,14 @@ pub static LITERALS: &[&str] = &[
 /// Returns true if a row's displayed text, without escapes, reports an error.
 #[must_use]
 pub fn is_error(text: &str) -> bool {
-    TABLE.rules.is_match(without_prefix(text)) && !TABLE.harmless.is_match(text.as_bytes())
+    RULE_SET.is_match(without_prefix(text)) && !HARMLESS_SET.is_match(text.as_bytes())
 }
 
 /// Returns the weight of a row as the cause of a failure, and the name of the rule that matched.
 /// `None` if no rule or clue matches, or if a harmless pattern overrides all matches.
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let matches = WEIGHED.matches(without_prefix(text));
-    let is_harmless = matches.matched_any() && TABLE.harmless.is_match(text.as_bytes());
+    let is_harmless = matches.matched_any() && HARMLESS_SET.is_match(text.as_bytes());
     // A harmless pattern overrides the rules, but not all clues. Some clues match rows that are not
     // errors but affect the choice of the cause: reports of passed tests, and the report of a data
     // race.
@@ -92,22 +92,18 @@ pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
 /// name of a container.
 fn without_prefix(text: &str) -> &[u8] {
     let text = text.as_bytes();
-    let start = TABLE.before.find(text).map_or(0, |found| found.end());
+    let start = PREFIX.find(text).map_or(0, |found| found.end());
     text.get(start..).unwrap_or_default()
 }
 
-/// The compiled expressions.
-struct Table {
-    rules: RegexSet,
-    harmless: RegexSet,
-    before: Regex,
-}
+/// The rules; compiled only to count and to filter error rows.
+static RULE_SET: LazyLock<RegexSet> =
+    LazyLock::new(|| set(RULES.iter().map(|(_, _, pattern, _)| pattern)));
 
-static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let rules = RULES.iter().map(|(_, _, pattern, _)| pattern);
-    let harmless = HARMLESS.iter().map(|(pattern, _)| pattern);
-    Table { rules: set(rules), harmless: set(harmless), before: before() }
-});
+static HARMLESS_SET: LazyLock<RegexSet> =
+    LazyLock::new(|| set(HARMLESS.iter().map(|(pattern, _)| pattern)));
+
+static PREFIX: LazyLock<Regex> = LazyLock::new(before);
 
 /// The rules, followed by the clues.
 static WEIGHED: LazyLock<RegexSet> =
