@@ -32,6 +32,9 @@ use candidates::{Candidate, Candidates};
 /// The maximum number of bytes at the end of a log that are searched for a cause.
 const MAX_SEARCHED_BYTES: u64 = 32 << 20;
 
+/// The maximum size of a log, in bytes, that is searched without a prefilter.
+const SMALL_BYTES: u64 = 16 << 10;
+
 /// The maximum number of rows that are shown for a cause.
 const MAX_CAUSE_ROWS: usize = 10;
 
@@ -106,7 +109,8 @@ fn candidates_at_end(
 ) -> Result<Ranked> {
     let end = log.bytes_now()?;
     let from = log.checkpoint_at(end.saturating_sub(max_bytes))?;
-    let query = Query::clues();
+    let is_small = end - from.offset.min(end) <= SMALL_BYTES;
+    let query = if is_small { Query::any_row() } else { Query::clues() };
     let mut candidates = Candidates::new(exit_code);
     walk(log, &query, from, end, tail, &mut |row| {
         let text = plain(row.text, Progress::Last);

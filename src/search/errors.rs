@@ -7,6 +7,8 @@
 //! around it. To add a tool, add a line to `RULES` and, if no literal fits yet, a word to
 //! [`LITERALS`].
 
+mod few;
+
 use std::cmp::Reverse;
 use std::sync::LazyLock;
 
@@ -33,14 +35,16 @@ pub static LITERALS: &[&str] = &[
 /// Returns true if a row's displayed text, without escapes, reports an error.
 #[must_use]
 pub fn is_error(text: &str) -> bool {
-    RULE_SET.is_match(without_prefix(text)) && !HARMLESS_SET.is_match(text.as_bytes())
+    RULE_SET.is_match(without_prefix(text).as_bytes()) && !HARMLESS_SET.is_match(text.as_bytes())
 }
 
 /// Returns the weight of a row as the cause of a failure, and the name of the rule that matched.
 /// `None` if no rule or clue matches, or if a harmless pattern overrides all matches.
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
-    let matches = WEIGHED.matches(without_prefix(text));
-    let is_harmless = matches.matched_any() && HARMLESS_SET.is_match(text.as_bytes());
+    let bare = without_prefix(text);
+    let matches = few::matches(bare)
+        .unwrap_or_else(|| WEIGHED.matches(bare.as_bytes()).into_iter().collect());
+    let is_harmless = !matches.is_empty() && HARMLESS_SET.is_match(text.as_bytes());
     // A harmless pattern overrides the rules, but not all clues. Some clues match rows that are not
     // errors but affect the choice of the cause: reports of passed tests, and the report of a data
     // race.
@@ -90,10 +94,9 @@ pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
 
 /// Returns the text without the prefixes that [`BEFORE`] matches, such as indents, times and the
 /// name of a container.
-fn without_prefix(text: &str) -> &[u8] {
-    let text = text.as_bytes();
-    let start = PREFIX.find(text).map_or(0, |found| found.end());
-    text.get(start..).unwrap_or_default()
+fn without_prefix(text: &str) -> &str {
+    let start = PREFIX.find(text.as_bytes()).map_or(0, |found| found.end());
+    text.get(start..).unwrap_or(text)
 }
 
 /// The rules; compiled only to count and to filter error rows.

@@ -29,6 +29,7 @@ enum Criterion {
     Pattern(Regex),
     Errors,
     Clues,
+    Any,
     Groups,
 }
 
@@ -66,6 +67,13 @@ impl Query {
     /// rows.
     pub(super) fn clues() -> Self {
         Self::of_table(Criterion::Clues, &[LITERALS, CLUE_LITERALS].concat())
+    }
+
+    /// Creates a query for all rows of a small log that may be examined one by one: making a
+    /// prefilter would take longer.
+    pub(super) fn any_row() -> Self {
+        let (criterion, pattern) = (Criterion::Any, Arc::from(""));
+        Self { criterion, prefilter: None, pattern, progress: Progress::Last }
     }
 
     fn of_table(criterion: Criterion, literals: &[&str]) -> Self {
@@ -113,7 +121,7 @@ impl Query {
                 .map(|found| found.range())
                 .filter(|range| !range.is_empty())
                 .collect(),
-            Criterion::Errors | Criterion::Clues | Criterion::Groups => Vec::new(),
+            Criterion::Errors | Criterion::Clues | Criterion::Any | Criterion::Groups => Vec::new(),
         }
     }
 
@@ -137,6 +145,7 @@ impl Query {
                 self.may_match(&text) && is_error(&text)
             }
             Criterion::Clues => self.may_match(&plain(bytes, progress)),
+            Criterion::Any => true,
             Criterion::Groups => !marks(bytes).marks.is_empty(),
         }
     }
@@ -150,6 +159,7 @@ impl PartialEq for Query {
             }
             (Criterion::Errors, Criterion::Errors)
             | (Criterion::Clues, Criterion::Clues)
+            | (Criterion::Any, Criterion::Any)
             | (Criterion::Groups, Criterion::Groups) => true,
             _ => false,
         }

@@ -12,11 +12,11 @@ use crate::search::query::Query;
 
 /// The log of a failed command: its name, the rows that contain the cause, and the other error
 /// rows. Rows are numbered from 1.
-type Log = (&'static str, &'static [usize], &'static [usize]);
+pub(super) type Log = (&'static str, &'static [usize], &'static [usize]);
 
 /// Real outputs. They contain no error rows other than the listed ones.
 #[rustfmt::skip]
-const LOGS: &[Log] = &[
+pub(super) const LOGS: &[Log] = &[
     ("asan-overflow", &[2], &[16]),
     ("bash-messages", &[3, 4, 5, 6, 7, 8, 10, 11, 12, 14, 15], &[]),
     ("bats-fail", &[4], &[]),
@@ -82,13 +82,13 @@ const LOGS: &[Log] = &[
     ("vitest-fail", &[12], &[4, 6, 11, 30, 31]),
 ];
 
-fn fixture(name: &str) -> String {
+pub(super) fn fixture(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/failures/{name}.log"));
     fs::read_to_string(path).unwrap()
 }
 
 /// Returns the content of each record, and its displayed text without colors.
-fn rows(log: &str) -> impl Iterator<Item = (&str, String)> {
+pub(super) fn rows(log: &str) -> impl Iterator<Item = (&str, String)> {
     let escapes = regex::Regex::new("\x1b\\[[0-9;]*[mK]").unwrap();
     log.lines().map(move |line| {
         let content = line.splitn(4, ' ').nth(3).unwrap_or_default();
@@ -109,7 +109,7 @@ fn every_rule_matches_its_example() {
     for (number, (_, tool, pattern, example)) in RULES.iter().enumerate() {
         assert!(is_error(example), "{tool}: {example}");
         assert!(
-            RULE_SET.matches(without_prefix(example)).matched(number),
+            RULE_SET.matches(without_prefix(example).as_bytes()).matched(number),
             "{tool}: {pattern} does not find {example}"
         );
         assert!(has_literal(example), "{tool}: {example}");
@@ -131,7 +131,7 @@ fn every_clue_has_the_weight_of_the_table() {
 #[test]
 fn every_exception_excludes_a_row_that_a_rule_matches() {
     for (number, (pattern, example)) in HARMLESS.iter().enumerate() {
-        assert!(RULE_SET.is_match(without_prefix(example)), "no rule finds {example}");
+        assert!(RULE_SET.is_match(without_prefix(example).as_bytes()), "no rule finds {example}");
         assert!(
             HARMLESS_SET.matches(example.as_bytes()).matched(number),
             "{pattern} does not find {example}"
@@ -220,7 +220,7 @@ fn rows_that_only_mention_errors_do_not_match() {
 
 /// Generates texts that match a rule's expression without its anchors. So some of them do not match
 /// the rule.
-fn described(pattern: &str) -> impl Strategy<Value = String> + use<> {
+pub(super) fn described(pattern: &str) -> impl Strategy<Value = String> + use<> {
     let anchors = regex::Regex::new(r"\\b|([^\[])\^|^\^|\$(\)|$|\|)").unwrap();
     let pattern = anchors.replace_all(pattern, "$1$2");
     let pattern = anchors.replace_all(&pattern, "$1$2");
