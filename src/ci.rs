@@ -9,12 +9,13 @@
 //! x ##vso[task.complete]     x #·#vso[task.complete]
 //! ```
 //!
-//! All text for people goes through [`Output`]. JSON does not need it: [`markers`] lists the
-//! characters to escape instead. Raw bytes are written unchanged.
+//! All text for people goes through [`Output`]. JSON and XML do not need it: [`markers`] and
+//! [`markers_in_line`] list the characters to escape instead. Raw bytes are written unchanged.
 //!
 //! The active markers depend on the environment. If only `CI` is set, the system is not in the
 //! table, and all markers are active. Jenkins executes only escape sequences (`ESC[8mha:`), which
-//! the sanitizer never outputs.
+//! the sanitizer never outputs. Output that is made for one system ([`Reader`]) is also safe there
+//! if this process runs elsewhere, and contains commands of our own.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -100,9 +101,50 @@ const SYSTEMS: &[System] = &[
     },
 ];
 
-/// The markers of the systems that run this process.
+/// A CI system that reads output which was made for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reader {
+    /// GitHub Actions.
+    GitHub,
+    /// GitLab CI.
+    GitLab,
+    /// Azure Pipelines.
+    Azure,
+}
+
+impl Reader {
+    const fn variable(self) -> &'static str {
+        match self {
+            Self::GitHub => "GITHUB_ACTIONS",
+            Self::GitLab => "GITLAB_CI",
+            Self::Azure => "TF_BUILD",
+        }
+    }
+}
+
+/// The variables with the directory of the repository, of GitHub, GitLab, Azure Pipelines,
+/// Buildkite and Jenkins.
+const WORKSPACES: [&str; 5] = [
+    "GITHUB_WORKSPACE",
+    "CI_PROJECT_DIR",
+    "BUILD_SOURCESDIRECTORY",
+    "BUILDKITE_BUILD_CHECKOUT_PATH",
+    "WORKSPACE",
+];
+
+/// Returns the directory of the repository in the CI system that runs this process.
+#[must_use]
+pub fn workspace() -> Option<String> {
+    workspace_of(|name| std::env::var(name).ok())
+}
+
+fn workspace_of(env: impl Fn(&str) -> Option<String>) -> Option<String> {
+    WORKSPACES.iter().filter_map(|name| env(name)).find(|dir| dir.starts_with('/'))
+}
+
+/// The markers of the systems that read an output.
 #[derive(Debug)]
-struct Markers {
+pub struct Markers {
     found: Regex,
     all: Vec<Marker>,
     stops: bool,
@@ -118,6 +160,9 @@ static ANYWHERE: LazyLock<Regex> = LazyLock::new(|| {
     regex(all.filter(|marker| marker.1 == Column::Anywhere))
 });
 
+/// The markers of all systems.
+static ALL: LazyLock<Markers> = LazyLock::new(|| Markers::of(SYSTEMS.iter(), false));
+
 /// Returns true if a CI system reads what this process prints.
 #[must_use]
 pub fn is_active() -> bool {
@@ -131,7 +176,30 @@ pub fn markers(json: &str) -> impl Iterator<Item = usize> {
     ANYWHERE.find_iter(json).map(|found| found.start() + 1)
 }
 
+/// Returns the offsets of the characters that an XML encoder has to escape in a line, as
+/// [`markers`] does for JSON. A line of XML may also contain markers at its start.
+pub fn markers_in_line(line: &str) -> impl Iterator<Item = usize> {
+    ALL.offsets(line)
+}
+
 impl Markers {
+    /// Returns the markers of a system and of those that run this process. Commands can be stopped
+    /// if the latter support it.
+    #[must_use]
+    pub fn of_reader(reader: Reader) -> Self {
+        let ours = OURS.as_ref();
+        let theirs = SYSTEMS.iter().filter(|system| system.variable == reader.variable());
+        let theirs = Self::of(theirs, ours.is_some_and(|ours| ours.stops));
+        let all: Vec<Marker> =
+            theirs.all.into_iter().chain(ours.iter().flat_map(|ours| ours.all.clone())).collect();
+        Self { found: regex(&all), all, stops: theirs.stops }
+    }
+
+    fn of<'s>(systems: impl Iterator<Item = &'s System>, stops: bool) -> Self {
+        let all: Vec<Marker> = systems.flat_map(|system| system.markers).copied().collect();
+        Self { found: regex(&all), all, stops }
+    }
+
     /// Returns the markers of the systems whose variables are set; `None` outside of CI.
     fn of_env(env: impl Fn(&str) -> Option<String>) -> Option<Self> {
         let is_set =
@@ -144,20 +212,25 @@ impl Markers {
         if systems.is_empty() {
             return None;
         }
-        let all: Vec<Marker> = systems.iter().flat_map(|system| system.markers).copied().collect();
         // If only `CI` is set, the runner is unknown. A runner that does not support the stop
         // command would print the command as text.
         let stops = systems.iter().any(|system| system.stops && is_set(system.variable));
-        Some(Self { found: regex(&all), all, stops })
+        Some(Self::of(systems.into_iter(), stops))
+    }
+
+    /// Returns the offset of the second character of each marker in a line.
+    fn offsets<'l>(&'l self, line: &'l str) -> impl Iterator<Item = usize> + use<'l> {
+        self.found.find_iter(line).map(|found| {
+            let marker = self.all.iter().find(|marker| found.as_str().ends_with(marker.0));
+            found.end() - marker.map_or(0, |marker| marker.0.len()) + 1
+        })
     }
 
     /// Returns a line in which every marker is broken.
     fn broken<'l>(&self, line: &'l str) -> Cow<'l, str> {
         let mut out = String::new();
         let mut rest = 0;
-        for found in self.found.find_iter(line) {
-            let marker = self.all.iter().find(|marker| found.as_str().ends_with(marker.0));
-            let at = found.end() - marker.map_or(0, |marker| marker.0.len()) + 1;
+        for at in self.offsets(line) {
             out.push_str(line.get(rest..at).unwrap_or_default());
             out.push(BREAK);
             rest = at;
@@ -186,6 +259,18 @@ fn regex<'m>(markers: impl IntoIterator<Item = &'m Marker>) -> Regex {
     Regex::new(&patterns.join("|")).expect("a table of expressions")
 }
 
+/// Returns one line of text that can be part of a command of our own: the markers that any system
+/// recognizes in any column are broken.
+#[must_use]
+pub fn broken_within(line: &str) -> Cow<'_, str> {
+    static WITHIN: LazyLock<Markers> = LazyLock::new(|| {
+        let all = SYSTEMS.iter().flat_map(|system| system.markers).copied();
+        let all: Vec<Marker> = all.filter(|marker| marker.1 == Column::Anywhere).collect();
+        Markers { found: regex(&all), all, stops: false }
+    });
+    WITHIN.broken(line)
+}
+
 /// Returns a text with all markers broken, so that a CI system finds no command in it.
 #[must_use]
 pub fn broken(text: &str) -> String {
@@ -204,33 +289,56 @@ pub struct Output<'m, W: Write> {
     out: W,
     markers: Option<&'m Markers>,
     line: Vec<u8>,
-    /// The token that ends a stop of all commands; `None` while no stop is in effect.
-    token: Option<String>,
+    /// `None` unless text stops all commands.
+    stop: Option<Stop>,
+}
+
+/// A stop of all commands.
+struct Stop {
+    /// The token that ends the stop.
+    token: String,
+    /// True between the command that begins the stop and the one that ends it.
+    is_in_effect: bool,
+}
+
+impl<'m, W: Write> Output<'m, W> {
+    /// Creates a writer of text for the systems with these markers to `out`.
+    pub const fn with_markers(out: W, markers: &'m Markers) -> Self {
+        Output { out, markers: Some(markers), line: Vec::new(), stop: None }
+    }
 }
 
 impl<W: Write> Output<'_, W> {
     /// Creates a writer of text to `out`.
     pub fn new(out: W) -> Self {
-        Output { out, markers: OURS.as_ref(), line: Vec::new(), token: None }
+        Output { out, markers: OURS.as_ref(), line: Vec::new(), stop: None }
     }
 
     /// Creates a writer of unchanged data to `out`.
     pub fn verbatim(out: W) -> Self {
-        Output { out, markers: None, line: Vec::new(), token: None }
+        Output { out, markers: None, line: Vec::new(), stop: None }
     }
 
-    /// Makes the runner ignore all commands until [`Output::resume_commands`], if it supports that.
-    /// The token is random, so recorded text cannot contain it.
+    /// Makes the runner ignore all commands in the text that follows, until
+    /// [`Output::resume_commands`], if it supports that. Commands of our own
+    /// ([`Output::write_command`]) are not ignored. The token is random, so recorded text cannot
+    /// contain it.
+    pub fn stop_commands(&mut self) {
+        if self.markers.is_some_and(|markers| markers.stops) {
+            let token = Uuid::new_v4().simple().to_string();
+            self.stop = Some(Stop { token, is_in_effect: false });
+        }
+    }
+
+    /// Writes a command for the runner on a line of its own. Recorded text in it must have passed
+    /// [`broken_within`], and the escaping of the command.
     ///
     /// # Errors
     /// Fails if `out` cannot be written.
-    pub fn stop_commands(&mut self) -> io::Result<()> {
-        if self.markers.is_some_and(|markers| markers.stops) {
-            let token = Uuid::new_v4().simple().to_string();
-            writeln!(self.out, "::stop-commands::{token}")?;
-            self.token = Some(token);
-        }
-        Ok(())
+    pub fn write_command(&mut self, command: &str) -> io::Result<()> {
+        self.end_line()?;
+        self.end_stop()?;
+        writeln!(self.out, "{command}")
     }
 
     /// Makes the runner execute commands again, unless it already does. Dropping the writer has the
@@ -240,15 +348,39 @@ impl<W: Write> Output<'_, W> {
     /// Fails if `out` cannot be written. The token is then written to standard error, which the
     /// runner reads as well.
     pub fn resume_commands(&mut self) -> io::Result<()> {
-        let Some(token) = self.token.take() else { return Ok(()) };
+        if self.stop.is_none() {
+            return Ok(());
+        }
+        let line = self.end_line();
+        let ended = self.end_stop();
+        self.stop = None;
+        line.and(ended)
+    }
+
+    /// Ends the stop of commands, if it is in effect.
+    fn end_stop(&mut self) -> io::Result<()> {
+        let Some(stop) = self.stop.as_mut().filter(|stop| stop.is_in_effect) else { return Ok(()) };
+        stop.is_in_effect = false;
+        let line = format!("::{}::\n", stop.token);
+        let written = self.out.write_all(line.as_bytes()).and_then(|()| self.out.flush());
+        written.inspect_err(|_| drop(io::stderr().write_all(line.as_bytes())))
+    }
+
+    /// Begins the stop of commands, unless it is in effect.
+    fn begin_stop(&mut self) -> io::Result<()> {
+        let stop = self.stop.as_mut().filter(|stop| !stop.is_in_effect);
+        stop.map_or(Ok(()), |stop| {
+            stop.is_in_effect = true;
+            writeln!(self.out, "::stop-commands::{}", stop.token)
+        })
+    }
+
+    /// Writes the held line, and completes it.
+    fn end_line(&mut self) -> io::Result<()> {
         if !self.line.is_empty() {
             self.line.push(b'\n');
         }
-        let line = format!("::{token}::\n");
-        let written = self.write_line().and_then(|()| self.out.write_all(line.as_bytes()));
-        written.and_then(|()| self.out.flush()).inspect_err(|_| {
-            let _ = io::stderr().write_all(line.as_bytes());
-        })
+        self.write_line()
     }
 
     /// Writes the held line.
@@ -269,6 +401,7 @@ impl<W: Write> Write for Output<'_, W> {
         if self.markers.is_none() {
             return self.out.write(bytes);
         }
+        self.begin_stop()?;
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(part);
             if part.ends_with(b"\n") {
@@ -351,8 +484,7 @@ mod tests {
     fn a_marker_in_chunks_is_escaped_and_an_unfinished_line_is_written_on_flush() {
         let markers = markers_of(&["GITHUB_ACTIONS"]);
         let mut out = Vec::new();
-        let mut output =
-            Output { out: &mut out, markers: markers.as_ref(), line: Vec::new(), token: None };
+        let mut output = Output::with_markers(&mut out, markers.as_ref().unwrap());
         for piece in ["  :", ":a", "::\nx #", "#[", "b]\n", "::end"] {
             output.write_all(piece.as_bytes()).unwrap();
         }
@@ -365,9 +497,8 @@ mod tests {
     fn the_end_of_a_stop_command_is_on_its_own_line_even_if_the_writer_is_dropped() {
         let markers = markers_of(&["GITHUB_ACTIONS"]);
         let mut out = Vec::new();
-        let mut output =
-            Output { out: &mut out, markers: markers.as_ref(), line: Vec::new(), token: None };
-        output.stop_commands().unwrap();
+        let mut output = Output::with_markers(&mut out, markers.as_ref().unwrap());
+        output.stop_commands();
         output.write_all(b"half a line").unwrap();
         drop(output);
         let text = String::from_utf8(out).unwrap();
@@ -375,6 +506,62 @@ mod tests {
         let token = stop.strip_prefix("::stop-commands::").unwrap();
         assert!(token.len() == 32 && token.bytes().all(|byte| byte.is_ascii_hexdigit()), "{token}");
         assert_eq!((line, resume), ("half a line", format!("::{token}::").as_str()));
+    }
+
+    #[test]
+    fn commands_of_our_own_are_executed_between_text_that_is_ignored() {
+        let markers = markers_of(&["GITHUB_ACTIONS"]).unwrap();
+        let mut out = Vec::new();
+        let mut output = Output::with_markers(&mut out, &markers);
+        output.stop_commands();
+        output.write_command("::group::a").unwrap();
+        output.write_all(b"::error::x").unwrap();
+        output.write_command("::endgroup::").unwrap();
+        output.write_command("::group::b").unwrap();
+        output.write_all(b"text\n").unwrap();
+        output.resume_commands().unwrap();
+        drop(output);
+        let text = String::from_utf8(out).unwrap();
+        let token = text.lines().find_map(|line| line.strip_prefix("::stop-commands::")).unwrap();
+        assert_eq!(
+            text.replace(token, "T").lines().collect::<Vec<_>>(),
+            [
+                "::group::a",
+                "::stop-commands::T",
+                ":·:error::x",
+                "::T::",
+                "::endgroup::",
+                "::group::b",
+                "::stop-commands::T",
+                "text",
+                "::T::"
+            ]
+        );
+    }
+
+    #[test]
+    fn output_for_a_system_is_safe_there_wherever_it_is_made() {
+        let line = "::a ##[b] ##vso[c] section_end:1:d";
+        for (reader, expected) in [
+            (Reader::GitHub, ":·:a #·#[b] "),
+            (Reader::GitLab, "s·ection_end:1:d"),
+            (Reader::Azure, " #·#[b] #·#vso[c] "),
+        ] {
+            let broken = Markers::of_reader(reader).broken(line).into_owned();
+            assert!(broken.contains(expected), "{broken}");
+        }
+        assert_eq!(broken_within(line), "::a #·#[b] #·#vso[c] s·ection_end:1:d");
+    }
+
+    #[test]
+    fn the_workspace_is_the_first_absolute_directory_of_a_known_variable() {
+        let env = |name: &str| match name {
+            "CI_PROJECT_DIR" => Some("builds/x".to_owned()),
+            "WORKSPACE" => Some("/var/jenkins/x".to_owned()),
+            _ => None,
+        };
+        assert_eq!(workspace_of(env).as_deref(), Some("/var/jenkins/x"));
+        assert_eq!(workspace_of(|_| None), None);
     }
 
     #[test]

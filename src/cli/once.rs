@@ -100,7 +100,7 @@ fn print(
     let format = view.format();
     let mut out = if view.is_raw() { ci::Output::verbatim(out) } else { ci::Output::new(out) };
     if format == Format::Text {
-        out.stop_commands()?;
+        out.stop_commands();
     }
     let report = dump::write(format, run, catalog.root(), look, &mut out)?;
     out.resume_commands()?;
