@@ -93,7 +93,10 @@ fn assert_prints(run: &RunNode) {
     for line in jsonl.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         serde_json::from_slice::<serde_json::Value>(line).unwrap();
     }
-    sanitizer::assert_harmless_output(&printed(run, Format::Text));
+    serde_json::from_slice::<serde_json::Value>(&printed(run, Format::CodeQuality)).unwrap();
+    for format in [Format::Text, Format::GitHub, Format::Junit { has_file: true }] {
+        sanitizer::assert_harmless_output(&printed(run, format));
+    }
 }
 
 /// Returns the line number, from 1, of a message `PATH:LINE…`.

@@ -593,7 +593,10 @@ mod tests {
         for command in commands(80) {
             let hides = |arg: &&clap::Arg| arg.is_hide_possible_values_set();
             for arg in command.get_arguments().filter(hides) {
-                let help = arg.get_help().unwrap().to_string();
+                let short = arg.get_help().unwrap().to_string();
+                // An unfinished list is completed by the long help.
+                let long = arg.get_long_help().filter(|_| short.ends_with('…'));
+                let help = long.map_or(short, ToString::to_string);
                 let words: Vec<&str> = help.split(|found: char| !found.is_alphanumeric()).collect();
                 for value in arg.get_possible_values() {
                     let mut parts = value.get_name().split('-');
@@ -646,8 +649,7 @@ mod tests {
         Output:
               --once               Print the run and exit (implied by --format, …)
               --follow             Print rows as they arrive, until the run ends
-              --format <FORMAT>    Print text (default), digest, json, jsonl, raw, or
-                                   records
+              --format <FORMAT>    Print text (default), digest, json, junit, github, …
           -t, --timestamps <KIND>  Times: none (default), time, relative, delta, or full
               --exit-status        Exit with the run's status: 0 passed, 1 failed, …
 

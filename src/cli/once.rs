@@ -61,6 +61,9 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
     Ok(if report.unreadable { 6 } else { status })
 }
 
+/// Returns true if an option has an effect on a format.
+type Applies = fn(Format) -> bool;
+
 /// Rejects options that have no effect on the format.
 fn check_options(view: &View) -> Result<()> {
     if view.screen.at.is_some() {
@@ -68,13 +71,14 @@ fn check_options(view: &View) -> Result<()> {
         return Err(Error::Usage(why.into()));
     }
     let (rows, output) = (&view.rows, &view.output);
-    let applies: [(&str, bool, fn(Format) -> bool); 6] = [
+    let applies: [(&str, bool, Applies); 7] = [
         ("--stream", rows.stream.is_some(), Format::has_rows),
         ("--tail", rows.tail.is_some(), Format::has_rows),
         ("--grep", rows.grep.is_some(), Format::has_rows),
         ("--max-bytes", rows.max_bytes.is_some(), Format::has_max_bytes),
         ("--timestamps", output.timestamps.is_some(), Format::has_timestamps),
         ("--timezone", output.zone.name.is_some(), Format::has_timestamps),
+        ("--junit-file-attribute", output.junit_file_attribute, Format::is_junit),
     ];
     let format = view.format();
     let unused = applies.iter().find(|(_, is_given, applies)| *is_given && !applies(format));
@@ -89,7 +93,7 @@ fn check_options(view: &View) -> Result<()> {
 }
 
 /// Prints a run. If the format is text, the CI system is first instructed to ignore workflow
-/// commands. JSON contains no such commands.
+/// commands. JSON and XML contain no such commands. A format for a CI system writes its own.
 fn print(
     view: &View,
     run: &RunNode,
@@ -98,7 +102,8 @@ fn print(
     out: impl Write,
 ) -> io::Result<Report> {
     let format = view.format();
-    let mut out = if view.is_raw() { ci::Output::verbatim(out) } else { ci::Output::new(out) };
+    let is_verbatim = format == Format::Raw || format.has_commands();
+    let mut out = if is_verbatim { ci::Output::verbatim(out) } else { ci::Output::new(out) };
     if format == Format::Text {
         out.stop_commands();
     }
@@ -159,7 +164,10 @@ impl View {
 
     /// Returns the format of the output.
     fn format(&self) -> Format {
-        self.output.format.unwrap_or(FormatName::Text).into()
+        match self.output.format {
+            Some(FormatName::Junit) => Format::Junit { has_file: self.output.junit_file_attribute },
+            name => name.unwrap_or(FormatName::Text).into(),
+        }
     }
 
     /// Returns true if an option was given that applies to printing only, and so implies `--once`.
@@ -168,6 +176,7 @@ impl View {
         output.once
             || rows.failed
             || output.format.is_some()
+            || output.junit_file_attribute
             || rows.job.is_some()
             || rows.sh.is_some()
             || rows.stream.is_some()
@@ -186,9 +195,11 @@ impl View {
         let shows_end = failed && grep.is_none() && rows.max_bytes.is_none();
         let tail = rows.tail.or(shows_end.then_some(FAILED_TAIL_ROWS));
         let timestamps = self.output.timestamps.map_or(Timestamps::None, Into::into);
-        let links = color && !ci::is_active() && !self.screen.look.is_secure();
+        let shows_links = !ci::is_active() && !self.format().has_commands();
+        let links = color && shows_links && !self.screen.look.is_secure();
         let time_zone = self.output.zone.time_zone()?;
         Ok(PrintOptions {
+            selection: self.selection(),
             stream,
             grep,
             tail,

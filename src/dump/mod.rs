@@ -5,13 +5,20 @@
 //! `out`. Everything that cannot be read or was left out is added to the [`Report`], for the caller
 //! to show.
 
+mod annotations;
+mod azure;
+mod ci_log;
+mod codequality;
 mod digest;
 mod failure;
 mod failure_summary;
 mod findings;
 mod follow;
+mod github;
+mod gitlab;
 mod json;
 mod jsonl;
+mod junit;
 mod list;
 mod options;
 mod picker;
@@ -20,7 +27,10 @@ mod raw;
 mod records;
 mod removals;
 mod selection;
+mod source_path;
 mod text;
+mod unexplained;
+mod unique_names;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -59,6 +69,11 @@ pub fn write(
         Format::Jsonl => jsonl::write_run(&mut printing, out)?,
         Format::Raw => raw::write_run(&mut printing, out)?,
         Format::Records => records::write_run(&mut printing, out)?,
+        Format::Junit { has_file } => junit::write_run(&mut printing, has_file, out)?,
+        Format::GitHub => github::write_run(&mut printing, out)?,
+        Format::GitLab => gitlab::write_run(&mut printing, out)?,
+        Format::CodeQuality => codequality::write_run(&mut printing, out)?,
+        Format::Azure => azure::write_run(&mut printing, out)?,
     }
     out.flush()?;
     Ok(printing.report)

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::tz::TimeZone;
 
 use super::picker::Grep;
+use super::selection::Selection;
 use crate::cri::Stream;
 use crate::error::{Error, chain};
 
@@ -23,6 +24,19 @@ pub enum Format {
     Raw,
     /// One object per physical line.
     Records,
+    /// A `JUnit` report.
+    Junit {
+        /// True if failures have the attribute `file`, which the schema of Jenkins forbids.
+        has_file: bool,
+    },
+    /// The log with annotations and groups, for GitHub Actions.
+    GitHub,
+    /// The log with sections, for GitLab CI.
+    GitLab,
+    /// A code quality report of GitLab.
+    CodeQuality,
+    /// The log with issues and groups, for Azure Pipelines.
+    Azure,
 }
 
 impl Format {
@@ -30,8 +44,14 @@ impl Format {
     #[must_use]
     pub const fn has_rows(self) -> bool {
         match self {
-            Self::Text | Self::Jsonl | Self::Raw | Self::Records => true,
-            Self::Digest | Self::Json => false,
+            Self::Digest | Self::Json | Self::Junit { .. } | Self::CodeQuality => false,
+            Self::Text
+            | Self::Jsonl
+            | Self::Raw
+            | Self::Records
+            | Self::GitHub
+            | Self::GitLab
+            | Self::Azure => true,
         }
     }
 
@@ -39,9 +59,27 @@ impl Format {
     #[must_use]
     pub const fn has_timestamps(self) -> bool {
         match self {
-            Self::Text => true,
-            Self::Digest | Self::Json | Self::Jsonl | Self::Raw | Self::Records => false,
+            Self::Text | Self::GitHub | Self::GitLab | Self::Azure => true,
+            Self::Digest
+            | Self::Json
+            | Self::Jsonl
+            | Self::Raw
+            | Self::Records
+            | Self::Junit { .. }
+            | Self::CodeQuality => false,
         }
+    }
+
+    /// Returns true if the output contains commands of our own for a CI system.
+    #[must_use]
+    pub const fn has_commands(self) -> bool {
+        matches!(self, Self::GitHub | Self::GitLab | Self::Azure)
+    }
+
+    /// Returns true if the output is a `JUnit` report.
+    #[must_use]
+    pub const fn is_junit(self) -> bool {
+        matches!(self, Self::Junit { .. })
     }
 
     /// Returns true if the size of the output can be limited.
@@ -72,6 +110,8 @@ pub const FAILED_TAIL_ROWS: usize = 50;
 /// Options for reading logs and printing rows.
 #[derive(Clone, Debug)]
 pub struct PrintOptions {
+    /// The selection that was applied to the run: its failure may be that of another part.
+    pub selection: Selection,
     /// The stream whose rows are printed; `None` for both.
     pub stream: Option<Stream>,
     /// Only the rows that match, with their context; `None` for all rows.
@@ -98,8 +138,9 @@ pub struct PrintOptions {
 impl PrintOptions {
     /// Creates options that select all rows and add nothing to them.
     #[must_use]
-    pub const fn new(time_zone: TimeZone) -> Self {
+    pub fn new(time_zone: TimeZone) -> Self {
         Self {
+            selection: Selection::default(),
             stream: None,
             grep: None,
             tail: None,

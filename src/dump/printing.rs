@@ -64,10 +64,15 @@ impl<'a> Printing<'a> {
     /// For all other formats, adds all findings about missing data.
     pub(super) fn report_findings(&mut self, format: Format) {
         let is_reported = |kind: &FindingKind| match format {
-            Format::Text | Format::Json => {
+            Format::Text | Format::Json | Format::GitHub | Format::GitLab | Format::Azure => {
                 matches!(kind, FindingKind::Unreadable(_) | FindingKind::Refused(_))
             }
-            Format::Digest | Format::Jsonl | Format::Raw | Format::Records => kind.is_loss(),
+            Format::Digest
+            | Format::Jsonl
+            | Format::Raw
+            | Format::Records
+            | Format::Junit { .. }
+            | Format::CodeQuality => kind.is_loss(),
         };
         let reported = self.run.findings.iter().filter(|finding| is_reported(&finding.kind));
         self.report.notices.extend(reported.map(display::finding_with_place));

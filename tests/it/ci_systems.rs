@@ -15,14 +15,14 @@ use crate::support::built::{Built, run_id};
 use crate::support::rundown;
 
 /// Commands of all systems that can be part of a name.
-const NAME: &str = "::error::x ##[error]x ##vso[task.complete result=Failed;]x \
+pub const NAME: &str = "::error::x ##[error]x ##vso[task.complete result=Failed;]x \
                     ##teamcity[buildStop] section_start:1:x travis_fold:start:x";
 
 /// A command that is valid only at the start of a line.
 const HEADER: &str = "+++ x";
 
 /// Returns the output of a hostile command.
-fn log() -> String {
+pub fn log() -> String {
     let commands = [
         "::error::x",
         "::add-mask::x",
@@ -100,6 +100,8 @@ const COMMAND_LINES: &[&[&str]] = &[
     &["--once", "--root", ".", "00000001", "--format", "jsonl"],
     &["--once", "--root", ".", "00000001", "--format", "json"],
     &["--once", "--root", ".", "00000001", "--format", "records"],
+    &["--once", "--root", ".", "00000001", "--format", "junit"],
+    &["--once", "--root", ".", "00000002", "--format", "junit"],
     &["--once", "./::error::x.log"],
     &["--once", "runs/example"],
     &["list", "--root", "."],
@@ -132,7 +134,7 @@ fn print(store: &Built, variables: &[&str], args: &[&str]) -> Output {
 
 /// A model of a CI runner, which reads lines and collects those that it executes as commands.
 #[derive(Default)]
-struct Runner {
+pub struct Runner {
     executed: Vec<String>,
     /// The token that resumes commands on GitHub.
     token: Option<String>,
@@ -159,7 +161,7 @@ const GITHUB_COMMANDS: &[&str] = &[
 impl Runner {
     /// Reads a line like actions/runner: `ActionCommand.TryParseV2`, then `TryParse`;
     /// `ActionCommandManager.TryProcessCommand`.
-    fn github(&mut self, line: &str) {
+    pub fn github(&mut self, line: &str) {
         let is_known = |name: &str| {
             GITHUB_COMMANDS.iter().any(|known| known.eq_ignore_ascii_case(name))
                 || self.token.as_deref() == Some(name)
@@ -180,7 +182,7 @@ impl Runner {
 
     /// Reads a line like act and the runners of Gitea and Forgejo: `commandPatternGA` and
     /// `commandPatternADO`.
-    fn act(&mut self, line: &str) {
+    pub fn act(&mut self, line: &str) {
         static NEW: LazyLock<Regex> = LazyLock::new(|| regex(r"^::([^ ]+?)( (.+?))?::([^\r\n]*)"));
         static OLD: LazyLock<Regex> =
             LazyLock::new(|| regex(r"^##\[([^ \]]+)( ([^\]]*))?\]([^\r\n]*)"));
@@ -198,7 +200,7 @@ impl Runner {
 
     /// Reads a line like azure-pipelines-agent, `Command.TryParse` (and its warning about similar
     /// lines), and like its log viewer, which interprets `##[`.
-    fn azure(&mut self, line: &str) {
+    pub fn azure(&mut self, line: &str) {
         if line.contains("##vso") || line.contains("##[") {
             self.executed.push(line.to_owned());
         }
@@ -206,7 +208,7 @@ impl Runner {
 
     /// Reads a line like GitLab, `Gitlab::Regex.build_trace_section_regex`. Does not require the CR
     /// and the escape sequence around a section marker, because copies of logs lose them.
-    fn gitlab(&mut self, line: &str) {
+    pub fn gitlab(&mut self, line: &str) {
         static SECTION: LazyLock<Regex> =
             LazyLock::new(|| regex(r"section_(start|end):(\d+):([a-zA-Z0-9_.-]+)"));
         self.match_any(line, &[&SECTION]);
@@ -252,7 +254,7 @@ fn regex(pattern: &str) -> Regex {
 
 /// Returns the lines of an output that a runner executes, without the lines that contain `skips`.
 /// Runners in .NET also end a line at a CR.
-fn executed(rule: fn(&mut Runner, &str), output: &[u8], skips: Option<&str>) -> Vec<String> {
+pub fn executed(rule: fn(&mut Runner, &str), output: &[u8], skips: Option<&str>) -> Vec<String> {
     let mut runner = Runner::default();
     let text = String::from_utf8_lossy(output);
     // Also read the whole line, because the section marker of GitLab contains a CR.
@@ -389,7 +391,7 @@ fn commands_are_enabled_again_if_the_reader_closes_the_pipe() {
 #[test]
 fn json_and_raw_output_are_the_same_in_every_ci_system() {
     let store = store();
-    for format in ["json", "jsonl", "records", "raw"] {
+    for format in ["json", "jsonl", "records", "raw", "junit", "codequality"] {
         let args = ["--once", "--root", ".", "00000001", "--format", format];
         let outside = print(&store, &[], &args);
         for variables in [&["GITHUB_ACTIONS"][..], &["TF_BUILD"], &["CI"]] {

@@ -89,6 +89,7 @@ fn every_option_of_a_command_that_uses_a_store_has_an_effect() {
         ("--max-bytes", "00000001", "--max-bytes 100"),
         ("--follow", "00000001", "--follow"),
         ("--format", "", "--format json"),
+        ("--junit-file-attribute", "00000001 --format junit", "--junit-file-attribute"),
         ("--timestamps", "", "--timestamps full"),
         ("--exit-status", "00000001", "--exit-status"),
         ("--color", "", "--color always"),

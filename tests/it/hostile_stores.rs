@@ -28,7 +28,8 @@ const AT_MS: i64 = 1_746_532_800_000;
 /// The content of every file that must not be read.
 const MARKER: &str = "OUTSIDE-MARKER";
 
-const FORMATS: [&str; 5] = ["text", "json", "jsonl", "raw", "records"];
+const FORMATS: [&str; 9] =
+    ["text", "json", "jsonl", "raw", "records", "junit", "github", "codequality", "azure"];
 
 /// A store of quire's version 11, in a directory with other files.
 struct Hostile {

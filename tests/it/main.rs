@@ -14,6 +14,7 @@
 mod always;
 mod big_store;
 mod broken_stores;
+mod ci_formats;
 mod ci_systems;
 mod config;
 mod costly_stores;
@@ -27,6 +28,7 @@ mod help;
 mod hostile_bytes;
 mod hostile_stores;
 mod hygiene;
+mod junit;
 mod keys;
 mod layering;
 mod leaving;

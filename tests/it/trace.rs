@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::support::screen::{LARGE, open_catalog};
 use crate::support::{copy_tree, run, rundown, store, wait_until};
 
-const READING: [&[&str]; 11] = [
+const READING: [&[&str]; 13] = [
     &["list"],
     &["list", "--format", "json"],
     &["--once"],
@@ -25,6 +25,8 @@ const READING: [&[&str]; 11] = [
     &["--once", "--format", "jsonl"],
     &["--once", "--format", "raw"],
     &["--once", "--format", "records"],
+    &["--once", "--format", "junit"],
+    &["--once", "--format", "github"],
     &["--once", "--tail", "1"],
     &["doctor"],
     // Without a terminal, rundown prints the run.

@@ -112,6 +112,7 @@ pub struct RowArgs {
 }
 
 /// The output of a run.
+#[expect(clippy::struct_excessive_bools, reason = "options are independent switches")]
 #[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::OUTPUT)]
 pub struct OutputArgs {
@@ -127,16 +128,27 @@ pub struct OutputArgs {
     /// ACCESSIBLE=1 or TERM=dumb selects this output without the option.
     #[arg(long, conflicts_with = "once")]
     pub follow: bool,
-    /// Print text (default), digest, json, jsonl, raw, or records
+    /// Print text (default), digest, json, junit, github, …
     ///
-    /// text     for people
-    /// digest   a short report of the failures, at most 4,000 bytes or --max-bytes
-    /// json     one document: the run, its jobs, and its commands, without rows
-    /// jsonl    one object per row
-    /// raw      the bytes of the logs, unchanged
-    /// records  one object per physical line of the logs
+    /// text         for people
+    /// digest       a short report of the failures, at most 4,000 bytes or --max-bytes
+    /// json         one document: the run, its jobs, and its commands, without rows
+    /// jsonl        one object per row
+    /// raw          the bytes of the logs, unchanged
+    /// records      one object per physical line of the logs
+    /// junit        a test report for Jenkins, GitLab, and Buildkite
+    /// github       annotations and groups, for a step of GitHub Actions
+    /// gitlab       sections, for the log of a GitLab job
+    /// codequality  a code quality report for GitLab
+    /// azure        issues and groups, for a step of Azure Pipelines
     #[arg(long, value_enum, hide_possible_values = true, verbatim_doc_comment)]
     pub format: Option<FormatName>,
+    /// With --format junit: add the file of each failure
+    ///
+    /// GitLab links to it. The attribute `file` is not part of the schema of Jenkins, which then
+    /// may reject the report.
+    #[arg(long, hide_short_help = true)]
+    pub junit_file_attribute: bool,
     /// Times: none (default), time, relative, delta, or full
     ///
     /// time      time of day
@@ -284,6 +296,11 @@ pub enum FormatName {
     Jsonl,
     Raw,
     Records,
+    Junit,
+    Github,
+    Gitlab,
+    Codequality,
+    Azure,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -310,6 +327,11 @@ impl From<FormatName> for Format {
             FormatName::Jsonl => Self::Jsonl,
             FormatName::Raw => Self::Raw,
             FormatName::Records => Self::Records,
+            FormatName::Junit => Self::Junit { has_file: false },
+            FormatName::Github => Self::GitHub,
+            FormatName::Gitlab => Self::GitLab,
+            FormatName::Codequality => Self::CodeQuality,
+            FormatName::Azure => Self::Azure,
         }
     }
 }
