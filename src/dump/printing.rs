@@ -210,8 +210,7 @@ pub(super) fn write_harmless(json: &str, out: &mut impl Write) -> io::Result<()>
 }
 
 fn write_printable(json: &str, out: &mut impl Write) -> io::Result<()> {
-    // The fast path for the common case: many bytes are tested at a time.
-    if json.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+    if sanitize::is_printable_ascii(json.as_bytes()) {
         return out.write_all(json.as_bytes());
     }
     let mut rest = json;

@@ -251,6 +251,8 @@ struct RowWriter<'a> {
     sanitizer: Sanitizer,
     clock: Clock<'a>,
     held: Held,
+    /// The text before the row that is being written.
+    lead: String,
     /// The output that was removed from the log, if it has not been reported yet.
     cut: Option<LogCut>,
 }
@@ -262,6 +264,7 @@ impl<'a> RowWriter<'a> {
             sanitizer: Sanitizer::default(),
             clock: Clock::new(look, sh.and_then(|sh| sh.started_at), start == 0),
             held: Held::default(),
+            lead: String::new(),
             cut: sh.and_then(Sh::cut).filter(|cut| cut.at >= start),
         }
     }
@@ -294,8 +297,9 @@ impl<'a> RowWriter<'a> {
                 self.sanitizer.row_within(&row.text, 0);
                 continue;
             }
-            let lead = format!("  {}{}", sign(&row), self.clock.stamp(row.at));
-            write_row(&row, &lead, &mut self.sanitizer, self.look, out)?;
+            self.lead.clear();
+            self.lead.extend(["  ", sign(&row), &self.clock.stamp(row.at)]);
+            write_row(&row, &self.lead, &mut self.sanitizer, self.look, out)?;
         }
         Ok(())
     }
@@ -356,6 +360,11 @@ pub(super) fn write_row(
     out: &mut impl Write,
 ) -> io::Result<()> {
     out.write_all(if row.text.is_empty() { lead.trim_end() } else { lead }.as_bytes())?;
+    let is_plain = !look.color || row.stream != Some(Stream::Stderr);
+    if let Some(text) = sanitizer.unchanged(&row.text).filter(|_| is_plain && row.cut_bytes == 0) {
+        out.write_all(text.as_bytes())?;
+        return out.write_all(b"\n");
+    }
     let spans = sanitizer.row(&row.text);
     for Span { text, style, link } in &spans {
         let style = Some(stream_style(*style, row))

@@ -20,7 +20,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::canvas::{EDGE, next_tab};
 use super::ops::{Control, Op, Ops};
-use super::{push_visible, without_line_end};
+use super::{is_printable_ascii, push_visible, without_line_end};
 
 /// The maximum distance, in rows, between a row and a later row that overwrites it. Overwriting
 /// from farther below is not detected.
@@ -103,9 +103,18 @@ impl Frames {
     /// Adds the next row.
     pub fn push(&mut self, bytes: &[u8]) {
         self.rows.push_back(Drawn::default());
-        for op in Ops::new(without_line_end(bytes)) {
+        let bytes = without_line_end(bytes);
+        if is_printable_ascii(bytes) {
+            self.text(str::from_utf8(bytes).unwrap_or_default());
+            return self.end_row();
+        }
+        for op in Ops::new(bytes) {
             self.apply(op);
         }
+        self.end_row();
+    }
+
+    fn end_row(&mut self) {
         self.draw_run();
         let row = self.current();
         let line = self.top.saturating_add(self.line as u64);

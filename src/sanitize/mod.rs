@@ -135,6 +135,13 @@ impl Sanitizer {
         self.style
     }
 
+    /// Returns the text of a row if it is shown unchanged and without a style, as most rows are.
+    #[must_use]
+    pub fn unchanged<'r>(&self, bytes: &'r [u8]) -> Option<&'r str> {
+        (self.style == Style::default() && is_printable_ascii(bytes))
+            .then(|| str::from_utf8(bytes).ok())?
+    }
+
     /// Returns the text of one row and its styles. Adjacent spans differ in style or link; no span
     /// is empty.
     pub fn row(&mut self, bytes: &[u8]) -> Vec<Span> {
@@ -165,16 +172,20 @@ pub fn notification(text: &str) -> String {
 #[must_use]
 pub fn plain(bytes: &[u8], progress: Progress) -> Cow<'_, str> {
     let bytes = without_line_end(bytes);
-    // Most rows are printable ASCII. The fold checks many bytes at a time.
-    let is_plain =
-        bytes.iter().fold(true, |is_plain, byte| is_plain & (b' '..=b'~').contains(byte));
     if let Ok(text) = str::from_utf8(bytes)
-        && (is_plain || is_harmless_text(text))
+        && (is_printable_ascii(bytes) || is_harmless_text(text))
     {
         return Cow::Borrowed(text);
     }
     let (_, spans) = show(bytes, Style::default(), progress, Line::unstyled);
     Cow::Owned(spans.into_iter().map(|span| span.text).collect())
+}
+
+/// Returns true if a text contains only printable ASCII, as most rows do. Checks many bytes at a
+/// time.
+#[must_use]
+pub fn is_printable_ascii(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |is_printable, byte| is_printable & (b' '..=b'~').contains(byte))
 }
 
 /// Removes the CR of a CR LF line end, which is not part of the row.
