@@ -93,8 +93,11 @@ fn assert_prints(run: &RunNode) {
     for line in jsonl.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         serde_json::from_slice::<serde_json::Value>(line).unwrap();
     }
-    serde_json::from_slice::<serde_json::Value>(&printed(run, Format::CodeQuality)).unwrap();
-    for format in [Format::Text, Format::GitHub, Format::Junit { has_file: true }] {
+    for format in [Format::CodeQuality, Format::Trace] {
+        serde_json::from_slice::<serde_json::Value>(&printed(run, format)).unwrap();
+    }
+    let junit = Format::Junit { has_file: true };
+    for format in [Format::Text, Format::GitHub, junit, Format::Markdown, Format::Html] {
         sanitizer::assert_harmless_output(&printed(run, format));
     }
 }

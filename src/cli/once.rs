@@ -35,7 +35,7 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
         return Err(Error::Usage(why.into()).into());
     }
     check_options(view)?;
-    let look = view.look(color)?;
+    let look = PrintOptions { written_bytes: file_bytes(&stdout), ..view.look(color)? };
     let selection = view.selection();
     let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
     let status = if view.output.exit_status { exit_status(&run.head)? } else { 0 };
@@ -115,6 +115,13 @@ fn print(
 /// Returns true if stdout is a regular file, which a CI system does not read.
 fn is_file(stdout: &io::Stdout) -> bool {
     rustix::fs::fstat(stdout).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode).is_file())
+}
+
+/// Returns the size of stdout if it is a regular file; otherwise 0.
+fn file_bytes(stdout: &io::Stdout) -> u64 {
+    let stat = rustix::fs::fstat(stdout).ok();
+    let file = stat.filter(|stat| FileType::from_raw_mode(stat.st_mode).is_file());
+    file.and_then(|file| u64::try_from(file.st_size).ok()).unwrap_or_default()
 }
 
 /// Finds the run to print, or the logs under the named path.
@@ -210,6 +217,7 @@ impl View {
             color,
             links,
             time_zone,
+            written_bytes: 0,
         })
     }
 

@@ -1,6 +1,7 @@
 //! The failed commands of a run and the causes of their failures, for the formats that report them.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::path::Path;
 
 use super::printing::{Printing, run_id};
@@ -13,6 +14,9 @@ use crate::search::{Cause, find_causes, location};
 
 /// The maximum number of rows below the cause that are searched for its place in the source.
 const ROWS_BELOW: usize = 3;
+
+/// The maximum number of causes of a command after the most likely one, for pages and summaries.
+pub(super) const MAX_OTHER_CAUSES: usize = 10;
 
 /// A place in the source code that a log names.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -62,6 +66,16 @@ impl<'a> Printing<'a> {
         let mut causes = self.report_err(causes).unwrap_or_default();
         causes.retain(|cause| !cause.rows.is_empty());
         causes
+    }
+
+    /// Returns the command that prints the whole run; `None` for a log opened by its path.
+    pub(super) fn read_run(&self) -> Option<String> {
+        run_id(&self.run.head.run)?;
+        let words = ["rundown", self.run.head.run.id.short(), "--once"];
+        let root = self.look.named_root.as_deref().map(Path::to_string_lossy);
+        let root = root.iter().flat_map(|root| ["--root", root.as_ref()]);
+        let words: Vec<&str> = words.into_iter().chain(root).collect();
+        Some(name(&display::typed(words)).into_owned())
     }
 
     /// Returns the commands to run next for a failed command; `None` for a log opened by its path.
@@ -120,6 +134,13 @@ pub(super) fn source_place(cause: &Cause) -> Option<SourcePlace> {
         let (line, column) = (found.line, found.column);
         Some(SourcePlace { path: found.path.to_owned(), line, column })
     })
+}
+
+impl fmt::Display for SourcePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.path, self.line)?;
+        self.column.map_or(Ok(()), |column| write!(f, ":{column}"))
+    }
 }
 
 #[cfg(test)]

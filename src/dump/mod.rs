@@ -16,10 +16,12 @@ mod findings;
 mod follow;
 mod github;
 mod gitlab;
+mod html;
 mod json;
 mod jsonl;
 mod junit;
 mod list;
+mod markdown;
 mod options;
 mod picker;
 mod printing;
@@ -29,6 +31,7 @@ mod removals;
 mod selection;
 mod source_path;
 mod text;
+mod trace;
 mod unexplained;
 mod unique_names;
 
@@ -74,6 +77,9 @@ pub fn write(
         Format::GitLab => gitlab::write_run(&mut printing, out)?,
         Format::CodeQuality => codequality::write_run(&mut printing, out)?,
         Format::Azure => azure::write_run(&mut printing, out)?,
+        Format::Markdown => markdown::write_run(&mut printing, out)?,
+        Format::Html => html::write_run(&mut printing, out)?,
+        Format::Trace => trace::write_run(&mut printing, out)?,
     }
     out.flush()?;
     Ok(printing.report)

@@ -1,5 +1,6 @@
 //! Output options, as plain data for every format, and the report of missing data.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
@@ -37,6 +38,12 @@ pub enum Format {
     CodeQuality,
     /// The log with issues and groups, for Azure Pipelines.
     Azure,
+    /// A summary in Markdown.
+    Markdown,
+    /// A page for browsers.
+    Html,
+    /// Chrome trace events.
+    Trace,
 }
 
 impl Format {
@@ -44,14 +51,20 @@ impl Format {
     #[must_use]
     pub const fn has_rows(self) -> bool {
         match self {
-            Self::Digest | Self::Json | Self::Junit { .. } | Self::CodeQuality => false,
+            Self::Digest
+            | Self::Json
+            | Self::Junit { .. }
+            | Self::CodeQuality
+            | Self::Markdown
+            | Self::Trace => false,
             Self::Text
             | Self::Jsonl
             | Self::Raw
             | Self::Records
             | Self::GitHub
             | Self::GitLab
-            | Self::Azure => true,
+            | Self::Azure
+            | Self::Html => true,
         }
     }
 
@@ -59,14 +72,16 @@ impl Format {
     #[must_use]
     pub const fn has_timestamps(self) -> bool {
         match self {
-            Self::Text | Self::GitHub | Self::GitLab | Self::Azure => true,
+            Self::Text | Self::GitHub | Self::GitLab | Self::Azure | Self::Html => true,
             Self::Digest
             | Self::Json
             | Self::Jsonl
             | Self::Raw
             | Self::Records
             | Self::Junit { .. }
-            | Self::CodeQuality => false,
+            | Self::CodeQuality
+            | Self::Markdown
+            | Self::Trace => false,
         }
     }
 
@@ -85,7 +100,7 @@ impl Format {
     /// Returns true if the size of the output can be limited.
     #[must_use]
     pub const fn has_max_bytes(self) -> bool {
-        self.has_rows() || matches!(self, Self::Digest)
+        self.has_rows() || matches!(self, Self::Digest | Self::Markdown)
     }
 }
 
@@ -133,6 +148,9 @@ pub struct PrintOptions {
     pub links: bool,
     /// The time zone for times in text.
     pub time_zone: TimeZone,
+    /// The number of bytes that the output file contains already, for formats that are limited by
+    /// the size of the file.
+    pub written_bytes: u64,
 }
 
 impl PrintOptions {
@@ -151,6 +169,7 @@ impl PrintOptions {
             color: false,
             links: false,
             time_zone,
+            written_bytes: 0,
         }
     }
 
@@ -184,6 +203,12 @@ impl Report {
     pub fn extend(&mut self, other: Self) {
         self.notices.extend(other.notices);
         self.unreadable |= other.unreadable;
+    }
+
+    /// Removes notices that repeat others, for formats that read a log more than once.
+    pub(in crate::dump) fn forget_repeated(&mut self) {
+        let mut seen = HashSet::new();
+        self.notices.retain(|notice| seen.insert(notice.clone()));
     }
 
     pub(in crate::dump) fn unreadable(&mut self, error: &Error) {

@@ -64,7 +64,12 @@ impl<'a> Printing<'a> {
     /// For all other formats, adds all findings about missing data.
     pub(super) fn report_findings(&mut self, format: Format) {
         let is_reported = |kind: &FindingKind| match format {
-            Format::Text | Format::Json | Format::GitHub | Format::GitLab | Format::Azure => {
+            Format::Text
+            | Format::Json
+            | Format::GitHub
+            | Format::GitLab
+            | Format::Azure
+            | Format::Html => {
                 matches!(kind, FindingKind::Unreadable(_) | FindingKind::Refused(_))
             }
             Format::Digest
@@ -72,7 +77,9 @@ impl<'a> Printing<'a> {
             | Format::Raw
             | Format::Records
             | Format::Junit { .. }
-            | Format::CodeQuality => kind.is_loss(),
+            | Format::CodeQuality
+            | Format::Markdown
+            | Format::Trace => kind.is_loss(),
         };
         let reported = self.run.findings.iter().filter(|finding| is_reported(&finding.kind));
         self.report.notices.extend(reported.map(display::finding_with_place));

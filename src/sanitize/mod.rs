@@ -77,7 +77,7 @@ pub struct Link(Arc<str>);
 impl Link {
     /// Creates a link if the target is an http or https address of graphic ASCII. Other schemes are
     /// rejected, because the effect of a click on them is unknown.
-    fn new(target: &str) -> Option<Self> {
+    pub(crate) fn new(target: &str) -> Option<Self> {
         let has_scheme = |scheme: &str| {
             target
                 .split_at_checked(scheme.len())

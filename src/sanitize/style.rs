@@ -72,7 +72,7 @@ impl Color {
         clippy::arithmetic_side_effects,
         reason = "each arm bounds n, and no level exceeds 255"
     )]
-    fn rgb(self) -> [u8; 3] {
+    pub(crate) fn rgb(self) -> [u8; 3] {
         const PALETTE: [[u8; 3]; 16] = [
             [0, 0, 0],
             [205, 0, 0],

@@ -503,7 +503,8 @@ fn reading_never_changes_a_broken_store_or_prints_its_tokens() {
         let runs = listed["runs"].as_array().unwrap();
         assert!(runs.len() >= 10);
         let ids = runs.iter().map(|run| run["id"].as_str().unwrap());
-        let formats = ["text", "json", "jsonl", "raw", "records"];
+        let formats =
+            ["text", "digest", "markdown", "html", "trace", "json", "jsonl", "raw", "records"];
         let views = ids.flat_map(|id| formats.map(|format| vec!["--once", id, "--format", format]));
         for args in views.chain([vec!["list"], vec!["doctor"]]) {
             let output = run(dir.path(), &[vec!["--root", "."], args].concat());

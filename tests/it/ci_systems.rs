@@ -102,6 +102,9 @@ const COMMAND_LINES: &[&[&str]] = &[
     &["--once", "--root", ".", "00000001", "--format", "records"],
     &["--once", "--root", ".", "00000001", "--format", "junit"],
     &["--once", "--root", ".", "00000002", "--format", "junit"],
+    &["--once", "--root", ".", "00000001", "--format", "markdown"],
+    &["--once", "--root", ".", "00000001", "--format", "html"],
+    &["--once", "--root", ".", "00000001", "--format", "trace"],
     &["--once", "./::error::x.log"],
     &["--once", "runs/example"],
     &["list", "--root", "."],
@@ -391,7 +394,7 @@ fn commands_are_enabled_again_if_the_reader_closes_the_pipe() {
 #[test]
 fn json_and_raw_output_are_the_same_in_every_ci_system() {
     let store = store();
-    for format in ["json", "jsonl", "records", "raw", "junit", "codequality"] {
+    for format in ["json", "jsonl", "records", "raw", "junit", "codequality", "trace"] {
         let args = ["--once", "--root", ".", "00000001", "--format", format];
         let outside = print(&store, &[], &args);
         for variables in [&["GITHUB_ACTIONS"][..], &["TF_BUILD"], &["CI"]] {

@@ -13,12 +13,15 @@ use crate::support::built::{Built, failed_run, passed_run, run_id, running, runn
 use crate::support::{run, rundown};
 
 /// Arguments that print: each format, and options that select rows.
-const PRINTED: [&[&str]; 8] = [
+const PRINTED: [&[&str]; 11] = [
     &["--once"],
     &["--format", "json"],
     &["--format", "jsonl"],
     &["--format", "raw"],
     &["--format", "records"],
+    &["--format", "markdown"],
+    &["--format", "html"],
+    &["--format", "trace"],
     &["--failed"],
     &["--tail", "2"],
     &["--failed", "--tail", "2", "--format", "jsonl"],

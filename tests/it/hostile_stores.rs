@@ -28,8 +28,20 @@ const AT_MS: i64 = 1_746_532_800_000;
 /// The content of every file that must not be read.
 const MARKER: &str = "OUTSIDE-MARKER";
 
-const FORMATS: [&str; 9] =
-    ["text", "json", "jsonl", "raw", "records", "junit", "github", "codequality", "azure"];
+const FORMATS: [&str; 12] = [
+    "text",
+    "json",
+    "jsonl",
+    "raw",
+    "records",
+    "junit",
+    "github",
+    "codequality",
+    "azure",
+    "markdown",
+    "html",
+    "trace",
+];
 
 /// A store of quire's version 11, in a directory with other files.
 struct Hostile {

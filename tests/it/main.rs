@@ -38,6 +38,7 @@ mod log_pane;
 mod mutated_stores;
 mod odd_screens;
 mod once;
+mod pages;
 mod panes;
 mod plain;
 mod prune;

@@ -279,7 +279,7 @@ fn example_commands_are_valid() {
             }
             // The command ends before a pipe, a redirection or a list operator.
             let words = shlex::split(line).unwrap_or_else(|| panic!("{document}: {line}"));
-            let end = |word: &String| ["|", ">", "||", "&&", ";"].contains(&&**word);
+            let end = |word: &String| ["|", ">", ">>", "||", "&&", ";"].contains(&&**word);
             let words: Vec<String> = words.into_iter().take_while(|word| !end(word)).collect();
             if let Err(error) = parse(words.into_iter().map(Into::into).collect()) {
                 panic!("{document}: {line}\n{error}");

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::support::screen::{LARGE, open_catalog};
 use crate::support::{copy_tree, run, rundown, store, wait_until};
 
-const READING: [&[&str]; 13] = [
+const READING: [&[&str]; 16] = [
     &["list"],
     &["list", "--format", "json"],
     &["--once"],
@@ -27,6 +27,9 @@ const READING: [&[&str]; 13] = [
     &["--once", "--format", "records"],
     &["--once", "--format", "junit"],
     &["--once", "--format", "github"],
+    &["--once", "--format", "markdown"],
+    &["--once", "--format", "html"],
+    &["--once", "--format", "trace"],
     &["--once", "--tail", "1"],
     &["doctor"],
     // Without a terminal, rundown prints the run.

@@ -128,10 +128,13 @@ pub struct OutputArgs {
     /// ACCESSIBLE=1 or TERM=dumb selects this output without the option.
     #[arg(long, conflicts_with = "once")]
     pub follow: bool,
-    /// Print text (default), digest, json, junit, github, …
+    /// Print text (default), digest, json, html, junit, …
     ///
     /// text         for people
     /// digest       a short report of the failures, at most 4,000 bytes or --max-bytes
+    /// markdown     a summary for CI systems, at most 1 MiB or --max-bytes
+    /// html         a page for browsers, in one file
+    /// trace        Chrome trace events, for Perfetto
     /// json         one document: the run, its jobs, and its commands, without rows
     /// jsonl        one object per row
     /// raw          the bytes of the logs, unchanged
@@ -301,6 +304,9 @@ pub enum FormatName {
     Gitlab,
     Codequality,
     Azure,
+    Markdown,
+    Html,
+    Trace,
 }
 
 #[derive(ValueEnum, Clone, Copy, Debug)]
@@ -332,6 +338,9 @@ impl From<FormatName> for Format {
             FormatName::Gitlab => Self::GitLab,
             FormatName::Codequality => Self::CodeQuality,
             FormatName::Azure => Self::Azure,
+            FormatName::Markdown => Self::Markdown,
+            FormatName::Html => Self::Html,
+            FormatName::Trace => Self::Trace,
         }
     }
 }
