@@ -15,6 +15,7 @@ mod always;
 mod big_store;
 mod broken_stores;
 mod ci_formats;
+mod ci_recipes;
 mod ci_systems;
 mod config;
 mod costly_stores;

@@ -42,6 +42,7 @@ const DOCUMENTS: &[&str] = &[
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "docs/ci.md",
     "docs/cli.md",
     "docs/config.md",
     "docs/keys.md",
