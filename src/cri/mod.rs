@@ -26,6 +26,8 @@ pub(crate) mod joiner;
 
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::time::Time;
 
 pub use encode::{Encoder, MAX_CONTENT};
@@ -35,7 +37,9 @@ pub use parse::parse;
 pub use parse::parse_by_nom;
 
 /// The stream to which the bytes were written.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 pub enum Stream {
     /// Standard output.
     Stdout,
@@ -89,11 +93,14 @@ impl<T> PerStream<T> {
 }
 
 /// The tag of a record: it ends its entry or leaves it open.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub enum Tag {
     /// `P`: the entry continues in a later record of the same stream.
+    #[serde(rename = "P")]
     Partial,
     /// `F`: the entry ends here, and a newline follows it in the stream.
+    #[serde(rename = "F")]
     Full,
 }
 

@@ -3,11 +3,13 @@
 
 use std::io::{self, Write};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::printing::write_harmless;
+use super::printing::{list_frame, write_harmless};
 use crate::display;
 use crate::doctor::Oddity;
+use crate::join::{Finding, FindingCode};
 use crate::model::{JobId, RunId};
 use crate::sanitize::name;
 use crate::upkeep::Repaired;
@@ -21,13 +23,58 @@ pub struct FindingsWriter<W> {
     count: u64,
 }
 
-#[derive(Serialize)]
+/// The value of `schema` in the document.
+const DOCTOR: &str = "rundown.doctor/1";
+
+/// The document of `rundown doctor --format json`.
+// The comments are the descriptions of the JSON Schema.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct FindingsDocument<'a> {
+    /// The name and the version of the format.
+    #[schemars(extend("const" = DOCTOR))]
+    schema: &'static str,
+    /// The findings, newest run first, then those about the store as a whole.
+    findings: Vec<OddityJson<'a>>,
+    /// False if the examination stopped early.
+    complete: bool,
+}
+
+/// A finding.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Finding")]
 struct OddityJson<'a> {
+    /// The id of the run; `null` if the finding is about the store as a whole, or about a log that
+    /// was named by its path.
     run: Option<&'a str>,
+    /// The id of the job; `null` if the finding is about the run itself.
     job: Option<&'a str>,
+    /// The number of the command in its job; `null` if the finding is not about a command.
     n: Option<u32>,
-    kind: &'static str,
+    /// The class of the finding.
+    kind: Kind,
+    /// A sentence for people, which may differ between versions.
     meaning: String,
+}
+
+/// A class of findings.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+#[schemars(inline)]
+enum Kind {
+    OfRun(FindingCode),
+    OfStore(StoreKind),
+}
+
+/// A class of findings that no single run has.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum StoreKind {
+    /// The store itself, or the way in which it was read.
+    Store,
+    /// There are logs of a run that is not in the database.
+    RunWithoutRow,
+    /// The run was finished by `--repair`. This is not a finding any more.
+    Repaired,
 }
 
 impl<W: Write> FindingsWriter<W> {
@@ -37,7 +84,7 @@ impl<W: Write> FindingsWriter<W> {
     /// If `out` cannot be written, as for all methods here.
     pub fn new(mut out: W, json: bool) -> io::Result<Self> {
         if json {
-            write!(out, "{{\"schema\":\"rundown.doctor/1\",\"findings\":[")?;
+            out.write_all(frame(false)?.0.as_bytes())?;
         }
         Ok(Self { out, json, is_begun: false, count: 0 })
     }
@@ -56,11 +103,8 @@ impl<W: Write> FindingsWriter<W> {
     /// Ends the output. `complete` is false if an error stopped the examination.
     pub fn finish(&mut self, complete: bool) -> io::Result<()> {
         if self.json {
-            writeln!(
-                self.out,
-                "{}],\"complete\":{complete}}}",
-                if self.is_begun { "\n" } else { "" }
-            )?;
+            let lead = if self.is_begun { "\n" } else { "" };
+            writeln!(self.out, "{lead}{}", frame(complete)?.1)?;
         }
         self.out.flush()
     }
@@ -70,6 +114,11 @@ impl<W: Write> FindingsWriter<W> {
     pub const fn count(&self) -> u64 {
         self.count
     }
+}
+
+/// Returns the document before and after its findings.
+fn frame(complete: bool) -> io::Result<(String, String)> {
+    list_frame(&FindingsDocument { schema: DOCTOR, findings: Vec::new(), complete })
 }
 
 /// Returns the location and the meaning of a finding: `2fcd4330, job burst, command 140: the log is
@@ -113,12 +162,16 @@ fn repair(repaired: &Repaired) -> String {
 
 fn oddity_json(oddity: &Oddity) -> OddityJson<'_> {
     let (run, job, n, kind) = match oddity {
-        Oddity::Store(_) => (None, None, None, "store"),
-        Oddity::RunWithoutRow(_, id) => (Some(id.as_str()), None, None, "run-without-row"),
-        Oddity::Repaired(repaired) => (Some(repaired.run.as_str()), None, None, "repaired"),
-        Oddity::Run(id, finding) => {
-            let place = &finding.place;
-            (Some(id.as_str()), place.job().map(JobId::as_str), place.n(), finding.kind.code())
+        Oddity::Store(_) => (None, None, None, Kind::OfStore(StoreKind::Store)),
+        Oddity::RunWithoutRow(_, id) => {
+            (Some(id.as_str()), None, None, Kind::OfStore(StoreKind::RunWithoutRow))
+        }
+        Oddity::Repaired(repaired) => {
+            (Some(repaired.run.as_str()), None, None, Kind::OfStore(StoreKind::Repaired))
+        }
+        Oddity::Run(id, Finding { place, kind }) => {
+            let job = place.job().map(JobId::as_str);
+            (Some(id.as_str()), job, place.n(), Kind::OfRun(kind.code()))
         }
     };
     OddityJson { run: run.filter(|id| !id.is_empty()), job, n, kind, meaning: meaning(oddity) }

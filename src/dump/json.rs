@@ -5,194 +5,30 @@
 //! Unknown values are `null`.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
+use super::documents::{
+    CauseJson, CauseRowJson, FindingJson, HeadJson, JobJson, Lazy, LogJson, RUN, RUNS, RunDocument,
+    RunJson, RunsDocument, Seq, ShJson,
+};
 use super::printing::{Printing, run_id, write_harmless};
+use super::values::{Progress, UtcMillis, UtcNanos};
 use crate::catalog::RunList;
-use crate::cri::Stream;
 use crate::display::{self, Status};
 use crate::error::Result;
 use crate::join::{Finding, JobNode, LogRef, RunHead, ShNode, ShState};
 use crate::log::{Index, LogFile, Tail};
-use crate::model::{JobId, Phase, RunId, Sh};
+use crate::model::{JobId, RunId, Sh};
 use crate::search::find_cause;
 use crate::time::Time;
 
-#[derive(Serialize)]
-struct RunDocument<R> {
-    schema: &'static str,
-    run: R,
-}
-
-#[derive(Serialize)]
-struct RunsDocument<'a> {
-    schema: &'static str,
-    runs: Vec<HeadJson<'a>>,
-    /// True if there are older runs.
-    has_more: bool,
-}
-
-#[derive(Serialize)]
-struct HeadJson<'a> {
-    id: Option<&'a str>,
-    repo: Option<&'a str>,
-    #[serde(rename = "ref")]
-    ref_name: Option<&'a str>,
-    sha: Option<&'a str>,
-    state: Option<&'a str>,
-    outcome: &'static str,
-    phase: Option<&'static str>,
-    reason: Option<&'a str>,
-    queued_at: Option<String>,
-    started_at: Option<String>,
-    finished_at: Option<String>,
-    duration_ms: Option<i64>,
-    interrupted: bool,
-    /// True if more commands may be added to the run, and none is running.
-    waiting: bool,
-    name: Option<&'a str>,
-    commit_subject: Option<&'a str>,
-    author: Option<&'a str>,
-    event: Option<&'a str>,
-    url: Option<&'a str>,
-    attempt: Option<i64>,
-    ci_job: Option<&'a str>,
-    runner: Option<&'a str>,
-    /// The id of the run whose commands the run repeats.
-    repeats: Option<&'a str>,
-}
-
-/// A run. `J` is the list of its jobs, and `L` its own log.
-#[derive(Serialize)]
-struct RunJson<'a, J, L> {
-    #[serde(flatten)]
-    head: HeadJson<'a>,
-    variables: BTreeMap<&'a str, &'a str>,
-    jobs: J,
-    log: L,
-    findings: Vec<FindingJson<'a>>,
-}
-
-/// A finding. It is about the run itself if `job` is `null`.
-#[derive(Serialize)]
-struct FindingJson<'a> {
-    job: Option<&'a str>,
-    n: Option<u32>,
-    kind: &'static str,
-    meaning: String,
-}
-
-/// A job. `C` is the list of its commands.
-#[derive(Serialize)]
-struct JobJson<'a, C> {
-    id: Option<&'a str>,
-    state: Option<&'a str>,
-    outcome: &'static str,
-    phase: Option<&'static str>,
-    exit_code: Option<i64>,
-    started_at: Option<String>,
-    finished_at: Option<String>,
-    duration_ms: Option<i64>,
-    needs: &'a [String],
-    allow_failure: bool,
-    commands: C,
-}
-
-#[derive(Serialize)]
-struct ShJson<'a> {
-    n: u32,
-    cmd: Option<&'a str>,
-    argv: Option<Vec<String>>,
-    cwd: Option<&'a str>,
-    state: &'static str,
-    outcome: &'static str,
-    exit_code: Option<i64>,
-    signal: Option<i32>,
-    started_at: Option<String>,
-    finished_at: Option<String>,
-    duration_ms: Option<i64>,
-    cpu_ms: Option<i64>,
-    max_rss_bytes: Option<i64>,
-    /// The number of bytes of output that are missing from the log.
-    lost_bytes: Option<i64>,
-    /// The reason why the command could not be started.
-    start_error: Option<&'a str>,
-    /// The way in which the streams were read.
-    output: Option<&'a str>,
-    attempt: Option<i64>,
-    /// The reason for the end, if the command did not end by itself.
-    ended_by: Option<&'a str>,
-    /// The byte offset in the log at which output was removed, and its size.
-    cut_at: Option<i64>,
-    cut_bytes: Option<i64>,
-    has_row: bool,
-    /// `null` if the command has neither a row nor a log, only events.
-    join: Option<&'static str>,
-    log: Option<LogJson>,
-    /// The cause of a failure.
-    cause: Option<CauseJson>,
-}
-
-/// The cause of a failure as the screen shows it: the row that a rule matched, with the rows around
-/// it; or, if no rule matched, the last rows.
-#[derive(Serialize)]
-struct CauseJson {
-    matched: bool,
-    /// The tool that prints such rows.
-    tool: Option<&'static str>,
-    /// The number of the row that the rule matched, counted from 1 as in `jsonl`.
-    row: Option<u64>,
-    rows: Vec<CauseRowJson>,
-}
-
-#[derive(Serialize)]
-struct CauseRowJson {
-    row: Option<u64>,
-    stream: Option<&'static str>,
-    at: Option<String>,
-    text: String,
-}
-
-/// The counts are `null` if the log could not be read.
-#[derive(Serialize)]
-struct LogJson {
-    path: String,
-    bytes: u64,
-    format: Option<&'static str>,
-    rows: Option<u64>,
-    /// Physical records: a row can consist of several.
-    stdout_records: Option<u64>,
-    stderr_records: Option<u64>,
-    malformed: Option<u64>,
-}
-
-/// A value that is made only when it is written.
-struct Lazy<F>(F);
-
-impl<T: Serialize, F: Fn() -> T> Serialize for Lazy<F> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        (self.0)().serialize(serializer)
-    }
-}
-
-/// A list whose elements are made one by one when they are written, so that a run of any number of
-/// commands takes little memory.
-struct Seq<F>(F);
-
-impl<I: IntoIterator<Item: Serialize>, F: Fn() -> I> Serialize for Seq<F> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_seq((self.0)())
-    }
-}
-
 /// Writes a run. Reads every log once to count its rows, and the end of the log of a failed command
 /// again to find the cause.
-pub(super) fn write_run(
-    printing: &mut Printing<'_>,
+pub(super) fn write_run<'a>(
+    printing: &mut Printing<'a>,
     root: Option<&Path>,
     out: &mut impl Write,
 ) -> io::Result<()> {
@@ -200,17 +36,18 @@ pub(super) fn write_run(
     let findings = run.findings.iter().map(finding_json).collect();
     let variables = &run.head.run.details.variables;
     let variables = variables.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let printing = RefCell::new(printing);
-    let sh = |node| sh_json(&mut printing.borrow_mut(), node, root);
-    let log = |log| read_log(&mut printing.borrow_mut(), log, root, None).0;
+    let printing = &RefCell::new(printing);
+    let sh = move |node| sh_json(&mut printing.borrow_mut(), node, root);
+    let log = move |log| read_log(&mut printing.borrow_mut(), log, root, None).0;
+    let job = move |job: &'a JobNode| job_json(job, Seq::new(move || job.shs.iter().map(sh)));
     let run = RunJson {
         head: head_json(&run.head),
         variables,
-        jobs: Seq(|| run.jobs.iter().map(|job| job_json(job, Seq(|| job.shs.iter().map(sh))))),
-        log: Lazy(|| run.log.as_ref().map(log)),
+        jobs: Seq::new(move || run.jobs.iter().map(job)),
+        log: Lazy(Box::new(move || run.log.as_ref().map(log))),
         findings,
     };
-    write_pretty(&RunDocument { schema: "rundown.run/1", run }, out)
+    write_pretty(&RunDocument { schema: RUN, run }, out)
 }
 
 fn finding_json(finding: &Finding) -> FindingJson<'_> {
@@ -229,7 +66,7 @@ fn finding_json(finding: &Finding) -> FindingJson<'_> {
 /// If `out` cannot be written.
 pub fn write_runs(list: &RunList, out: &mut impl Write) -> io::Result<()> {
     let runs = list.heads.iter().map(head_json).collect();
-    write_pretty(&RunsDocument { schema: "rundown.runs/1", runs, has_more: list.has_more }, out)
+    write_pretty(&RunsDocument { schema: RUNS, runs, has_more: list.has_more }, out)
 }
 
 fn write_pretty(document: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
@@ -284,12 +121,12 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
         ref_name: run.ref_name.as_deref(),
         sha: run.sha.as_deref(),
         state: run.state.as_deref(),
-        outcome: outcome(Status::of_run(head)),
-        phase: phase(head.phase),
+        outcome: Status::of_run(head).into(),
+        phase: Progress::of(head.phase),
         reason: run.reason.as_deref(),
-        queued_at: time(run.queued_at),
-        started_at: time(run.started_at),
-        finished_at: time(run.finished_at),
+        queued_at: UtcMillis::of(run.queued_at),
+        started_at: UtcMillis::of(run.started_at),
+        finished_at: UtcMillis::of(run.finished_at),
         duration_ms: head.lasted_ms(),
         interrupted: head.interrupted,
         waiting: head.waiting,
@@ -305,17 +142,17 @@ fn head_json(head: &RunHead) -> HeadJson<'_> {
     }
 }
 
-fn job_json<C>(node: &JobNode, commands: C) -> JobJson<'_, C> {
+fn job_json<'a>(node: &'a JobNode, commands: Seq<'a, ShJson<'a>>) -> JobJson<'a> {
     let job = &node.job;
     JobJson {
         // A log opened by its path has no job.
         id: Some(job.id.as_str()).filter(|id| !id.is_empty()),
         state: job.state.as_deref(),
-        outcome: outcome(Status::of_job(node)),
-        phase: phase(node.phase),
+        outcome: Status::of_job(node).into(),
+        phase: Progress::of(node.phase),
         exit_code: job.exit_code,
-        started_at: time(job.started_at),
-        finished_at: time(job.finished_at),
+        started_at: UtcMillis::of(job.started_at),
+        finished_at: UtcMillis::of(job.finished_at),
         duration_ms: lasted(job.started_at, job.finished_at),
         needs: &job.needs,
         allow_failure: job.allow_failure,
@@ -334,12 +171,12 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         cmd: known.map(|sh| sh.cmd.as_str()),
         argv: sh.and_then(Sh::argv),
         cwd: known.and_then(|sh| sh.cwd.as_deref()),
-        state: node.state.as_str(),
-        outcome: outcome(Status::of_sh(node)),
+        state: node.state,
+        outcome: Status::of_sh(node).into(),
         exit_code: sh.and_then(|sh| sh.exit_code),
         signal: sh.and_then(|sh| sh.signal),
-        started_at: time(sh.and_then(|sh| sh.started_at)),
-        finished_at: time(sh.and_then(|sh| sh.finished_at)),
+        started_at: UtcMillis::of(sh.and_then(|sh| sh.started_at)),
+        finished_at: UtcMillis::of(sh.and_then(|sh| sh.finished_at)),
         duration_ms: sh.and_then(|sh| lasted(sh.started_at, sh.finished_at)),
         cpu_ms: sh.and_then(|sh| sh.cpu_ms),
         max_rss_bytes: sh.and_then(|sh| sh.max_rss_bytes),
@@ -351,7 +188,7 @@ fn sh_json<'a>(printing: &mut Printing<'_>, node: &'a ShNode, root: Option<&Path
         cut_at: sh.and_then(|sh| sh.cut_at),
         cut_bytes: sh.and_then(|sh| sh.cut_bytes),
         has_row,
-        join: (has_row || node.log.is_some()).then_some(node.pairing.as_str()),
+        join: (has_row || node.log.is_some()).then_some(node.pairing),
         log,
         cause: cause.flatten(),
     }
@@ -385,7 +222,7 @@ fn read_log(
             .to_string_lossy()
             .into_owned(),
         bytes: totals.as_ref().map_or(log.bytes, |totals| totals.bytes),
-        format: file.map(|file| file.format().as_str()),
+        format: file.map(|file| file.format()),
         rows: totals.as_ref().map(|totals| totals.rows),
         stdout_records: totals.as_ref().map(|totals| totals.stdout),
         stderr_records: totals.as_ref().map(|totals| totals.stderr),
@@ -413,34 +250,12 @@ fn cause_json(
     let row = of_cause.and_then(|(_, number)| *number);
     let rows = cause.rows.iter().zip(&numbers).map(|(row, number)| CauseRowJson {
         row: *number,
-        stream: row.stream.map(Stream::as_str),
-        at: row.at.map(Time::rfc3339_nanos),
+        stream: row.stream,
+        at: row.at.map(UtcNanos::of),
         text: String::from_utf8_lossy(&row.text).into_owned(),
     });
     let rows = rows.collect();
     Ok(Some(CauseJson { matched: cause.at.is_some(), tool: cause.rule, row, rows }))
-}
-
-/// Returns the outcome of a run, a job or a command: a word that does not depend on the store. A
-/// run or job that waits for its next step is running.
-const fn outcome(status: Status) -> &'static str {
-    match status {
-        Status::Waiting => Status::Active.word(),
-        _ => status.word(),
-    }
-}
-
-fn phase(phase: Phase) -> Option<&'static str> {
-    match phase {
-        Phase::Unknown => None,
-        Phase::Queued => Some("queued"),
-        Phase::Active => Some("active"),
-        Phase::Finished => Some("finished"),
-    }
-}
-
-fn time(time: Option<Time>) -> Option<String> {
-    time.and_then(Time::rfc3339_millis)
 }
 
 fn lasted(from: Option<Time>, to: Option<Time>) -> Option<i64> {

@@ -3,31 +3,50 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::printing::{LogPlace, Printing, ROW_CAP_BYTES, whole_characters, write_line};
+use super::values::{Base64, UtcNanos};
 use crate::cri::Stream;
 use crate::error::Error;
 use crate::log::{LogFile, Row};
-use crate::time::Time;
 
-#[derive(Serialize)]
-struct RowJson<'a> {
+/// A line of `rundown --format jsonl`: a row of a log, in the order of the first records.
+// The comments are the descriptions of the JSON Schema. `schemars(required)` is for a key that is
+// left out in place of `null`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RowJson<'a> {
+    /// The id of the run; `null` for a log that was named by its path.
     run: Option<&'a str>,
+    /// The id of the job; `null` for the log of the run itself, and for one that was named by its
+    /// path.
     job: Option<&'a str>,
+    /// The number of the command in its job, from 1; `null` if `job` is.
     n: Option<u32>,
+    /// The number of the row in its log, from 1.
+    #[schemars(range(min = 1))]
     row: u64,
-    at: Option<String>,
-    stream: Option<&'static str>,
+    /// The time of its first record, as RFC 3339 in UTC with 9 digits after the second; `null` for
+    /// a line that is not a CRI record. The year of a time outside of the years 0 to 9999 has a
+    /// sign.
+    at: Option<UtcNanos>,
+    /// The stream; `null` for a line that is not a CRI record.
+    stream: Option<Stream>,
+    /// The text, with replacement characters for bytes that are not UTF-8.
     text: Cow<'a, str>,
+    /// The bytes of the text in base64, if they are not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<String>,
+    #[schemars(required)]
+    bytes: Option<Base64>,
+    /// False for a last row that is unfinished.
     complete: bool,
+    /// The reason why the line is not a CRI record, as a sentence for people; `null` for a record,
+    /// and for a line of plain text.
     malformed: Option<String>,
     /// The number of bytes of a very long row that are not in `text`.
     #[serde(skip_serializing_if = "is_zero")]
+    #[schemars(range(min = 1))]
     cut_bytes: u64,
 }
 
@@ -77,10 +96,10 @@ fn row_json<'a>(place: LogPlace<'a>, number: u64, row: &'a Row) -> RowJson<'a> {
         job: place.job,
         n: place.n,
         row: number,
-        at: row.at.map(Time::rfc3339_nanos),
-        stream: row.stream.map(Stream::as_str),
+        at: row.at.map(UtcNanos::of),
+        stream: row.stream,
         text: String::from_utf8_lossy(shown),
-        bytes: str::from_utf8(shown).is_err().then(|| BASE64_STANDARD.encode(shown)),
+        bytes: str::from_utf8(shown).is_err().then(|| Base64::of(shown)),
         complete: row.complete,
         malformed: row.malformed.map(|malformed| malformed.reason.to_string()),
         cut_bytes: row.cut_bytes,

@@ -10,6 +10,7 @@ mod azure;
 mod ci_log;
 mod codequality;
 mod digest;
+mod documents;
 mod failure;
 mod failure_summary;
 mod findings;
@@ -28,12 +29,14 @@ mod printing;
 mod raw;
 mod records;
 mod removals;
+mod schema;
 mod selection;
 mod source_path;
 mod text;
 mod trace;
 mod unexplained;
 mod unique_names;
+mod values;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -49,6 +52,7 @@ pub use options::{FAILED_TAIL_ROWS, Format, PrintOptions, Report, Timestamps};
 pub use picker::Grep;
 use printing::Printing;
 pub use removals::{RemovalsLook, RemovalsWriter};
+pub use schema::Document;
 pub use selection::{Selection, select, why_nothing};
 
 /// Prints a run. Log paths are printed relative to `root`, the store.

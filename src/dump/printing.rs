@@ -195,6 +195,14 @@ pub(super) fn write_json_line(json: &str, out: &mut impl Write) -> io::Result<()
     out.write_all(b"\n")
 }
 
+/// Returns the JSON of a document before and after the elements of its list, which is empty, for a
+/// writer that adds the elements one by one.
+pub(super) fn list_frame(document: &impl Serialize) -> io::Result<(String, String)> {
+    let json = serde_json::to_string(document)?;
+    let (before, after) = json.split_once("[]").unwrap_or((&json, ""));
+    Ok((format!("{before}["), format!("]{after}")))
+}
+
 /// Returns truncated bytes without an incomplete character at their end.
 pub(super) fn whole_characters(bytes: &[u8]) -> &[u8] {
     let torn = bytes.utf8_chunks().last().map_or(0, |last| last.invalid().len());

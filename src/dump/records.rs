@@ -4,57 +4,104 @@
 
 use std::io::{self, Write};
 
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::picker::{Picked, Picker};
 use super::printing::{LogPlace, Printing, whole_characters, write_json_line};
-use crate::cri::{Malformed, Record, Tag};
+use super::values::{Base64, UtcNanos};
+use crate::cri::{Malformed, Record, Stream, Tag};
 use crate::error::Error;
 use crate::log::{Line, LogFile};
 use crate::sanitize::Progress;
 
-#[derive(Serialize)]
-struct LineJson<'a> {
+/// A line of `rundown --format records`: a physical line of a log, without joining.
+// The comments are the descriptions of the JSON Schema. `schemars(required)` is for a key that is
+// left out in place of `null`.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LineJson<'a> {
+    /// The id of the run; left out for a log that was named by its path.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
     run: Option<&'a str>,
+    /// The id of the job; left out for a log that was named by its path.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
     job: Option<&'a str>,
+    /// The number of the command in its job, from 1; left out for a log that was named by its path.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required)]
     n: Option<u32>,
-    /// The line number, from 1.
+    /// The number of the line in its log, from 1. The pieces of a very long line have the same one.
+    #[schemars(range(min = 1))]
     line: u64,
+    /// The offset of the line, or of its piece, in bytes from the start of the log.
     offset: u64,
     #[serde(flatten)]
     parsed: Parsed<'a>,
+    /// True for a last line without its newline; otherwise left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
     unterminated: bool,
     /// The number of bytes of a very long line that are not in `content` or `raw`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(required, range(min = 1))]
     cut_bytes: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum Parsed<'a> {
+    /// A CRI record, or a line of plain text.
     Record {
-        at: Option<String>,
-        stream: Option<&'static str>,
-        tag: Option<&'static str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        content: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        bytes: Option<String>,
+        /// The time of the record, as RFC 3339 in UTC with 9 digits after the second; `null` for
+        /// plain text. The year of a time outside of the years 0 to 9999 has a sign.
+        at: Option<UtcNanos>,
+        /// The stream; `null` for plain text.
+        stream: Option<Stream>,
+        /// The tag of the record; `null` for plain text.
+        tag: Option<Tag>,
+        #[serde(flatten)]
+        content: Content<'a>,
     },
+    /// A line that is not a CRI record.
     Malformed {
+        /// The reason why the line is not a CRI record, as a sentence for people.
         malformed: String,
+        /// The position of the defect in the line, in bytes from 1.
+        #[schemars(range(min = 1))]
         column: usize,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        raw: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        bytes: Option<String>,
+        #[serde(flatten)]
+        raw: Raw<'a>,
     },
+}
+
+#[derive(Serialize, JsonSchema)]
+enum Content<'a> {
+    #[serde(rename = "content")]
+    Text(
+        /// The content of the record or the line, without its newline.
+        &'a str,
+    ),
+    #[serde(rename = "bytes")]
+    Bytes(
+        /// The content in base64, in place of `content`, if it is not UTF-8.
+        Base64,
+    ),
+}
+
+#[derive(Serialize, JsonSchema)]
+enum Raw<'a> {
+    #[serde(rename = "raw")]
+    Text(
+        /// The whole line, without its newline.
+        &'a str,
+    ),
+    #[serde(rename = "bytes")]
+    Bytes(
+        /// The whole line in base64, in place of `raw`, if it is not UTF-8.
+        Base64,
+    ),
 }
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
@@ -140,28 +187,37 @@ fn line_json<'a>(
 
 /// Converts a line. A text that was cut ends with a whole character.
 fn parsed_json<'a>(line: &Line<'a>, parsed: Result<Record<'a>, Option<Malformed>>) -> Parsed<'a> {
+    let is_cut = line.cut_bytes > 0;
     match parsed {
         Ok(Record { at, stream, tag, content }) => {
-            let (content, bytes) = text_or_base64(content, line.cut_bytes > 0);
-            let tag = if tag == Tag::Partial { "P" } else { "F" };
-            let (at, stream, tag) = (Some(at.rfc3339_nanos()), Some(stream.as_str()), Some(tag));
-            Parsed::Record { at, stream, tag, content, bytes }
+            let (at, stream, tag) = (Some(UtcNanos::of(at)), Some(stream), Some(tag));
+            Parsed::Record { at, stream, tag, content: Content::of(content, is_cut) }
         }
         Err(None) => {
-            let (content, bytes) = text_or_base64(line.bytes, line.cut_bytes > 0);
-            Parsed::Record { at: None, stream: None, tag: None, content, bytes }
+            let content = Content::of(line.bytes, is_cut);
+            Parsed::Record { at: None, stream: None, tag: None, content }
         }
         Err(Some(Malformed { reason, column })) => {
-            let (raw, bytes) = text_or_base64(line.bytes, line.cut_bytes > 0);
-            Parsed::Malformed { malformed: reason.to_string(), column, raw, bytes }
+            let raw = Raw::of(line.bytes, is_cut);
+            Parsed::Malformed { malformed: reason.to_string(), column, raw }
         }
     }
 }
 
-fn text_or_base64(bytes: &[u8], is_cut: bool) -> (Option<&str>, Option<String>) {
-    let bytes = if is_cut { whole_characters(bytes) } else { bytes };
-    match str::from_utf8(bytes) {
-        Ok(text) => (Some(text), None),
-        Err(_) => (None, Some(BASE64_STANDARD.encode(bytes))),
+impl<'a> Content<'a> {
+    fn of(bytes: &'a [u8], is_cut: bool) -> Self {
+        text_or_base64(bytes, is_cut).map_or_else(Self::Bytes, Self::Text)
     }
+}
+
+impl<'a> Raw<'a> {
+    fn of(bytes: &'a [u8], is_cut: bool) -> Self {
+        text_or_base64(bytes, is_cut).map_or_else(Self::Bytes, Self::Text)
+    }
+}
+
+/// Returns bytes as text, or in base64 if they are not UTF-8.
+fn text_or_base64(bytes: &[u8], is_cut: bool) -> Result<&str, Base64> {
+    let bytes = if is_cut { whole_characters(bytes) } else { bytes };
+    str::from_utf8(bytes).map_err(|_| Base64::of(bytes))
 }

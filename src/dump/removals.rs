@@ -4,10 +4,12 @@
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::printing::write_harmless;
+use super::printing::{list_frame, write_harmless};
 use super::text::date_time;
+use super::values::UtcMillis;
 use crate::display;
 use crate::sanitize::name;
 use crate::upkeep::{Pruned, Removal};
@@ -29,20 +31,51 @@ pub struct RemovalsLook {
     pub dry_run: bool,
 }
 
-#[derive(Serialize)]
+/// The value of `schema` in the document.
+const PRUNE: &str = "rundown.prune/1";
+
+/// The document of `rundown prune --format json`.
+// The comments are the descriptions of the JSON Schema.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct RemovalsDocument<'a> {
+    /// The name and the version of the format.
+    #[schemars(extend("const" = PRUNE))]
+    schema: &'static str,
+    /// True if the runs would be removed, and were not.
+    dry_run: bool,
+    /// The removed runs, in the order of their removal.
+    runs: Vec<RemovalJson<'a>>,
+    /// The totals; `null` if an error ended the removal.
+    total: Option<TotalJson>,
+}
+
+/// A removed run.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Removal")]
 struct RemovalJson<'a> {
+    /// The id of the run.
     run: &'a str,
+    /// The name of the repository.
     repo: &'a str,
-    began_at: Option<String>,
-    finished_at: Option<String>,
+    /// The time at which the run began, as RFC 3339 in UTC with 3 digits after the second.
+    began_at: Option<UtcMillis>,
+    /// The time at which it ended, as RFC 3339 in UTC with 3 digits after the second.
+    finished_at: Option<UtcMillis>,
+    /// The disk space of its files in bytes.
     bytes: u64,
 }
 
-#[derive(Serialize)]
+/// The totals of a removal.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Total")]
 struct TotalJson {
+    /// The number of removed runs.
     removed_runs: u64,
+    /// Their disk space in bytes.
     freed_bytes: u64,
+    /// The number of runs that were kept because they are in use.
     in_use_runs: usize,
+    /// The number of runs that could not be removed.
     failed_runs: usize,
 }
 
@@ -60,17 +93,22 @@ impl<W: Write> RemovalsWriter<W> {
         if !self.look.is_json {
             return writeln!(self.out, "{}", self.line(removal));
         }
-        let separator: &[u8] = if self.count > 0 { b",\n" } else { self.begin()? };
-        self.out.write_all(separator)?;
+        if self.count == 0 {
+            self.begin()?;
+        }
+        self.out.write_all(if self.count > 0 { b",\n" } else { b"\n" })?;
         self.count = self.count.saturating_add(1);
         write_harmless(&serde_json::to_string(&removal_json(removal))?, &mut self.out)
     }
 
-    /// Writes the start of the document, and returns the separator for the first run.
-    fn begin(&mut self) -> io::Result<&'static [u8]> {
+    fn begin(&mut self) -> io::Result<()> {
+        self.out.write_all(self.frame(None)?.0.as_bytes())
+    }
+
+    /// Returns the document before and after its runs.
+    fn frame(&self, total: Option<TotalJson>) -> io::Result<(String, String)> {
         let dry_run = self.look.dry_run;
-        write!(self.out, "{{\"schema\":\"rundown.prune/1\",\"dry_run\":{dry_run},\"runs\":[")?;
-        Ok(b"\n")
+        list_frame(&RemovalsDocument { schema: PRUNE, dry_run, runs: Vec::new(), total })
     }
 
     /// Ends the output. `pruned` is `None` if an error ended the removal. Then nothing is written
@@ -87,7 +125,7 @@ impl<W: Write> RemovalsWriter<W> {
                 failed_runs: pruned.failures.len(),
             });
             let end = if self.count > 0 { "\n" } else { "" };
-            writeln!(self.out, "{end}],\"total\":{}}}", serde_json::to_string(&total)?)?;
+            writeln!(self.out, "{end}{}", self.frame(total)?.1)?;
         }
         self.out.flush()
     }
@@ -110,8 +148,8 @@ fn removal_json(removal: &Removal) -> RemovalJson<'_> {
     RemovalJson {
         run: run.id.as_str(),
         repo: &run.repo,
-        began_at: run.began_at.rfc3339_millis(),
-        finished_at: run.finished_at.and_then(crate::time::Time::rfc3339_millis),
+        began_at: UtcMillis::of(Some(run.began_at)),
+        finished_at: UtcMillis::of(run.finished_at),
         bytes: removal.bytes,
     }
 }

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use serde::Serialize;
+
 use super::RunNode;
 use crate::model::{JobId, RunId};
 
@@ -216,40 +218,77 @@ pub enum FindingKind {
     Torn,
 }
 
+/// A class of findings, as a word for scripts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(rename = "FindingKind"))]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "FindingKind has the same variants, with their meanings")]
+pub enum FindingCode {
+    Orphaned,
+    Interrupted,
+    Stalled,
+    Silent,
+    RunNeverEnded,
+    FailedAlone,
+    UnknownState,
+    JobsGone,
+    LogsGone,
+    RowsEnd,
+    LogMissing,
+    LogShorter,
+    LogLonger,
+    NumberMissing,
+    OutOfOrder,
+    NeverEnded,
+    JobNeverEnded,
+    JobOutlivesRun,
+    JobWithoutRow,
+    ClockWentBack,
+    UnknownEvents,
+    EventsCut,
+    RowsCut,
+    UnsafeRunName,
+    UnsafeName,
+    Refused,
+    Unreadable,
+    Malformed,
+    Torn,
+}
+
 impl FindingKind {
     /// Returns the name of the class in the JSON documents.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> FindingCode {
         match self {
-            Self::Orphaned => "orphaned",
-            Self::Interrupted => "interrupted",
-            Self::Stalled => "stalled",
-            Self::Silent => "silent",
-            Self::RunNeverEnded { .. } => "run-never-ended",
-            Self::FailedAlone => "failed-alone",
-            Self::UnknownState(_) => "unknown-state",
-            Self::JobsGone { .. } => "jobs-gone",
-            Self::LogsGone { .. } => "logs-gone",
-            Self::RowsEnd { .. } => "rows-end",
-            Self::LogMissing => "log-missing",
-            Self::LogShorter { .. } => "log-shorter",
-            Self::LogLonger { .. } => "log-longer",
-            Self::NumberMissing { .. } => "number-missing",
-            Self::OutOfOrder => "out-of-order",
-            Self::NeverEnded => "never-ended",
-            Self::JobNeverEnded => "job-never-ended",
-            Self::JobOutlivesRun { .. } => "job-outlives-run",
-            Self::JobWithoutRow => "job-without-row",
-            Self::ClockWentBack { .. } => "clock-went-back",
-            Self::UnknownEvents { .. } => "unknown-events",
-            Self::EventsCut { .. } => "events-cut",
-            Self::RowsCut { .. } => "rows-cut",
-            Self::UnsafeRunName => "unsafe-run-name",
-            Self::UnsafeName => "unsafe-name",
-            Self::Refused(_) => "refused",
-            Self::Unreadable(_) => "unreadable",
-            Self::Malformed { .. } => "malformed",
-            Self::Torn => "torn",
+            Self::Orphaned => FindingCode::Orphaned,
+            Self::Interrupted => FindingCode::Interrupted,
+            Self::Stalled => FindingCode::Stalled,
+            Self::Silent => FindingCode::Silent,
+            Self::RunNeverEnded { .. } => FindingCode::RunNeverEnded,
+            Self::FailedAlone => FindingCode::FailedAlone,
+            Self::UnknownState(_) => FindingCode::UnknownState,
+            Self::JobsGone { .. } => FindingCode::JobsGone,
+            Self::LogsGone { .. } => FindingCode::LogsGone,
+            Self::RowsEnd { .. } => FindingCode::RowsEnd,
+            Self::LogMissing => FindingCode::LogMissing,
+            Self::LogShorter { .. } => FindingCode::LogShorter,
+            Self::LogLonger { .. } => FindingCode::LogLonger,
+            Self::NumberMissing { .. } => FindingCode::NumberMissing,
+            Self::OutOfOrder => FindingCode::OutOfOrder,
+            Self::NeverEnded => FindingCode::NeverEnded,
+            Self::JobNeverEnded => FindingCode::JobNeverEnded,
+            Self::JobOutlivesRun { .. } => FindingCode::JobOutlivesRun,
+            Self::JobWithoutRow => FindingCode::JobWithoutRow,
+            Self::ClockWentBack { .. } => FindingCode::ClockWentBack,
+            Self::UnknownEvents { .. } => FindingCode::UnknownEvents,
+            Self::EventsCut { .. } => FindingCode::EventsCut,
+            Self::RowsCut { .. } => FindingCode::RowsCut,
+            Self::UnsafeRunName => FindingCode::UnsafeRunName,
+            Self::UnsafeName => FindingCode::UnsafeName,
+            Self::Refused(_) => FindingCode::Refused,
+            Self::Unreadable(_) => FindingCode::Unreadable,
+            Self::Malformed { .. } => FindingCode::Malformed,
+            Self::Torn => FindingCode::Torn,
         }
     }
 

@@ -9,6 +9,8 @@ mod pair;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::events::Events;
 use crate::file::FilePath;
 use crate::model::{self, Job, JobId, Outcome, Phase, Run, Sh};
@@ -16,7 +18,7 @@ use crate::time::Time;
 
 #[doc(hidden)]
 pub use find::{find, next_at, silent_ms};
-pub use finding::{Finding, FindingKind, Findings, Place};
+pub use finding::{Finding, FindingCode, FindingKind, Findings, Place};
 #[doc(hidden)]
 pub use pair::DatedLog;
 
@@ -205,7 +207,9 @@ pub struct LogRef {
 }
 
 /// The way in which a row and a log were matched.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(rename = "Join"))]
+#[serde(rename_all = "kebab-case")]
 pub enum Pairing {
     /// By the number in the store.
     Exact,
@@ -219,22 +223,10 @@ pub enum Pairing {
     FileOnly,
 }
 
-impl Pairing {
-    /// Returns the word in the JSON documents.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exact => "exact",
-            Self::Time => "time",
-            Self::Position => "position",
-            Self::RowOnly => "row-only",
-            Self::FileOnly => "file-only",
-        }
-    }
-}
-
 /// The state of a command.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(rename = "CommandState"))]
+#[serde(rename_all = "lowercase")]
 pub enum ShState {
     /// Started, not ended.
     Running,

@@ -309,7 +309,8 @@ mod tests {
             .map(|p| {
                 let row = p.sh.as_ref().map_or("-", |sh| sh.cmd.trim_start_matches("at "));
                 let log = p.log.as_ref().map_or("-".into(), |log| log.path.display().to_string());
-                format!("{}:{row}:{log} {}", p.n, p.pairing.as_str())
+                let pairing = serde_json::to_value(p.pairing).unwrap();
+                format!("{}:{row}:{log} {}", p.n, pairing.as_str().unwrap())
             })
             .collect()
     }

@@ -11,6 +11,8 @@
 use std::ffi::OsStr;
 use std::io;
 
+use serde::Serialize;
+
 use super::lines::{Limits, Line, View};
 use super::path;
 use crate::cri::{self, Malformed, Reason, Record};
@@ -22,7 +24,9 @@ pub(super) const DETECTION_BYTES: u64 = 64 << 10;
 const BUFFER_BYTES: usize = 4 << 10;
 
 /// The format of the lines of a log.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(rename = "LogFormat"))]
+#[serde(rename_all = "lowercase")]
 pub enum Format {
     /// CRI records; all other lines are malformed.
     Cri,
@@ -31,15 +35,6 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns the name of the format: `cri` or `plain`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Cri => "cri",
-            Self::Plain => "plain",
-        }
-    }
-
     /// Parses one line, without its LF.
     ///
     /// # Errors
