@@ -136,6 +136,13 @@ pub(super) enum Command {
         mut_args = shown_in_short
     )]
     Config(PrintConfig),
+    #[command(
+        about = help::SCHEMA.about,
+        next_display_order = FIRST + 1,
+        override_usage = help::SCHEMA_USAGE,
+        mut_args = shown_in_short
+    )]
+    Schema(PrintSchema),
 }
 
 #[derive(Args, Debug)]
@@ -271,6 +278,19 @@ pub(super) struct PrintConfig {
     pub zone: Zone,
 }
 
+#[derive(Args, Debug)]
+pub(super) struct PrintSchema {
+    /// Format: run, list, doctor, prune, jsonl, or records
+    // Not required for clap, whose error message would not list the names.
+    #[arg(
+        value_enum,
+        hide_possible_values = true,
+        help_heading = help::OUTPUT,
+        display_order = FIRST
+    )]
+    pub name: Option<SchemaName>,
+}
+
 impl From<Demo> for View {
     /// Returns the options for a view of the newest run, without a filter. The store is not named,
     /// because the demo opens its own store.
@@ -295,6 +315,16 @@ fn parse_number<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
 /// Parses a regular expression.
 fn parse_pattern(text: &str) -> Result<Query, String> {
     Query::new(text, false)
+}
+
+#[derive(ValueEnum, Clone, Copy, Debug)]
+pub(super) enum SchemaName {
+    Run,
+    List,
+    Doctor,
+    Prune,
+    Jsonl,
+    Records,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

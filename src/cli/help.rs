@@ -22,6 +22,8 @@ pub(super) const RECORD_USAGE: &str = "rundown record [OPTIONS] [--] <CMD> [ARG]
 
 pub(super) const SH_USAGE: &str = "rundown sh [ARG]...";
 
+pub(super) const SCHEMA_USAGE: &str = "rundown schema <NAME>";
+
 /// The width, in columns, to which the texts are wrapped.
 const WIDTH: usize = 80;
 
@@ -88,6 +90,7 @@ pub(super) fn with_pages(root: Command) -> Command {
         ("prune", PRUNE),
         ("demo", DEMO),
         ("config", CONFIG),
+        ("schema", SCHEMA),
     ];
     pages.iter().fold(VIEW.add_to(root), |root, (name, page)| {
         root.mut_subcommand(name, |command| page.add_to(command))
@@ -428,6 +431,24 @@ The output is a valid configuration file. Copy the lines to change to \
     environment: &[CONFIG_VARIABLES, SECURE],
 };
 
+pub(super) const SCHEMA: Page = Page {
+    name: "rundown schema",
+    about: "Print the JSON Schema of a JSON format",
+    examples: &[
+        ("rundown schema run", "the document of --format json"),
+        ("rundown schema list", "the document of list --format json"),
+        ("rundown schema jsonl", "one line of --format jsonl"),
+    ],
+    notes: "\
+NAME is run (the document of --format json), list, doctor, or prune (the document of that command \
+with --format json), jsonl, or records (one line of that format).
+
+A schema follows JSON Schema draft 2020-12 and describes each key. It accepts unknown keys: later \
+versions of a format may have more keys and more words, but never rename or remove one.",
+    exit_codes: &[("0", "done"), ("2", "usage error"), ("70", "internal error")],
+    environment: &[COLOR],
+};
+
 const STORE_VARIABLES: Table = &[
     ("RUNDOWN_ROOT", "store directory, if --root is not given"),
     ("XDG_DATA_HOME", "directory of the default store, rundown/"),
@@ -501,7 +522,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
-        assert_eq!(commands(80).len(), 12);
+        assert_eq!(commands(80).len(), 13);
         for width in [80, 100] {
             for mut command in commands(width) {
                 let name = command.get_name().to_owned();
@@ -584,6 +605,7 @@ mod tests {
                 ("prune", "Select Limits Output Store Other"),
                 ("demo", "Select Output Screen Other"),
                 ("config", "Screen Output Other"),
+                ("schema", "Output Other"),
             ]
         );
     }
@@ -636,6 +658,7 @@ mod tests {
           prune   Remove old runs with their logs
           demo    Record a small sample pipeline and show it
           config  Print the effective configuration, with all settings and keys
+          schema  Print the JSON Schema of a JSON format
           help    Print this message or the help of the given subcommand(s)
 
         Select:

@@ -302,6 +302,7 @@ fn command_line(first: &str) -> String {
         "" => "rundown".to_owned(),
         "record" => "rundown record -- CMD".to_owned(),
         "exec" => "rundown exec FILE".to_owned(),
+        "schema" => "rundown schema NAME".to_owned(),
         _ => format!("rundown {first}"),
     }
 }

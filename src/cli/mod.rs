@@ -18,6 +18,7 @@ mod place;
 mod prune;
 mod recording;
 mod rerun;
+mod schema;
 mod steps;
 mod trust;
 mod usage;
@@ -100,6 +101,7 @@ impl Arguments {
             Some(Command::Sh(sh)) => steps::run_line(&sh),
             Some(Command::Demo(demo)) => run_demo(&demo.into()),
             Some(Command::Config(config)) => print_config(&config),
+            Some(Command::Schema(schema)) => Ok(schema::print_schema(&schema)?),
         }
     }
 }

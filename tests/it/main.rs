@@ -51,6 +51,7 @@ mod record;
 mod repair;
 mod rows;
 mod run_names;
+mod schemas;
 mod screens;
 mod scroll;
 mod steps;
