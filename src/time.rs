@@ -123,7 +123,7 @@ impl Time {
     }
 
     /// Formats with `width` digits of the second. Fast, because it is called for each row.
-    fn rfc3339(self, fraction: u32, width: u32) -> String {
+    fn rfc3339(self, fraction: u32, width: usize) -> String {
         let (year, month, day) = civil_from_days(self.secs.div_euclid(SECS_PER_DAY));
         let second = self.secs.rem_euclid(SECS_PER_DAY);
         let mut text = String::with_capacity("2026-05-06T12:00:00.123456789Z".len());
@@ -149,10 +149,16 @@ impl Time {
     }
 }
 
-/// Appends the last `width` digits of a number that is not negative.
-fn push_digits(text: &mut String, value: i64, width: u32) {
-    let digits = (0..width).rev().map(|place| (value / 10_i64.pow(place) % 10).unsigned_abs());
-    text.extend(digits.filter_map(|digit| char::from_digit(u32::try_from(digit).ok()?, 10)));
+/// Appends the last `width` digits, at most 9, of a number that is not negative.
+fn push_digits(text: &mut String, value: i64, width: usize) {
+    let mut digits = [b'0'; 9];
+    let mut rest = value.unsigned_abs();
+    for digit in digits.iter_mut().rev().take(width) {
+        *digit = b"0123456789".get((rest % 10) as usize).copied().unwrap_or(b'0');
+        rest /= 10;
+    }
+    let digits = digits.get(digits.len().saturating_sub(width)..).unwrap_or_default();
+    text.push_str(str::from_utf8(digits).unwrap_or_default());
 }
 
 fn saturate(wide: i128) -> i64 {

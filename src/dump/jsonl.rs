@@ -91,6 +91,10 @@ fn rows_before(printing: &mut Printing<'_>, file: &LogFile, start: u64) -> Optio
 
 fn row_json<'a>(place: LogPlace<'a>, number: u64, row: &'a Row) -> RowJson<'a> {
     let shown = if row.cut_bytes > 0 { whole_characters(&row.text) } else { &row.text };
+    let (text, bytes) = match str::from_utf8(shown) {
+        Ok(text) => (Cow::Borrowed(text), None),
+        Err(_) => (String::from_utf8_lossy(shown), Some(Base64::of(shown))),
+    };
     RowJson {
         run: place.run,
         job: place.job,
@@ -98,8 +102,8 @@ fn row_json<'a>(place: LogPlace<'a>, number: u64, row: &'a Row) -> RowJson<'a> {
         row: number,
         at: row.at.map(UtcNanos::of),
         stream: row.stream,
-        text: String::from_utf8_lossy(shown),
-        bytes: str::from_utf8(shown).is_err().then(|| Base64::of(shown)),
+        text,
+        bytes,
         complete: row.complete,
         malformed: row.malformed.map(|malformed| malformed.reason.to_string()),
         cut_bytes: row.cut_bytes,

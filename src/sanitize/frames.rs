@@ -105,7 +105,10 @@ impl Frames {
         self.rows.push_back(Drawn::default());
         let bytes = without_line_end(bytes);
         if is_printable_ascii(bytes) {
-            self.text(str::from_utf8(bytes).unwrap_or_default());
+            let is_ink = |byte: &u8| *byte != b' ';
+            let ink = bytes.iter().position(is_ink).zip(bytes.iter().rposition(is_ink));
+            let ink = ink.map(|(first, last)| (first, last.saturating_add(1)));
+            (self.run, self.column) = (Some(Run { from: 0, ink }), bytes.len());
             return self.end_row();
         }
         for op in Ops::new(bytes) {
@@ -264,7 +267,13 @@ impl Frames {
     /// Assigns columns of the cursor's line to a row, or erases them if `row` is `None`.
     fn cover(&mut self, from: usize, to: usize, row: Option<u64>) {
         let Some(Line { pieces, .. }) = self.lines.get_mut(self.line) else { return };
-        if pieces.is_empty() && row.is_none() {
+        if pieces.is_empty() {
+            if let Some(row) = row {
+                pieces.push(Piece { from, to, row });
+                self.drawn(row, |drawn| {
+                    drawn.columns = drawn.columns.saturating_add(to.saturating_sub(from));
+                });
+            }
             return;
         }
         let start = pieces.partition_point(|piece| piece.to <= from);
