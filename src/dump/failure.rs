@@ -84,7 +84,11 @@ impl<'a> Printing<'a> {
         let run = self.run.head.run.id.short();
         let n = node.n.to_string();
         let root = self.look.named_root.as_deref().map(Path::to_string_lossy);
-        let mut rest = vec!["--job", job.job.id.as_str(), "--sh", &n];
+        let id = job.job.id.as_str();
+        // As a separate word, a name such as `-x` would be parsed as an option.
+        let joined = id.starts_with('-').then(|| format!("--job={id}"));
+        let of_job = joined.as_ref().map_or(vec!["--job", id], |joined| vec![joined]);
+        let mut rest = [&of_job[..], &["--sh", &n]].concat();
         rest.extend(root.iter().flat_map(|root| ["--root", root.as_ref()]));
         let command = |words: &[&str]| {
             name(&display::typed([words, &rest].concat().iter().copied())).into_owned()
