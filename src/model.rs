@@ -27,6 +27,18 @@ impl RunId {
         let start = self.0.char_indices().rev().nth(7).map_or(0, |(at, _)| at);
         self.0.get(start..).unwrap_or_default()
     }
+
+    /// Returns the time in a UUIDv7, at which the run was created; `None` for any other id.
+    #[must_use]
+    pub fn time(&self) -> Option<Time> {
+        const VERSION_AT: usize = 14;
+        let is_v7 = self.0.len() == 36 && self.0.as_bytes().get(VERSION_AT) == Some(&b'7');
+        let (high, low) = self.0.get(..VERSION_AT)?.trim_end_matches('-').split_once('-')?;
+        let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_time = is_v7 && (high.len(), low.len()) == (8, 4) && is_hex(high) && is_hex(low);
+        let ms = i64::from_str_radix(&[high, low].concat(), 16).ok().filter(|_| is_time)?;
+        Some(Time::from_millis(ms))
+    }
 }
 
 /// A job's id, unique in its run. Untrusted text: ids in real stores contain spaces, newlines,
@@ -347,9 +359,9 @@ impl Outcome {
     #[must_use]
     pub fn from_word(state: &str, reason: Option<&str>) -> Option<Self> {
         match state {
+            _ if reason == Some(INTERRUPTED) => None,
             "complete" | "succeeded" | "success" => Some(Self::Passed),
             "failed" if reason == Some(ABORTED) => Some(Self::Stopped),
-            "failed" if reason == Some(INTERRUPTED) => None,
             "aborted" | "superseded" | "replaced" | "canceled" | "cancelled" => Some(Self::Stopped),
             "skipped" => Some(Self::Skipped),
             "pipeline_failure" | "failed" => Some(Self::Failed),
@@ -387,6 +399,27 @@ mod tests {
     }
 
     #[test]
+    fn only_a_uuid_of_version_7_contains_a_time() {
+        let time = |id: &str| RunId(id.into()).time();
+        assert_eq!(
+            time("01a2078a-83c0-7cf2-8c6a-6911d61998d3").and_then(Time::rfc3339_millis).unwrap(),
+            "2026-11-23T08:34:07.936Z"
+        );
+        for id in [
+            "01a2078a-83c0-4cf2-8c6a-6911d61998d3",
+            "01a2078a-83c0-7cf2-8c6a-6911d61998d",
+            "01a2078a-83cx-7cf2-8c6a-6911d61998d3",
+            "01a2078a83-c0-7cf2-8c6a-6911d61998d3",
+            "+1a2078a-83c0-7cf2-8c6a-6911d61998d3",
+            "日本語日本語日本語日本語日本語日本語",
+            "日本語日-7本語-7cf2",
+            "",
+        ] {
+            assert_eq!(time(id), None, "{id}");
+        }
+    }
+
+    #[test]
     fn argv_is_returned_only_if_it_is_certain() {
         let sh = |origin, cmd: &str| Sh { origin, cmd: cmd.into(), ..Sh::default() };
         assert_eq!(
@@ -408,6 +441,7 @@ mod tests {
             ("failed", Some("orphaned"), Some(Outcome::Failed)),
             ("failed", Some("aborted"), Some(Outcome::Stopped)),
             ("failed", Some("interrupted"), None),
+            ("failed-interrupted", Some("interrupted"), None),
             ("failed-pipeline", None, Some(Outcome::Failed)),
             ("superseded", None, Some(Outcome::Stopped)),
             ("canceled", None, Some(Outcome::Stopped)),

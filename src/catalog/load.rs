@@ -82,6 +82,18 @@ fn run_dir(root: &Path, run: &Run) -> std::result::Result<Option<RunDir>, Findin
     }
 }
 
+/// Lists the jobs in the directory and the events of a run; none if they cannot be read.
+pub(super) fn dir_jobs(root: &Path, run: &Run) -> Vec<JobId> {
+    let Ok(Some(dir)) = run_dir(root, run) else { return Vec::new() };
+    let mut jobs = path::list_jobs(&dir).map(|jobs| jobs.ids).unwrap_or_default();
+    let events = path::list_run_files(&dir).ok().and_then(|files| files.events);
+    if let Some(Ok((events, _))) = events.map(|path| read_events(&path, Tail::Hold)) {
+        let of_events = join::with_events(Vec::new(), events).into_iter();
+        jobs.extend(of_events.map(|(job, _)| job.id));
+    }
+    jobs
+}
+
 /// Returns true if the directory of a run contains a log, or cannot be read. A recorder that is
 /// killed before it has written the row of its run leaves a directory without logs.
 pub(super) fn may_have_logs(root: &Path, repo: &str, id: &RunId) -> bool {

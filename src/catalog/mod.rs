@@ -4,15 +4,17 @@
 //! A catalog is opened on a store (a root directory with or without a database) or on a path (a
 //! single log, a directory of logs). Both return runs in the same form. A catalog never writes.
 //!
-//! `select` parses the arguments that select runs, `load` builds a run from its database and
+//! `filter` lists runs that meet conditions, `select` parses the arguments that select runs, `load` builds a run from its database and
 //! directories, and `wait` describes the state of a store that cannot be read or has no runs.
 
+mod filter;
 mod load;
 mod named;
 mod select;
 mod source;
 mod wait;
 
+pub use filter::ListFilter;
 pub use select::{RunFilter, RunList, RunSpec, exit_status};
 pub use source::Catalog;
 pub use wait::Wait;

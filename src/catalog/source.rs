@@ -37,7 +37,7 @@ enum Location {
     Path(PathBuf),
 }
 
-enum OpenSource {
+pub(super) enum OpenSource {
     /// A root with a database of its runs.
     Store { root: PathBuf, reader: Box<Reader> },
     /// A root without a database: the log tree alone, and the notices of its last listing.
@@ -77,7 +77,7 @@ impl Catalog {
     }
 
     /// Looks for changes, and returns the store or path to read now.
-    fn source(&self) -> Result<Ref<'_, OpenSource>> {
+    pub(super) fn source(&self) -> Result<Ref<'_, OpenSource>> {
         let next = self.place.changed_from(self.source.borrow().as_ref())?;
         if next.is_some() {
             self.source.replace(next);
@@ -117,7 +117,8 @@ impl Catalog {
         same_ref: bool,
         filter: &RunFilter,
     ) -> Result<Option<RunHead>> {
-        let mut page = RunPage { beside: Some(beside.clone()), outcome, ..page_of(filter) };
+        let outcomes = outcome.map(Some).into_iter().collect();
+        let mut page = RunPage { beside: Some(beside.clone()), outcomes, ..page_of(filter) };
         if same_ref {
             let id_part = Some(beside.run().as_str().to_owned());
             let Some(from) = self.newest(RunPage { id_part, ..page_of(filter) })? else {
@@ -197,7 +198,7 @@ impl Catalog {
                 found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
             }
             RunSpec::LatestThat(outcome) => {
-                let page = RunPage { outcome: Some(*outcome), ..page_of(filter) };
+                let page = RunPage { outcomes: vec![Some(*outcome)], ..page_of(filter) };
                 let what = if *outcome == Outcome::Passed {
                     "no run has passed"
                 } else {
@@ -314,7 +315,7 @@ impl Catalog {
 
     /// Returns a page of at most `limit` runs; `None` if the page starts from a run that does not
     /// exist (any more). Requests one run more than `limit`, to find out if the list continues.
-    fn list(&self, page: RunPage, limit: usize) -> Result<Option<RunList>> {
+    pub(super) fn list(&self, page: RunPage, limit: usize) -> Result<Option<RunList>> {
         let page = RunPage { limit: limit.saturating_add(1), ..page };
         let Some(mut heads) = self.page_if_there(&page)? else { return Ok(None) };
         let has_more = heads.len() > limit;
@@ -329,7 +330,7 @@ impl Catalog {
         Ok(self.page_if_there(page)?.unwrap_or_default())
     }
 
-    fn page_if_there(&self, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
+    pub(super) fn page_if_there(&self, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
         let runs = match &*self.source()? {
             OpenSource::Store { root, reader } => return load::listed_heads(root, reader, page),
             OpenSource::Tree { root, notices } => {
@@ -351,7 +352,9 @@ impl Catalog {
         let wanted = |run: &Run| {
             page.ref_names.is_empty()
                 && page.commit.is_none()
-                && page.outcome.is_none()
+                && (page.outcomes.is_empty() || page.outcomes.contains(&None))
+                && page.since.is_none_or(|since| run.id.time().is_some_and(|at| at >= since))
+                && page.until.is_none_or(|until| run.id.time().is_some_and(|at| at <= until))
                 && (page.repo.is_none() || page.repo == run.repo)
                 && page.id_part.as_ref().is_none_or(|part| has_part(run.id.as_str(), part))
                 && match &page.beside {
@@ -488,7 +491,7 @@ fn why_no_store(root: &Path) -> &'static str {
 }
 
 /// Returns a request for the runs that match a filter; the caller sets the limit.
-fn page_of(filter: &RunFilter) -> RunPage {
+pub(super) fn page_of(filter: &RunFilter) -> RunPage {
     let ref_names = filter.ref_name.iter().cloned().collect();
     RunPage { repo: filter.repo.clone(), ref_names, ..RunPage::default() }
 }

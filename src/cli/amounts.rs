@@ -1,8 +1,12 @@
-//! Sizes and ages in options and in the configuration, as text.
+//! Sizes, ages and times in options and in the configuration, as text.
 
+use std::fmt;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::fmt::temporal::Pieces;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use crate::record::MIN_LOG_BYTES;
 
@@ -85,6 +89,77 @@ fn age(text: &str) -> Option<Duration> {
     duration.try_into().ok()
 }
 
+/// A time in an option.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum When {
+    /// This long before now.
+    Ago(Duration),
+    At(Timestamp),
+    /// A time of day in the time zone of the user.
+    Local(DateTime),
+    /// A whole day in the time zone of the user.
+    Day(Date),
+}
+
+/// The description of a time in an error.
+const WHEN: &str = "an age such as 2h or 7d, a date such as 2026-05-06, or a time such as \
+                    2026-05-06T12:00 or 2026-05-06T12:00:00Z";
+
+impl When {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let at = || text.parse().ok().map(Self::At);
+        age(text)
+            .map(Self::Ago)
+            .or_else(at)
+            .or_else(|| local(text))
+            .ok_or(format!("expected {WHEN}"))
+    }
+
+    /// Returns the first instant; `None` if it is out of range.
+    pub(super) fn start(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            // A time before the calendar begins is as good as its begin.
+            Self::Ago(age) => Some(now.checked_sub(*age).unwrap_or(Timestamp::MIN)),
+            Self::At(at) => Some(*at),
+            Self::Local(at) => zone.to_timestamp(*at).ok(),
+            Self::Day(day) => zone.to_timestamp(day.to_datetime(Time::midnight())).ok(),
+        }
+    }
+
+    /// Returns the last instant, which is the end of a day; `None` if it is out of range.
+    pub(super) fn end(&self, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        match self {
+            Self::Day(day) => {
+                let next = day.tomorrow().ok().and_then(|next| Self::Day(next).start(now, zone));
+                let last =
+                    next.and_then(|next| next.checked_sub(SignedDuration::from_nanos(1)).ok());
+                // The last day of the calendar has no next day.
+                Some(last.unwrap_or(Timestamp::MAX))
+            }
+            _ => self.start(now, zone),
+        }
+    }
+}
+
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ago(age) => f.write_str(&age_text(*age)),
+            Self::At(at) => at.fmt(f),
+            Self::Local(at) => at.fmt(f),
+            Self::Day(day) => day.fmt(f),
+        }
+    }
+}
+
+fn local(text: &str) -> Option<When> {
+    let pieces = Pieces::parse(text).ok()?;
+    let is_local = pieces.offset().is_none() && pieces.time_zone_annotation().is_none();
+    let day = Some(pieces.date()).filter(|_| is_local)?;
+    Some(pieces.time().map_or(When::Day(day), |time| When::Local(day.to_datetime(time))))
+}
+
 /// Formats an age as the text that [`parse_age`] parses to the same age.
 pub(super) fn age_text(age: Duration) -> String {
     let secs = age.as_secs();
@@ -143,6 +218,36 @@ mod tests {
         for text in ["", "30", "1mo", "1y", "-3d", "d", "3d ago"] {
             assert!(parse_age(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn times_are_ages_instants_or_local_times() {
+        let (now, zone) = ("2026-05-06T12:00:00Z", TimeZone::get("Europe/Berlin").unwrap());
+        let now: Timestamp = now.parse().unwrap();
+        for (text, start, end) in [
+            ("2h", "2026-05-06T10:00:00Z", ""),
+            ("7d", "2026-04-29T12:00:00Z", ""),
+            ("0s", "2026-05-06T12:00:00Z", ""),
+            ("1000000 weeks", "-009999-01-02T01:59:59Z", ""),
+            ("2026-05-06T01:02:03.5Z", "2026-05-06T01:02:03.5Z", ""),
+            ("2026-05-06 01:02:03+02:00", "2026-05-05T23:02:03Z", ""),
+            ("2026-05-06T01:02", "2026-05-05T23:02:00Z", ""),
+            ("2026-05-06", "2026-05-05T22:00:00Z", "2026-05-06T21:59:59.999999999Z"),
+            // The day on which summer time begins has 23 hours.
+            ("2026-03-29", "2026-03-28T23:00:00Z", "2026-03-29T21:59:59.999999999Z"),
+        ] {
+            let when = When::parse(text).unwrap();
+            let shown = |at: Option<Timestamp>| at.unwrap().to_string();
+            assert_eq!(shown(when.start(now, &zone)), start, "{text}");
+            let end = if end.is_empty() { start } else { end };
+            assert_eq!(shown(when.end(now, &zone)), end, "{text}");
+            assert_eq!(When::parse(&when.to_string()), Ok(when), "{text}");
+        }
+        for text in ["", "2", "h", "yesterday", "-2h", "2026-13-01", "12:00", "2026-05-06T25:00"] {
+            assert!(When::parse(text).is_err(), "{text}");
+        }
+        let last = When::parse("9999-12-31").unwrap();
+        assert_eq!((last.start(now, &zone), last.end(now, &zone)), (None, Some(Timestamp::MAX)));
     }
 
     proptest! {

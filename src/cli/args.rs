@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::recording::{
@@ -22,8 +23,9 @@ pub(super) use self::view::{
     Color, FormatName, LookArgs, Narrow, OutputArgs, Root, RowArgs, ScreenArgs, StoreArgs, View,
     Zone,
 };
-use super::amounts::{parse_age, parse_size};
+use super::amounts::{When, parse_age, parse_size};
 use super::help;
+use crate::display::Status;
 use crate::search::Query;
 
 /// The default value of RUN.
@@ -161,7 +163,35 @@ pub(super) struct List {
     /// List only runs older than RUN (an id, ref, or latest~N)
     #[arg(long, value_name = "RUN", help_heading = help::SELECT)]
     pub before: Option<String>,
-    /// Print text (default) or json
+    /// Only runs in this state: passed, failed, stopped, skipped, running, queued, interrupted, or
+    /// unknown
+    ///
+    /// Repeat the option, or separate states with commas, for several states. A run that waits for
+    /// its next step is running.
+    #[arg(
+        long,
+        value_name = "STATE",
+        value_parser = state_parser(),
+        value_delimiter = ',',
+        action = ArgAction::Append,
+        hide_possible_values = true,
+        help_heading = help::SELECT
+    )]
+    pub state: Vec<Status>,
+    /// Only runs since then: 2h, 7d, 2026-05-06, or a time
+    ///
+    /// An age (90min, 2h, 7d) counts back from now. A date, or a date and time such as
+    /// 2026-05-06T12:00, is in the time zone of --timezone unless it has an offset or Z. The time
+    /// of a run is that of its push, or else that of its creation.
+    #[arg(long, value_name = "WHEN", value_parser = When::parse, help_heading = help::SELECT)]
+    pub since: Option<When>,
+    /// Only runs until then; a date includes the whole day
+    #[arg(long, value_name = "WHEN", value_parser = When::parse, help_heading = help::SELECT)]
+    pub until: Option<When>,
+    /// Only runs with this job, or with a job that matches, as in 'test-*'
+    #[arg(long, value_name = "GLOB", help_heading = help::SELECT)]
+    pub job: Option<String>,
+    /// Print text (default), json, or jsonl
     #[arg(
         long,
         value_enum,
@@ -170,7 +200,7 @@ pub(super) struct List {
         hide_possible_values = true,
         help_heading = help::OUTPUT
     )]
-    pub format: ListFormat,
+    pub format: RunsFormat,
     #[command(flatten)]
     pub color: Color,
     #[command(flatten)]
@@ -312,6 +342,18 @@ fn parse_number<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
     text.parse().map_err(|_| "expected a whole number, such as 20")
 }
 
+/// Returns the parser of the states of runs. A run that waits for its next step is running.
+fn state_parser() -> impl TypedValueParser<Value = Status> {
+    let words = Status::OUTCOMES.map(|status| {
+        let word = PossibleValue::new(status.word());
+        if status == Status::Active { word.alias(Status::Waiting.word()) } else { word }
+    });
+    PossibleValuesParser::new(words).map(|word| {
+        let named = |status: &&Status| status.word() == word;
+        Status::OUTCOMES.iter().find(named).map_or(Status::Active, |status| *status)
+    })
+}
+
 /// Parses a regular expression.
 fn parse_pattern(text: &str) -> Result<Query, String> {
     Query::new(text, false)
@@ -331,4 +373,12 @@ pub(super) enum SchemaName {
 pub(super) enum ListFormat {
     Text,
     Json,
+}
+
+/// The formats of `list`.
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum RunsFormat {
+    Text,
+    Json,
+    Jsonl,
 }

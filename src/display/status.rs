@@ -28,6 +28,40 @@ pub enum Status {
 }
 
 impl Status {
+    /// The statuses that are outcomes, see [`Status::as_outcome`].
+    pub const OUTCOMES: [Self; 8] = [
+        Self::Passed,
+        Self::Failed,
+        Self::Stopped,
+        Self::Skipped,
+        Self::Active,
+        Self::Queued,
+        Self::Interrupted,
+        Self::Unknown,
+    ];
+
+    /// Returns the status that does not depend on the store: a run or job that waits for its next
+    /// step is running.
+    #[must_use]
+    pub const fn as_outcome(self) -> Self {
+        match self {
+            Self::Waiting => Self::Active,
+            other => other,
+        }
+    }
+
+    /// Returns the [`Outcome`] of all runs with this status; `None` if they have none.
+    #[must_use]
+    pub const fn outcome(self) -> Option<Outcome> {
+        match self {
+            Self::Passed => Some(Outcome::Passed),
+            Self::Failed => Some(Outcome::Failed),
+            Self::Stopped => Some(Outcome::Stopped),
+            Self::Skipped => Some(Outcome::Skipped),
+            _ => None,
+        }
+    }
+
     /// Returns the glyph: one character, one cell wide.
     #[must_use]
     pub const fn glyph(self) -> &'static str {

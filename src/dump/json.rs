@@ -14,7 +14,7 @@ use super::documents::{
     CauseJson, CauseRowJson, FindingJson, HeadJson, JobJson, Lazy, LogJson, RUN, RUNS, RunDocument,
     RunJson, RunsDocument, Seq, ShJson,
 };
-use super::printing::{Printing, run_id, write_harmless};
+use super::printing::{Printing, run_id, write_harmless, write_line};
 use super::values::{Progress, UtcMillis, UtcNanos};
 use crate::catalog::RunList;
 use crate::display::{self, Status};
@@ -67,6 +67,14 @@ fn finding_json(finding: &Finding) -> FindingJson<'_> {
 pub fn write_runs(list: &RunList, out: &mut impl Write) -> io::Result<()> {
     let runs = list.heads.iter().map(head_json).collect();
     write_pretty(&RunsDocument { schema: RUNS, runs, has_more: list.has_more }, out)
+}
+
+/// Writes a list of runs, one object per line.
+///
+/// # Errors
+/// If `out` cannot be written.
+pub fn write_run_lines(list: &RunList, out: &mut impl Write) -> io::Result<()> {
+    list.heads.iter().try_for_each(|head| write_line(&head_json(head), out))
 }
 
 fn write_pretty(document: &impl Serialize, out: &mut impl Write) -> io::Result<()> {

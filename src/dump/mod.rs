@@ -46,6 +46,7 @@ use crate::join::RunNode;
 pub use failure_summary::FailureSummary;
 pub use findings::FindingsWriter;
 pub use follow::{FollowOptions, Followed, Hooks, follow};
+pub use json::write_run_lines as write_list_jsonl;
 pub use json::write_runs as write_list_json;
 pub use list::write_runs as write_list_text;
 pub use options::{FAILED_TAIL_ROWS, Format, PrintOptions, Report, Timestamps};
@@ -54,6 +55,7 @@ use printing::Printing;
 pub use removals::{RemovalsLook, RemovalsWriter};
 pub use schema::Document;
 pub use selection::{Selection, select, why_nothing};
+pub(crate) use text::date_time;
 
 /// Prints a run. Log paths are printed relative to `root`, the store.
 ///

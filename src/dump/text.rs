@@ -408,7 +408,7 @@ pub(super) fn status_text(status: Status, color: bool) -> String {
 
 /// Formats the date and the time in a time zone, to the second. Returns `None` outside jiff's
 /// range.
-pub(super) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
+pub(crate) fn date_time(at: Time, time_zone: &TimeZone) -> Option<String> {
     let zoned = at.to_jiff()?.to_zoned_datetime(time_zone.clone());
     Some(zoned.strftime("%Y-%m-%d %H:%M:%S").to_string())
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::dialect::{Dialect, Walk};
 use crate::model::{Outcome, RunId};
+use crate::time::Time;
 
 /// The maximum number of arms with one repository each. SQLite allows 500 arms.
 const MAX_ARMS: usize = 256;
@@ -30,8 +31,13 @@ pub struct RunPage {
     /// Only the run with this id. If there is no such run, the runs whose ids begin or end with
     /// this text.
     pub id_part: Option<String>,
-    /// Only runs with this outcome.
-    pub outcome: Option<Outcome>,
+    /// Only runs with one of these outcomes; `None` stands for runs without an outcome. Empty for
+    /// all runs.
+    pub outcomes: Vec<Option<Outcome>>,
+    /// Only runs of this time or later. The time of a run is the one that the list is ordered by.
+    pub since: Option<Time>,
+    /// Only runs of this time or earlier.
+    pub until: Option<Time>,
     /// Only the nearest runs on one side of a run.
     pub beside: Option<Beside>,
     /// The number of newer runs to skip.
@@ -111,6 +117,11 @@ pub(super) fn query(
             "(order_ms, id) {side} ((SELECT order_ms FROM v_runs WHERE id = {id}), {id})"
         ));
     }
+    for (bound, side) in [(page.since, ">="), (page.until, "<=")] {
+        if let Some(at) = bound {
+            also.push(format!("order_ms {side} {}", bind(&mut values, at.floor_millis())));
+        }
+    }
     let unindexed = unindexed(page, &mut values);
     let arms = arms(connection, dialect, page, &mut values)?;
     let is_merged = page.id_part.is_none() && arms.len() > 1;
@@ -145,8 +156,11 @@ fn unindexed(page: &RunPage, values: &mut Vec<Value>) -> Vec<String> {
     if let Some(commit) = &page.not_commit {
         wanted.push(format!("sha <> {}", bind(values, commit.clone())));
     }
-    if let Some(outcome) = page.outcome {
-        wanted.push(format!("outcome(state, reason) = {}", bind(values, outcome_code(outcome))));
+    if !page.outcomes.is_empty() {
+        let codes = page.outcomes.iter().map(|outcome| outcome.map_or(NO_OUTCOME, outcome_code));
+        let codes: Vec<String> = codes.map(|code| bind(values, code)).collect();
+        let outcome = format!("coalesce(outcome(state, reason), {NO_OUTCOME})");
+        wanted.push(format!("{outcome} IN ({})", codes.join(", ")));
     }
     wanted
 }
@@ -222,6 +236,9 @@ fn bind(values: &mut Vec<Value>, value: impl Into<Value>) -> String {
     values.push(value.into());
     format!("?{}", values.len())
 }
+
+/// The number that stands for no outcome in SQL.
+const NO_OUTCOME: i64 = -1;
 
 /// Returns the number of an [`Outcome`] in SQL.
 pub(super) const fn outcome_code(outcome: Outcome) -> i64 {
@@ -299,7 +316,9 @@ mod tests {
                 by_repo("demo.git"),
                 RunPage { ref_names: vec!["main".into()], ..all() },
                 RunPage { commit: Some("dead".into()), ..all() },
-                RunPage { outcome: Some(Outcome::Failed), ..all() },
+                RunPage { outcomes: vec![Some(Outcome::Failed), None], ..all() },
+                RunPage { since: Some(Time::from_millis(5)), ..all() },
+                RunPage { until: Some(Time::from_millis(5)), ..by_repo("demo.git") },
                 RunPage { beside: before.clone().map(Beside::Older), ..all() },
                 RunPage { beside: before.clone().map(Beside::Newer), ..all() },
                 RunPage { beside: before.map(Beside::Older), ..by_repo("demo.git") },
@@ -313,6 +332,12 @@ mod tests {
                     .map(|beside| if let Beside::Older(_) = beside { "<?" } else { ">?" });
                 assert!(
                     side.is_none_or(|side| plan.contains(&format!("pushed_at_ms{side}"))),
+                    "{page:?}\n{plan}"
+                );
+                let bounds = [(page.since.is_some(), ">?"), (page.until.is_some(), "<?")];
+                let is_used = |side| plan.contains(&format!("pushed_at_ms{side}"));
+                assert!(
+                    bounds.iter().all(|(is_set, side)| !is_set || is_used(side)),
                     "{page:?}\n{plan}"
                 );
                 let is_bad = |step: &str| {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Params, Row};
+use rusqlite::{Connection, Params, Row, Statement};
 
 use super::access::{self, Access};
 use super::dialect::{self, Dialect, Walk};
@@ -207,6 +207,27 @@ impl Reader {
         })
     }
 
+    /// Reads the names of the jobs of the first `ids`: of as many runs as fit into the memory for
+    /// one reading, but at least of one.
+    pub fn job_names(&self, ids: &[RunId]) -> Result<Vec<Vec<JobId>>> {
+        self.read(|opened| {
+            let mut room = Room::new(self.most_bytes);
+            let mut runs = Vec::new();
+            let sql = "SELECT job_id FROM v_jobs WHERE run_id = ?1
+                       UNION SELECT job_id FROM v_shs WHERE run_id = ?1";
+            let name = |row: &Row<'_>| Ok(JobId(text(row, 0)?.unwrap_or_default()));
+            let mut statement = opened.access.connection.prepare(sql)?;
+            for id in ids {
+                let names = collect_rows(&mut statement, [id.as_str()], &mut room, name)?;
+                if room.is_full && !runs.is_empty() {
+                    break;
+                }
+                runs.push(names);
+            }
+            Ok(runs)
+        })
+    }
+
     /// Reads the jobs and numbers of the commands of a run that have not ended.
     pub fn unfinished(&self, run: &RunId) -> Result<Vec<(JobId, u32)>> {
         self.read(|opened| {
@@ -348,7 +369,7 @@ impl Reader {
 /// `-wal` for each other.
 fn has_open_run(opened: &Opened) -> bool {
     let sql = "SELECT 1 FROM v_runs WHERE is_open = 1 AND finished_at_ms IS NULL LIMIT 1";
-    let exists = |mut statement: rusqlite::Statement<'_>| statement.exists(());
+    let exists = |mut statement: Statement<'_>| statement.exists(());
     opened.dialect.ours && opened.access.connection.prepare(sql).and_then(exists).unwrap_or(false)
 }
 
@@ -446,9 +467,18 @@ fn collect<T>(
     sql: &str,
     params: impl Params,
     room: &mut Room,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    collect_rows(&mut connection.prepare(sql)?, params, room, read)
+}
+
+/// Calls [`collect`] with a statement that is used several times.
+fn collect_rows<T>(
+    statement: &mut Statement<'_>,
+    params: impl Params,
+    room: &mut Room,
     mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
-    let mut statement = connection.prepare(sql)?;
     let mut found = Vec::new();
     let mut rows = statement.query(params)?;
     while let Some(row) = rows.next()? {

@@ -34,6 +34,7 @@ mod keys;
 mod layering;
 mod leaving;
 mod library;
+mod list;
 mod live;
 mod log_pane;
 mod mutated_stores;
