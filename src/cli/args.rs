@@ -145,6 +145,13 @@ pub(super) enum Command {
         mut_args = shown_in_short
     )]
     Schema(PrintSchema),
+    #[command(
+        about = help::COMPLETIONS.about,
+        next_display_order = FIRST + 1,
+        override_usage = help::COMPLETIONS_USAGE,
+        mut_args = shown_in_short
+    )]
+    Completions(Completions),
 }
 
 #[derive(Args, Debug)]
@@ -319,6 +326,31 @@ pub(super) struct PrintSchema {
         display_order = FIRST
     )]
     pub name: Option<SchemaName>,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Completions {
+    /// Shell: bash, zsh, or fish
+    #[arg(
+        value_enum,
+        hide_possible_values = true,
+        help_heading = help::SELECT,
+        display_order = FIRST
+    )]
+    pub shell: Shell,
+    /// Answer the script: complete the word with this index, counted from 0
+    #[arg(long, value_name = "INDEX", hide = true)]
+    pub complete: Option<usize>,
+    /// The words of the command line
+    #[arg(last = true, hide = true)]
+    pub words: Vec<OsString>,
+}
+
+#[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 impl From<Demo> for View {

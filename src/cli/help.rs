@@ -24,6 +24,8 @@ pub(super) const SH_USAGE: &str = "rundown sh [ARG]...";
 
 pub(super) const SCHEMA_USAGE: &str = "rundown schema <NAME>";
 
+pub(super) const COMPLETIONS_USAGE: &str = "rundown completions <SHELL>";
+
 /// The width, in columns, to which the texts are wrapped.
 const WIDTH: usize = 80;
 
@@ -32,20 +34,20 @@ const WIDTH: usize = 80;
 const MAX_FIRST_COLUMN: usize = 46;
 
 /// The rows of a table: a term and its meaning.
-type Table = &'static [(&'static str, &'static str)];
+pub(super) type Table = &'static [(&'static str, &'static str)];
 
 /// The help of a command, except for its options.
 pub(super) struct Page {
     /// The command as it is typed.
-    name: &'static str,
+    pub name: &'static str,
     /// One sentence. The list of commands in `rundown --help` shows only this sentence.
     pub about: &'static str,
     /// Three to five command lines.
     pub examples: Table,
     /// Paragraphs after the options; a line that starts with a space is kept as it is.
-    notes: &'static str,
-    exit_codes: Table,
-    environment: &'static [Table],
+    pub notes: &'static str,
+    pub exit_codes: Table,
+    pub environment: &'static [Table],
 }
 
 impl Page {
@@ -66,33 +68,35 @@ impl Page {
 
     /// Returns the end of the long help: notes, exit codes and environment variables.
     fn end(&self) -> StyledStr {
-        let tables = [
-            table("Exit codes", [self.exit_codes]),
-            table("Environment variables", self.environment.iter().copied()),
-        ];
         let notes = Some(wrapped(self.notes)).filter(|notes| !notes.is_empty());
-        let parts: Vec<String> = notes.into_iter().chain(tables).collect();
+        let variables = || table("Environment variables", self.environment.iter().copied());
+        let variables = (!self.environment.is_empty()).then(variables);
+        let exit_codes = Some(table("Exit codes", [self.exit_codes]));
+        let parts: Vec<String> = [notes, exit_codes, variables].into_iter().flatten().collect();
         StyledStr::from(parts.join("\n\n"))
     }
 }
 
+/// The commands with their pages.
+pub(super) static COMMANDS: [(&str, Page); 13] = [
+    ("list", LIST),
+    ("record", RECORD),
+    ("exec", EXEC),
+    ("rerun", RERUN),
+    ("begin", BEGIN),
+    ("end", END),
+    ("sh", SH),
+    ("doctor", DOCTOR),
+    ("prune", PRUNE),
+    ("demo", DEMO),
+    ("config", CONFIG),
+    ("schema", SCHEMA),
+    ("completions", COMPLETIONS),
+];
+
 /// Adds to each command its [`Page`].
 pub(super) fn with_pages(root: Command) -> Command {
-    let pages = [
-        ("list", LIST),
-        ("record", RECORD),
-        ("exec", EXEC),
-        ("rerun", RERUN),
-        ("begin", BEGIN),
-        ("end", END),
-        ("sh", SH),
-        ("doctor", DOCTOR),
-        ("prune", PRUNE),
-        ("demo", DEMO),
-        ("config", CONFIG),
-        ("schema", SCHEMA),
-    ];
-    pages.iter().fold(VIEW.add_to(root), |root, (name, page)| {
+    COMMANDS.iter().fold(VIEW.add_to(root), |root, (name, page)| {
         root.mut_subcommand(name, |command| page.add_to(command))
     })
 }
@@ -450,6 +454,32 @@ versions of a format may have more keys and more words, but never rename or remo
     environment: &[COLOR],
 };
 
+pub(super) const COMPLETIONS: Page = Page {
+    name: "rundown completions",
+    about: "Print a script that completes command lines in a shell",
+    examples: &[
+        ("rundown completions bash", "for bash: source it in ~/.bashrc"),
+        ("rundown completions zsh", "for zsh: save it as _rundown in a directory of $fpath"),
+        ("rundown completions fish", "for fish: save it in ~/.config/fish/completions/"),
+    ],
+    notes: "\
+The script completes commands, options, and values, and runs, refs, repositories, and jobs of the \
+store. It calls the rundown in $PATH, so it stays correct after an update.
+
+To enable completions:
+
+  # bash, in ~/.bashrc
+  source <(rundown completions bash)
+  # zsh, in ~/.zshrc, after compinit
+  source <(rundown completions zsh)
+  # fish
+  rundown completions fish > ~/.config/fish/completions/rundown.fish
+
+Names with spaces or other characters that have a meaning in a shell are not offered.",
+    exit_codes: &[("0", "done"), ("2", "usage error"), ("70", "internal error")],
+    environment: &[STORE_VARIABLES, DATABASE_COPIES],
+};
+
 const STORE_VARIABLES: Table = &[
     ("RUNDOWN_ROOT", "store directory, if --root is not given"),
     ("XDG_DATA_HOME", "directory of the default store, rundown/"),
@@ -523,7 +553,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
-        assert_eq!(commands(80).len(), 13);
+        assert_eq!(commands(80).len(), 14);
         for width in [80, 100] {
             for mut command in commands(width) {
                 let name = command.get_name().to_owned();
@@ -567,7 +597,11 @@ mod tests {
     fn the_long_help_ends_with_exit_codes_and_environment_variables() {
         for mut command in commands(80) {
             let help = command.render_long_help().to_string();
-            let parts: Vec<&str> = help.split("\n\n").collect();
+            let mut parts: Vec<&str> = help.split("\n\n").collect();
+            if command.get_name() == "man" {
+                // No variable has an effect on it.
+                parts.push("Environment variables:\n  ");
+            }
             let [.., codes, variables] = parts.as_slice() else { unreachable!() };
             assert!(codes.starts_with("Exit codes:\n  "), "{help}");
             assert!(variables.starts_with("Environment variables:\n  "), "{help}");
@@ -607,6 +641,7 @@ mod tests {
                 ("demo", "Select Output Screen Other"),
                 ("config", "Screen Output Other"),
                 ("schema", "Output Other"),
+                ("completions", "Select Other"),
             ]
         );
     }
@@ -648,27 +683,26 @@ mod tests {
                rundown <COMMAND>
 
         Commands:
-          list    List recorded runs, newest first
-          record  Run a command and record it
-          exec    Run the jobs of a pipeline file and record them
-          rerun   Run recorded commands again, as a new run
-          begin   Begin a run of many commands, and print its id
-          end     End a run that was begun with `rundown begin`
-          sh      Run a line in a shell and record it, as the shell of make
-          doctor  Check a store for missing or inconsistent data
-          prune   Remove old runs with their logs
-          demo    Record a small sample pipeline and show it
-          config  Print the effective configuration, with all settings and keys
-          schema  Print the JSON Schema of a JSON format
-          help    Print this message or the help of the given subcommand(s)
+          list         List recorded runs, newest first
+          record       Run a command and record it
+          exec         Run the jobs of a pipeline file and record them
+          rerun        Run recorded commands again, as a new run
+          begin        Begin a run of many commands, and print its id
+          end          End a run that was begun with `rundown begin`
+          sh           Run a line in a shell and record it, as the shell of make
+          doctor       Check a store for missing or inconsistent data
+          prune        Remove old runs with their logs
+          demo         Record a small sample pipeline and show it
+          config       Print the effective configuration, with all settings and keys
+          schema       Print the JSON Schema of a JSON format
+          completions  Print a script that completes command lines in a shell
+          help         Print this message or the help of the given subcommand(s)
 
         Select:
-          [RUN]              Run id, ref, commit, latest~N, latest-failed, or path
-              --repo <REPO>  Only runs of this repository
-              --ref <REF>    Only runs of this ref, such as main or refs/heads/main
-              --failed       Print only failed commands and their jobs
-              --job <GLOB>   Print only this job, or jobs that match, as in 'test-*'
-              --tail <N>     Print only the last N rows of each log
+          [RUN]             Run id, ref, commit, latest~N, latest-failed, or path
+              --failed      Print only failed commands and their jobs
+              --job <GLOB>  Print only this job, or jobs that match, as in 'test-*'
+              --tail <N>    Print only the last N rows of each log
 
         Output:
               --once               Print the run and exit (implied by --format, …)

@@ -42,6 +42,7 @@ const WORDS: &[(&str, &str)] = &[
     ("clean", "prune"),
     ("cleanup", "prune"),
     ("settings", "config"),
+    ("completion", "completions"),
     ("show", ""),
     ("view", ""),
     ("open", ""),
@@ -303,6 +304,7 @@ fn command_line(first: &str) -> String {
         "record" => "rundown record -- CMD".to_owned(),
         "exec" => "rundown exec FILE".to_owned(),
         "schema" => "rundown schema NAME".to_owned(),
+        "completions" => "rundown completions SHELL".to_owned(),
         _ => format!("rundown {first}"),
     }
 }
@@ -317,7 +319,9 @@ fn intended(word: &OsStr) -> Option<String> {
         return None;
     }
     let alias = WORDS.iter().find(|(other, _)| *other == word).map(|(_, ours)| (*ours).to_owned());
-    let near = || closest(word, &valid).map(ToOwned::to_owned);
+    // Too many refs resemble a short command: `main` is close to `man`.
+    let long: Vec<&str> = valid.into_iter().filter(|name| name.len() > SHORTEST_START).collect();
+    let near = || closest(word, &long).map(ToOwned::to_owned);
     alias.or_else(|| RunSpec::corrected(word)).or_else(near)
 }
 
@@ -446,6 +450,9 @@ mod tests {
             ("latest2", Some("latest~2")),
             ("failed", Some("latest-failed")),
             ("docter", Some("doctor")),
+            ("completion", Some("completions")),
+            ("main", None),
+            ("mian", None),
             ("conf", Some("config")),
             ("show", Some("")),
             ("run", Some("record")),

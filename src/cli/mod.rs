@@ -5,6 +5,7 @@
 
 mod amounts;
 mod args;
+mod completions;
 mod config;
 mod exec;
 mod follow;
@@ -102,6 +103,7 @@ impl Arguments {
             Some(Command::Demo(demo)) => run_demo(&demo.into()),
             Some(Command::Config(config)) => print_config(&config),
             Some(Command::Schema(schema)) => Ok(schema::print_schema(&schema)?),
+            Some(Command::Completions(completions)) => Ok(completions::print(completions)?),
         }
     }
 }

@@ -21,7 +21,10 @@ pub fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
         Arguments::from_arg_matches(&matches)
     };
     // Wrapping the texts of the help takes longer than parsing, and only an error prints them.
-    let parsed = read(&mut root).or_else(|_| {
+    let parsed = read(&mut root).or_else(|error| {
+        if error.kind() == ErrorKind::DisplayVersion {
+            return Err(error);
+        }
         root = help::with_pages(Arguments::command());
         read(&mut root).map_err(|error| hints::for_arguments(error.format(&mut root), &args))
     })?;
@@ -37,7 +40,7 @@ pub fn parse(args: Vec<OsString>) -> Result<Arguments, clap::Error> {
 /// Moves a command in front of the options that precede it, because they are options of the
 /// command: `rundown --root DIR list` is `rundown list --root DIR`. Other arguments stay as they
 /// are.
-fn command_first(root: &clap::Command, mut args: Vec<OsString>) -> Vec<OsString> {
+pub(super) fn command_first(root: &clap::Command, mut args: Vec<OsString>) -> Vec<OsString> {
     let is_command =
         |at: &usize| args.get(*at).is_some_and(|word| root.find_subcommand(word).is_some());
     if let Some(at) = first_word(root, &args).filter(is_command)

@@ -17,6 +17,7 @@ mod broken_stores;
 mod ci_formats;
 mod ci_recipes;
 mod ci_systems;
+mod completions;
 mod config;
 mod costly_stores;
 mod cri_corpus;

@@ -60,10 +60,10 @@ pub struct View {
 #[command(next_help_heading = help::SELECT)]
 pub struct Narrow {
     /// Only runs of this repository
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub repo: Option<String>,
     /// Only runs of this ref, such as main or refs/heads/main
-    #[arg(long = "ref", value_name = "REF")]
+    #[arg(long = "ref", value_name = "REF", hide_short_help = true)]
     pub ref_name: Option<String>,
 }
 
