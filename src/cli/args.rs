@@ -152,6 +152,12 @@ pub(super) enum Command {
         mut_args = shown_in_short
     )]
     Completions(Completions),
+    #[command(
+        about = help::MAN.about,
+        next_display_order = FIRST + 1,
+        mut_args = shown_in_short
+    )]
+    Man(Man),
 }
 
 #[derive(Args, Debug)]
@@ -351,6 +357,20 @@ pub(super) enum Shell {
     Bash,
     Zsh,
     Fish,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct Man {
+    /// Command of the page [default: rundown itself]
+    #[arg(
+        value_parser = PossibleValuesParser::new(help::command_names()),
+        help_heading = help::SELECT,
+        display_order = FIRST
+    )]
+    pub command: Option<String>,
+    /// Write the pages of all commands to DIR
+    #[arg(long, value_name = "DIR", conflicts_with = "command", help_heading = help::OUTPUT)]
+    pub dir: Option<PathBuf>,
 }
 
 impl From<Demo> for View {

@@ -78,7 +78,7 @@ impl Page {
 }
 
 /// The commands with their pages.
-pub(super) static COMMANDS: [(&str, Page); 13] = [
+pub(super) static COMMANDS: [(&str, Page); 14] = [
     ("list", LIST),
     ("record", RECORD),
     ("exec", EXEC),
@@ -92,7 +92,13 @@ pub(super) static COMMANDS: [(&str, Page); 13] = [
     ("config", CONFIG),
     ("schema", SCHEMA),
     ("completions", COMPLETIONS),
+    ("man", MAN),
 ];
+
+/// Returns the names of the commands.
+pub(super) fn command_names() -> [&'static str; 14] {
+    COMMANDS.each_ref().map(|(name, _)| *name)
+}
 
 /// Adds to each command its [`Page`].
 pub(super) fn with_pages(root: Command) -> Command {
@@ -480,6 +486,31 @@ Names with spaces or other characters that have a meaning in a shell are not off
     environment: &[STORE_VARIABLES, DATABASE_COPIES],
 };
 
+pub(super) const MAN: Page = Page {
+    name: "rundown man",
+    about: "Print the manual page of rundown or of a command",
+    examples: &[
+        ("rundown man", "print the page of rundown itself, as roff"),
+        ("rundown man list", "print the page of `rundown list`"),
+        ("rundown man --dir man1", "write rundown.1, rundown-list.1, and so on"),
+    ],
+    notes: "\
+To read a page without installing it:
+
+  rundown man list | man -l -
+
+To install all pages for the current user:
+
+  rundown man --dir ~/.local/share/man/man1",
+    exit_codes: &[
+        ("0", "done"),
+        ("2", "usage error"),
+        ("6", "a page cannot be written"),
+        ("70", "internal error"),
+    ],
+    environment: &[],
+};
+
 const STORE_VARIABLES: Table = &[
     ("RUNDOWN_ROOT", "store directory, if --root is not given"),
     ("XDG_DATA_HOME", "directory of the default store, rundown/"),
@@ -553,7 +584,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
-        assert_eq!(commands(80).len(), 14);
+        assert_eq!(commands(80).len(), 15);
         for width in [80, 100] {
             for mut command in commands(width) {
                 let name = command.get_name().to_owned();
@@ -642,6 +673,7 @@ mod tests {
                 ("config", "Screen Output Other"),
                 ("schema", "Output Other"),
                 ("completions", "Select Other"),
+                ("man", "Select Output Other"),
             ]
         );
     }
@@ -696,6 +728,7 @@ mod tests {
           config       Print the effective configuration, with all settings and keys
           schema       Print the JSON Schema of a JSON format
           completions  Print a script that completes command lines in a shell
+          man          Print the manual page of rundown or of a command
           help         Print this message or the help of the given subcommand(s)
 
         Select:

@@ -43,6 +43,7 @@ const WORDS: &[(&str, &str)] = &[
     ("cleanup", "prune"),
     ("settings", "config"),
     ("completion", "completions"),
+    ("manual", "man"),
     ("show", ""),
     ("view", ""),
     ("open", ""),

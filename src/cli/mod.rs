@@ -13,6 +13,7 @@ mod help;
 mod hints;
 mod leaving;
 mod list;
+mod man;
 mod once;
 mod parse;
 mod place;
@@ -104,6 +105,7 @@ impl Arguments {
             Some(Command::Config(config)) => print_config(&config),
             Some(Command::Schema(schema)) => Ok(schema::print_schema(&schema)?),
             Some(Command::Completions(completions)) => Ok(completions::print(completions)?),
+            Some(Command::Man(man)) => Ok(man::print(&man)?),
         }
     }
 }

@@ -44,7 +44,7 @@ fn words_come_from_the_store_and_the_rest_of_the_line() {
         (&["rundown", "li"][..], &["list"][..]),
         (&["rundown", "latest"], &["latest", "latest-failed", "latest-passed"]),
         (&["rundown", "00000"], &["00000002", "00000001"]),
-        (&["rundown", "ma"], &["main"]),
+        (&["rundown", "ma"], &["man", "main"]),
         (&["rundown", "00000001", "l"], &[]),
         (&["rundown", "rerun", "ma"], &["main"]),
         (&["rundown", "list", "--before", "0000000"], &["00000002", "00000001"]),
@@ -58,6 +58,7 @@ fn words_come_from_the_store_and_the_rest_of_the_line() {
         (&["rundown", "list", "--state", "failed,s"], &["failed,stopped", "failed,skipped"]),
         (&["rundown", "list", "--sta"], &["--state"]),
         (&["rundown", "completions", ""], &["bash", "zsh", "fish"]),
+        (&["rundown", "man", "rec"], &["record"]),
         (&["rundown", "--repo", "no such", "--job", ""], &[]),
         (&["rundown", "--bogus", "--ref", ""], &["main"]),
         (&["rundown", "--root", "/nowhere", "--ref", ""], &[]),
@@ -77,6 +78,7 @@ fn paths_and_programs_are_left_to_the_shell() {
     let store = store();
     for (words, kind) in [
         (&["rundown", "--root", ""][..], "directories"),
+        (&["rundown", "man", "--dir", ""], "directories"),
         (&["rundown", "--db=x"], "files"),
         (&["rundown", "exec", ""], "files"),
         (&["rundown", "./x"], "files"),

@@ -38,6 +38,7 @@ mod library;
 mod list;
 mod live;
 mod log_pane;
+mod man;
 mod mutated_stores;
 mod odd_screens;
 mod once;

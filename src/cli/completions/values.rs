@@ -100,7 +100,7 @@ impl Source {
             (_, "repo") => Self::Repo,
             (_, "job") => Self::Job,
             (_, "at") => Self::Position,
-            (_, "root") => Self::Shell(Kind::Directories),
+            ("man", "dir") | (_, "root") => Self::Shell(Kind::Directories),
             (_, "db" | "config" | "file") => Self::Shell(Kind::Files),
             ("record", "argv") => Self::Shell(Kind::Commands),
             _ => return None,
