@@ -24,6 +24,14 @@ fn schema(name: &str) -> Value {
     serde_json::from_str(&stdout(Path::new("/"), &["schema", name], 0)).unwrap()
 }
 
+/// The name for the schema of a line of `list --format jsonl`.
+const LISTED_RUN: &str = "a run of the list";
+
+/// Returns the schema of a line of `list --format jsonl`, which refers to that of the document.
+fn listed_run() -> Value {
+    json!({ "$ref": "#/$defs/RunSummary", "$defs": schema("list")["$defs"] })
+}
+
 /// Forbids keys that a schema does not list. Only whole objects are closed, not their parts.
 fn closed(mut schema: Value) -> Value {
     let close = |object: &mut Value| {
@@ -40,8 +48,9 @@ fn closed(mut schema: Value) -> Value {
 /// The validators of the closed schemas, which also check formats such as `date-time`.
 static CLOSED: LazyLock<Vec<(&str, Validator)>> = LazyLock::new(|| {
     let options = || jsonschema::options().should_validate_formats(true);
-    let validator = |name| (name, options().build(&closed(schema(name))).unwrap());
-    NAMES.map(validator).into_iter().collect()
+    let validator = |(name, schema)| (name, options().build(&closed(schema)).unwrap());
+    let schemas = NAMES.map(|name| (name, schema(name)));
+    schemas.into_iter().chain([(LISTED_RUN, listed_run())]).map(validator).collect()
 });
 
 /// Returns the first violation of a closed schema.
@@ -95,6 +104,8 @@ fn check_store(root: &Path) {
     check_document(root, "doctor", &["--root", ".", "doctor", "--format", "json"]);
     let runs = list["runs"].as_array().unwrap();
     assert!(!runs.is_empty());
+    let lines = ["--root", ".", "list", "--limit", "1000", "--format", "jsonl"];
+    assert_eq!(check_lines(root, LISTED_RUN, &lines).len(), runs.len());
     for run in runs {
         check_run(root, run["id"].as_str().unwrap());
     }
