@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::failure::{source_place, text};
+use super::failure::{MAX_OTHER_CAUSES, source_place, text};
 use super::printing::{Printing, run_id};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunHead, RunNode, ShNode};
@@ -32,9 +32,6 @@ use crate::search::Cause;
 
 /// The maximum size of a report in bytes, if no other is given.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 4_000;
-
-/// The maximum number of failures of one command, after the most likely cause.
-const MAX_OTHER_CAUSES: usize = 20;
 
 /// The maximum number of names of jobs with the same status.
 const MAX_JOBS: usize = 10;

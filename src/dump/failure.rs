@@ -15,7 +15,8 @@ use crate::search::{Cause, find_causes, location};
 /// The maximum number of rows below the cause that are searched for its place in the source.
 const ROWS_BELOW: usize = 3;
 
-/// The maximum number of causes of a command after the most likely one, for pages and summaries.
+/// The maximum number of causes of a command after the most likely one, where a format has no
+/// limit of its own.
 pub(super) const MAX_OTHER_CAUSES: usize = 10;
 
 /// A place in the source code that a log names.

@@ -18,6 +18,7 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
+use super::failure::MAX_OTHER_CAUSES;
 use super::failure_summary::FailureSummary;
 use super::options::{PrintOptions, Timestamps};
 use super::printing::{Printing, TEXT_ROW_CAP_BYTES, run_id};
@@ -75,7 +76,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 }
 
 /// Returns true if a command did not certainly pass.
-pub(super) fn may_have_failed(sh: &ShNode) -> bool {
+fn may_have_failed(sh: &ShNode) -> bool {
     matches!(sh.state, ShState::Failed | ShState::Interrupted | ShState::Unknown)
 }
 
@@ -158,9 +159,6 @@ pub(super) fn write_rows(
     let Some(start) = printing.tail_start(&file) else { return Ok(()) };
     write_part(printing, &file, sh, Part { from: 0, start, last: u64::MAX }, out).map(drop)
 }
-
-/// The maximum number of causes of a failed command, after the most likely one.
-const MAX_OTHER_CAUSES: usize = 10;
 
 /// The maximum distance, in bytes, of rows of a cause with nothing omitted between them.
 const NEAR_BYTES: u64 = 4 << 10;
