@@ -119,6 +119,8 @@ fn view(view: &View) -> anyhow::Result<u8> {
         check_watch(view)?;
     }
     let (catalog, spec) = open(&view.store, &view.narrow.filter(), &view.run)?;
+    // The path of a store selects its newest run.
+    let spec = spec.or_else(|| catalog.root().map(|_| RunSpec::Latest(0)));
     if view.output.follow {
         follow::check(view)?;
     } else if view.prints() || !io::stdout().is_terminal() {
@@ -210,17 +212,15 @@ fn find_to_open(
     }
 }
 
-/// Opens the store, and parses `run` as a [`RunSpec`]. If `run` is a path, opens this path instead:
-/// the newest run of a store, or logs, for which no [`RunSpec`] is returned.
+/// Opens the store, and parses `run` as a [`RunSpec`]. If `run` is a path, opens this path instead, a
+/// store or logs, and returns no [`RunSpec`].
 fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
     if !is_word && path.exists() {
-        let catalog = Catalog::of_named(path)?;
-        let spec = catalog.root().map(|_| RunSpec::Latest(0));
-        return Ok((catalog, spec));
+        return Ok((Catalog::of_named(path)?, None));
     }
     if text.contains('/') {
         let of_ref = RunSpec::may_be_deep_ref(&text)
@@ -338,7 +338,7 @@ fn named_run(
 ) -> anyhow::Result<(Catalog, Option<join::RunNode>)> {
     let Some(named) = &doctor.run else { return Ok((doctor.store.catalog()?, None)) };
     let (catalog, spec) = open(&doctor.store, filter, named)?;
-    if spec == Some(RunSpec::Latest(0)) && Path::new(named).exists() && named != NEWEST {
+    if spec.is_none() && catalog.root().is_some() {
         // The path of a store selects all of its runs.
         return Ok((catalog, None));
     }
