@@ -15,7 +15,7 @@ use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::in_directory;
 use crate::dump;
 use crate::error::{Error, Result};
-use crate::join::{JobNode, RunNode, ShNode, ShState};
+use crate::join::{JobNode, RunNode, ShNode};
 use crate::model::{JobId, Sh};
 use crate::record::{self, Facts, JobSettings, Pipeline, PipelineCommand, PipelineJob, Secrets};
 use crate::sanitize;
@@ -65,7 +65,7 @@ impl Selection {
     /// Returns true for a command to run again. Its attempts count as one command, with the state
     /// of the last one; it is run from the row of the first.
     fn has(&self, job: &JobNode, sh: &ShNode) -> bool {
-        let has_failed = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
+        let has_failed = |sh: &ShNode| sh.state.is_failure();
         is_first(sh)
             && self.n.is_none_or(|n| attempts(job, sh).any(|sh| n == sh.n))
             && (!self.failed || attempts(job, sh).last().is_some_and(has_failed))

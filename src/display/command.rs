@@ -180,6 +180,12 @@ fn without_preamble(script: &str) -> &str {
     rest.unwrap_or(script)
 }
 
+/// Returns the command line of a node, or the name of its log if the command is unknown. Sanitized.
+#[must_use]
+pub fn command_of(node: &ShNode) -> String {
+    node.sh.as_ref().map_or_else(|| log_name(node), command)
+}
+
 /// Returns an argument vector as a command line, quoted for a shell.
 #[must_use]
 pub fn typed<'a>(argv: impl IntoIterator<Item = &'a str> + Clone) -> String {

@@ -11,8 +11,8 @@ mod status;
 mod units;
 
 pub use command::{
-    command, cpu, ending, exit, exit_explained, exit_in_short, exit_meaning, first_line,
-    in_directory, log_name, memory, not_started, shell_line, typed,
+    command, command_of, cpu, ending, exit, exit_explained, exit_in_short, exit_meaning,
+    first_line, in_directory, log_name, memory, not_started, shell_line, typed,
 };
 pub use findings::{cut, finding, finding_with_place, missing, place, removed};
 pub use run::{

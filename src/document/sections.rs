@@ -96,7 +96,7 @@ impl Section {
     /// Returns true if its command failed or was interrupted.
     #[must_use]
     pub fn is_failed(&self) -> bool {
-        matches!(self.state, ShState::Failed | ShState::Interrupted)
+        self.state.is_failure()
     }
 
     /// Returns true if it is open before the user chooses: commands that have not passed are. The

@@ -151,7 +151,7 @@ const MAX_COMMAND_UNITS: usize = 80;
 fn title(job: &JobNode, node: &ShNode) -> String {
     let place = display::place(&Place::Sh(job.job.id.clone(), node.n));
     let sh = node.sh.as_ref();
-    let command = sh.map_or_else(|| display::log_name(node), display::command);
+    let command = display::command_of(node);
     let command = cut(&command, MAX_COMMAND_UNITS);
     let words = [place, Some(command), sh.and_then(display::exit_explained)];
     words.into_iter().flatten().collect::<Vec<_>>().join(": ")

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::failure::{MAX_OTHER_CAUSES, source_place, text};
+use super::failure::{MAX_OTHER_CAUSES, source_place, text, title};
 use super::printing::{Printing, run_id};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunHead, RunNode, ShNode};
@@ -134,7 +134,7 @@ impl Draft {
         if !self.lines.is_empty() {
             self.push(title_rank, String::new());
         }
-        self.push(title_rank, title(job, node));
+        self.push(title_rank, marked_title(job, node));
         let marks: HashSet<u64> = causes.iter().filter_map(|cause| cause.at).collect();
         let mut shown = HashSet::new();
         for (index, cause) in causes.iter().enumerate() {
@@ -287,19 +287,11 @@ fn reason_lines(run: &RunNode) -> impl Iterator<Item = String> {
     reason.into_iter().chain(notes)
 }
 
-/// Names a failed command, and describes how it ended.
-fn title(job: &JobNode, node: &ShNode) -> String {
-    let sh = node.sh.as_ref();
-    let place = display::place(&Place::Sh(job.job.id.clone(), node.n));
-    let words = [
-        Some(place.unwrap_or_else(|| display::log_name(node))),
-        sh.map(display::command),
-        sh.and_then(display::exit_explained),
-    ];
-    let words = words.into_iter().flatten().collect::<Vec<_>>().join(": ");
+/// Names a failed command, with a mark if its job may fail.
+fn marked_title(job: &JobNode, node: &ShNode) -> String {
     match display::tolerated(job) {
-        Some(mark) => format!("{words} ({mark})"),
-        None => words,
+        Some(mark) => format!("{} ({mark})", title(job, node)),
+        None => title(job, node),
     }
 }
 

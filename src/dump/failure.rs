@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::printing::{Printing, run_id};
 use crate::display;
-use crate::join::{JobNode, LogRef, ShNode, ShState};
+use crate::join::{JobNode, LogRef, Place, ShNode};
 use crate::log::Row;
 use crate::model::Sh;
 use crate::sanitize::{Progress, name, plain};
@@ -50,8 +50,7 @@ impl<'a> Printing<'a> {
         let Some(log) = &node.log else { return Vec::new() };
         let exit = node.sh.as_ref().and_then(Sh::exit_status);
         let mut causes = self.causes_in(log, exit, max_others);
-        let has_failed = matches!(node.state, ShState::Failed | ShState::Interrupted);
-        causes.retain(|cause| has_failed || cause.at.is_some());
+        causes.retain(|cause| node.state.is_failure() || cause.at.is_some());
         causes
     }
 
@@ -72,11 +71,7 @@ impl<'a> Printing<'a> {
     /// Returns the command that prints the whole run; `None` for a log opened by its path.
     pub(super) fn read_run(&self) -> Option<String> {
         run_id(&self.run.head.run)?;
-        let words = ["rundown", self.run.head.run.id.short(), "--once"];
-        let root = self.look.named_root.as_deref().map(Path::to_string_lossy);
-        let root = root.iter().flat_map(|root| ["--root", root.as_ref()]);
-        let words: Vec<&str> = words.into_iter().chain(root).collect();
-        Some(name(&display::typed(words)).into_owned())
+        Some(self.typed(&["rundown", self.run.head.run.id.short(), "--once"]))
     }
 
     /// Returns the commands to run next for a failed command; `None` for a log opened by its path.
@@ -84,20 +79,23 @@ impl<'a> Printing<'a> {
         run_id(&self.run.head.run)?;
         let run = self.run.head.run.id.short();
         let n = node.n.to_string();
-        let root = self.look.named_root.as_deref().map(Path::to_string_lossy);
         let id = job.job.id.as_str();
         // As a separate word, a name such as `-x` would be parsed as an option.
         let joined = id.starts_with('-').then(|| format!("--job={id}"));
         let of_job = joined.as_ref().map_or(vec!["--job", id], |joined| vec![joined]);
-        let mut rest = [&of_job[..], &["--sh", &n]].concat();
-        rest.extend(root.iter().flat_map(|root| ["--root", root.as_ref()]));
-        let command = |words: &[&str]| {
-            name(&display::typed([words, &rest].concat().iter().copied())).into_owned()
-        };
+        let command = |words: &[&str]| self.typed(&[words, &of_job, &["--sh", &n]].concat());
         Some(NextCommands {
             rerun: command(&["rundown", "rerun", run]),
             read_more: command(&["rundown", run, "--once"]),
         })
+    }
+
+    /// Returns a command line for the store of the run. Sanitized.
+    fn typed(&self, words: &[&str]) -> String {
+        let root = self.look.named_root.as_deref().map(Path::to_string_lossy);
+        let root = root.iter().flat_map(|root| ["--root", root.as_ref()]);
+        let words: Vec<&str> = words.iter().copied().chain(root).collect();
+        name(&display::typed(words)).into_owned()
     }
 }
 
@@ -107,6 +105,19 @@ pub(super) struct NextCommands {
     pub rerun: String,
     /// The command that prints its whole log.
     pub read_more: String,
+}
+
+/// Names a failed command, and describes how it ended: `job test, command 2: make: exit 2`.
+/// Sanitized.
+pub(super) fn title(job: &JobNode, node: &ShNode) -> String {
+    let sh = node.sh.as_ref();
+    let place = display::place(&Place::Sh(job.job.id.clone(), node.n));
+    let words = [
+        Some(place.unwrap_or_else(|| display::log_name(node))),
+        sh.map(display::command),
+        sh.and_then(display::exit_explained),
+    ];
+    words.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
 /// Returns the text of a row without colors. Sanitized.

@@ -3,10 +3,10 @@
 
 use std::io::{self, Write};
 
+use super::failure::title;
 use super::options::PrintOptions;
 use super::text::{sign, write_row};
-use crate::display;
-use crate::join::{JobNode, Place, RunNode, ShNode, ShState};
+use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::log::{LogFile, Row, Tail};
 use crate::model::{Outcome, Sh};
 use crate::sanitize::Sanitizer;
@@ -43,13 +43,9 @@ impl FailureSummary {
     }
 
     fn of_command(lead: &str, job: &JobNode, sh: &ShNode) -> Self {
-        let place = display::place(&Place::Sh(job.job.id.clone(), sh.n)).unwrap_or_default();
-        let command = sh.sh.as_ref().map(display::command);
-        let how = sh.sh.as_ref().and_then(display::exit_explained);
-        let words: Vec<String> = [Some(place), command, how].into_iter().flatten().collect();
         let nothing = if sh.log.is_some() { "no output" } else { "the log is missing" };
         let (what, rows) = cause_of(sh).unwrap_or((nothing, Vec::new()));
-        Self { title: format!("{lead}: {}; {what}", words.join(": ")), rows }
+        Self { title: format!("{lead}: {}; {what}", title(job, sh)), rows }
     }
 
     /// Prints the rows that explain the failure, each after `indent`.

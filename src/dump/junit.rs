@@ -228,11 +228,10 @@ impl<W: Write> Report<W> {
         has_file: bool,
     ) -> io::Result<()> {
         let sh = node.sh.as_ref();
-        let command = sh.map_or_else(|| display::log_name(node), display::command);
+        let command = display::command_of(node);
         let mut case = case(suite, format!("{} {command}", node.n).trim_end());
         push_time(&mut case, sh.and_then(|sh| sh.started_at), sh.and_then(|sh| sh.finished_at));
-        let failed = verdict == Verdict::Failure
-            || matches!(node.state, ShState::Failed | ShState::Interrupted);
+        let failed = verdict == Verdict::Failure || node.state.is_failure();
         if !failed {
             let why = if node.state == ShState::Running { "running" } else { "result unknown" };
             let skipped = verdict == Verdict::Skipped;

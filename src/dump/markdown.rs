@@ -206,8 +206,7 @@ fn job_row(run: &RunNode, job: &JobNode) -> String {
 
 /// Returns the start of a command.
 fn command(node: &ShNode) -> String {
-    let whole = node.sh.as_ref().map_or_else(|| display::log_name(node), display::command);
-    cut(&whole, MAX_COMMAND_CHARS).into_owned()
+    cut(&display::command_of(node), MAX_COMMAND_CHARS).into_owned()
 }
 
 /// Writes a block for each failed command. Returns the number of commands that were left out.

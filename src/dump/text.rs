@@ -136,7 +136,7 @@ pub(super) fn sh_line(head: &RunHead, node: &ShNode, look: &PrintOptions) -> Str
     let words = [
         Some(status_text(Status::of_sh(node), look.color)),
         Some(node.n.to_string()),
-        Some(sh.map_or_else(|| display::log_name(node), display::command)),
+        Some(display::command_of(node)),
         sh.and_then(|sh| display::attempt(sh.attempt)),
         sh.and_then(|sh| display::lasted(sh.started_at, sh.finished_at)),
         sh.and_then(display::exit_explained),

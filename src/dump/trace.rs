@@ -286,7 +286,7 @@ impl<'o, W: Write> Events<'o, W> {
         tid: usize,
     ) -> io::Result<()> {
         let sh = node.sh.as_ref();
-        let name = sh.map_or_else(|| display::log_name(node), display::command);
+        let name = display::command_of(node);
         let args = facts([
             ("job", Some(job.into())),
             ("n", Some(node.n.into())),

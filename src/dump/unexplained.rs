@@ -2,14 +2,14 @@
 
 use super::printing::Printing;
 use crate::display;
-use crate::join::{JobNode, ShNode, ShState};
+use crate::join::{JobNode, ShNode};
 use crate::model::Outcome;
 
 impl Printing<'_> {
     /// Returns the reason why a job failed or was interrupted, if none of its commands was.
     /// Returns `None` if only some of its commands were selected.
     pub(super) fn job_failure(&self, job: &JobNode) -> Option<String> {
-        if self.look.selection.n.is_some() || job.shs.iter().any(has_failed) {
+        if self.look.selection.n.is_some() || job.shs.iter().any(|sh| sh.state.is_failure()) {
             return None;
         }
         match (job.interrupted, job.outcome, job.job.exit_code) {
@@ -43,10 +43,6 @@ impl Printing<'_> {
     }
 }
 
-fn has_failed(sh: &ShNode) -> bool {
-    matches!(sh.state, ShState::Failed | ShState::Interrupted)
-}
-
 fn job_fails(job: &JobNode, sh: &ShNode) -> bool {
-    has_failed(sh) && job.counts(sh)
+    sh.state.is_failure() && job.counts(sh)
 }

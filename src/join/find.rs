@@ -6,9 +6,7 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use super::{
-    Finding, FindingKind, Findings, JobNode, Pairing, Place, RunHead, RunNode, ShNode, ShState,
-};
+use super::{Finding, FindingKind, Findings, JobNode, Pairing, Place, RunHead, RunNode, ShNode};
 use crate::model::{ABANDONED_AFTER, Origin, Outcome, Phase, Sh};
 use crate::sanitize;
 use crate::time::Time;
@@ -65,11 +63,9 @@ pub fn find(run: &RunNode, now: Time) -> Findings {
 
 fn failed_alone(run: &RunNode) -> bool {
     let did_not = |job: &JobNode| {
-        let was_unsuccessful =
-            |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
         job.outcome == Some(Outcome::Failed)
             || job.interrupted
-            || job.shs.iter().any(was_unsuccessful)
+            || job.shs.iter().any(|sh| sh.state.is_failure())
     };
     run.head.outcome == Some(Outcome::Failed)
         && !run.head.is_orphaned()

@@ -104,9 +104,8 @@ impl RunNode {
     /// failed ones, then the interrupted ones, then those whose failure has no consequences.
     #[must_use]
     pub fn failures(&self) -> Vec<(&JobNode, &ShNode)> {
-        let is_failure = |sh: &ShNode| matches!(sh.state, ShState::Failed | ShState::Interrupted);
-        let mut failures: Vec<_> = self.shs().filter(|(_, sh)| is_failure(sh)).collect();
-        failures.sort_by_key(|(job, sh)| {
+        let mut failures: Vec<_> = self.shs().filter(|(_, sh)| sh.state.is_failure()).collect();
+        failures.sort_by_cached_key(|(job, sh)| {
             let (is_harmless, end) = by_end(job, sh);
             (is_harmless, sh.state == ShState::Interrupted, end)
         });
@@ -251,6 +250,12 @@ impl ShState {
             Self::Interrupted => "interrupted",
             Self::Unknown => "unknown",
         }
+    }
+
+    /// Returns true if the command failed or was interrupted.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(self, Self::Failed | Self::Interrupted)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::rows;
 use crate::dump::printing::Printing;
-use crate::join::{ShNode, ShState};
+use crate::join::ShNode;
 
 /// The approximate maximum size of all rows in a page.
 pub(super) const MAX_ROWS_BYTES: u64 = 16 << 20;
@@ -24,11 +24,12 @@ impl Budget {
     /// Divides the space by the sizes of the logs.
     pub(super) fn new(printing: &mut Printing<'_>) -> Self {
         let (mut failed, mut other) = (Vec::new(), Vec::new());
-        let mut left = Chooser::new(MAX_COMMANDS, printing.shs().map(|(_, sh)| has_failed(sh)));
-        for (_, sh) in printing.shs().filter(|(_, sh)| left.takes(has_failed(sh))) {
+        let mut left =
+            Chooser::new(MAX_COMMANDS, printing.shs().map(|(_, sh)| sh.state.is_failure()));
+        for (_, sh) in printing.shs().filter(|(_, sh)| left.takes(sh.state.is_failure())) {
             let Some(log) = &sh.log else { continue };
             let size = rows::measure(printing, log, MAX_ROWS_BYTES);
-            if has_failed(sh) { failed.push(size) } else { other.push(size) }
+            if sh.state.is_failure() { failed.push(size) } else { other.push(size) }
         }
         if let Some(log) = &printing.run.log {
             other.push(rows::measure(printing, log, MAX_ROWS_BYTES));
@@ -42,7 +43,7 @@ impl Budget {
     }
 
     pub(super) const fn of(self, sh: &ShNode) -> u64 {
-        if has_failed(sh) { self.failed } else { self.other }
+        if sh.state.is_failure() { self.failed } else { self.other }
     }
 }
 
@@ -60,10 +61,6 @@ fn level(sizes: &mut [u64], total: u64) -> u64 {
         count -= 1;
     }
     u64::MAX
-}
-
-pub(super) const fn has_failed(sh: &ShNode) -> bool {
-    matches!(sh.state, ShState::Failed | ShState::Interrupted)
 }
 
 /// A choice of at most a number of items, first of those that failed.

@@ -31,7 +31,7 @@ use super::printing::{Printing, run_id};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunNode, ShNode};
 use crate::search::Cause;
-use budget::{Budget, Chooser, MAX_COMMANDS, MAX_JOBS, has_failed};
+use budget::{Budget, Chooser, MAX_COMMANDS, MAX_JOBS};
 use head::{write_findings, write_start};
 use rows::Log;
 use text::{JobIds, Text};
@@ -76,11 +76,6 @@ struct Page<'a> {
 pub(super) fn state(status: Status) -> String {
     let (glyph, word) = (status.glyph(), status.word());
     format!("<span class=\"state {word}\">{glyph} {word}</span>")
-}
-
-/// Returns a command as text.
-fn command(node: &ShNode) -> String {
-    node.sh.as_ref().map_or_else(|| display::log_name(node), display::command)
 }
 
 impl Page<'_> {
@@ -135,7 +130,7 @@ impl Page<'_> {
         let place = display::place(&Place::Sh(job.job.id.clone(), node.n));
         let place = Text(&place.unwrap_or_else(|| display::log_name(node))).to_string();
         write!(out, "<article class=\"card\">\n<h3><a href=\"#{id}\">{place}</a>")?;
-        write!(out, " <code>{}</code>", Text(&command(node)))?;
+        write!(out, " <code>{}</code>", Text(&display::command_of(node)))?;
         if let Some(exit) = node.sh.as_ref().and_then(display::exit_explained) {
             write!(out, " <span class=\"failed\">{}</span>", Text(&exit))?;
         }
@@ -161,10 +156,11 @@ impl Page<'_> {
         let job_failed =
             |job: &JobNode| matches!(Status::of_job(job), Status::Failed | Status::Interrupted);
         let mut jobs = Chooser::new(MAX_JOBS, self.run.jobs.iter().map(job_failed));
-        let mut commands = Chooser::new(MAX_COMMANDS, printing.shs().map(|(_, sh)| has_failed(sh)));
+        let mut commands =
+            Chooser::new(MAX_COMMANDS, printing.shs().map(|(_, sh)| sh.state.is_failure()));
         let mut left_out = 0;
         for (job, id) in self.jobs() {
-            let shs = job.shs.iter().filter(|sh| commands.takes(has_failed(sh))).collect();
+            let shs = job.shs.iter().filter(|sh| commands.takes(sh.state.is_failure())).collect();
             if jobs.takes(job_failed(job)) {
                 self.write_job(printing, job, id, shs, out)?;
             } else {
@@ -187,7 +183,7 @@ impl Page<'_> {
     ) -> io::Result<()> {
         let status = Status::of_job(job);
         let is_open = match status {
-            Status::Passed | Status::Skipped => job.shs.iter().any(has_failed),
+            Status::Passed | Status::Skipped => job.shs.iter().any(|sh| sh.state.is_failure()),
             _ => true,
         };
         let open = if is_open && !job.shs.is_empty() { " open" } else { "" };
@@ -221,7 +217,7 @@ impl Page<'_> {
     ) -> io::Result<()> {
         let sh = node.sh.as_ref();
         let id = format!("{job_id}-{}", node.n);
-        let is_open = has_failed(node) || run_id(&self.run.head.run).is_none();
+        let is_open = node.state.is_failure() || run_id(&self.run.head.run).is_none();
         let (bare, open) = match (node.log.is_some(), is_open) {
             (false, _) => (" bare", ""),
             (true, true) => ("", " open"),
@@ -232,7 +228,7 @@ impl Page<'_> {
             out,
             "{}<code class=\"name\">{}</code>",
             state(Status::of_sh(node)),
-            Text(&command(node))
+            Text(&display::command_of(node))
         )?;
         if let Some(exit) = sh.and_then(display::exit_explained) {
             write!(out, "<span class=\"exit\">{}</span>", Text(&exit))?;

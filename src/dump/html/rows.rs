@@ -21,7 +21,7 @@ use crate::dump::failure::MAX_OTHER_CAUSES;
 use crate::dump::options::{PrintOptions, Timestamps};
 use crate::dump::printing::{Printing, run_id};
 use crate::dump::text::{Clock, Held};
-use crate::join::{LogRef, ShNode, ShState};
+use crate::join::{LogRef, ShNode};
 use crate::log::{LogFile, Row};
 use crate::model::{LogCut, Sh};
 use crate::sanitize::{Sanitizer, Span, Style};
@@ -121,8 +121,7 @@ pub(super) fn write_log(
 
 /// Returns true if the log of a command may contain the cause of a failure.
 fn has_cause(printing: &Printing<'_>, node: &ShNode) -> bool {
-    run_id(&printing.run.head.run).is_none()
-        || matches!(node.state, ShState::Failed | ShState::Interrupted)
+    run_id(&printing.run.head.run).is_none() || node.state.is_failure()
 }
 
 /// Chooses the rows to show. Returns `None`, after a report, if the log cannot be read.

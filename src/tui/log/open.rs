@@ -36,7 +36,7 @@ impl Log {
         self.replace(Some(document));
         (self.is_alive, self.is_unknown) = (is_alive, is_unknown);
         self.is_interrupted = state == ShState::Interrupted;
-        let opens_at_end = is_alive || matches!(state, ShState::Failed | ShState::Interrupted);
+        let opens_at_end = is_alive || state.is_failure();
         let is_asked = self.open_at.is_some();
         let asked = self.open_at.take_if(|at| at == "end" || at == "start");
         if is_failed && !is_asked {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use super::{Item, Tree, items_of};
 use crate::display;
-use crate::join::{Place, RunNode, ShNode, ShState};
+use crate::join::{Place, RunNode};
 use crate::time::Time;
 use crate::tui::layout::Pane;
 use crate::tui::motion::{Move, reveal, step};
@@ -102,7 +102,7 @@ impl Tree {
         let is_here = |item: &Item<'_>| self.at.as_ref() == Some(&item.place());
         let here = all.iter().position(is_here).unwrap_or(0);
         let is_wanted =
-            |item: &&Item<'_>| item.sh().is_some_and(|sh| !is_for_failed || is_failed(sh));
+            |item: &&Item<'_>| item.sh().is_some_and(|sh| !is_for_failed || sh.state.is_failure());
         let found = if by > 0 {
             all.iter().skip(here + 1).find(is_wanted)
         } else {
@@ -155,9 +155,4 @@ impl Tree {
         let len = self.items(run).len();
         self.top = self.top.min(len.saturating_sub(self.height));
     }
-}
-
-/// Returns true if a command failed or was interrupted.
-fn is_failed(sh: &ShNode) -> bool {
-    matches!(sh.state, ShState::Failed | ShState::Interrupted)
 }

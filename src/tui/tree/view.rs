@@ -26,7 +26,7 @@ use crate::sanitize::name;
 use crate::time::Time;
 use crate::tui::theme::Theme;
 use crate::tui::widget::{
-    Strip, command, cut, own_name, row_of, select, span, span_ms, spent, spent_by, spent_ms_by,
+    Strip, cut, own_name, row_of, select, span, span_ms, spent, spent_by, spent_ms_by,
 };
 
 /// The width of a duration, except for very long ones.
@@ -136,7 +136,7 @@ impl TreeList<'_> {
         Row {
             indent: 3,
             number: format!("{:>digits$} ", sh.n),
-            name: command(sh),
+            name: display::command_of(sh),
             is_heading: false,
             fold: String::new(),
             status: Status::of_sh(sh),

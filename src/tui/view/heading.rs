@@ -9,7 +9,7 @@ use crate::search::{Marker, marker};
 use crate::tui::log::Heading;
 use crate::tui::model::Model;
 use crate::tui::tree::{Item, item_of};
-use crate::tui::widget::{command, own_name, spent_by};
+use crate::tui::widget::{own_name, spent_by};
 
 /// Returns the heading to draw for a row; `None` if the row is not a heading.
 pub(super) fn of(model: &Model, row: &Row) -> Option<Heading> {
@@ -58,7 +58,7 @@ fn of_command(model: &Model, section: &Section, job: &JobNode, sh: &ShNode) -> H
         status: Some(Status::of_sh(sh)),
         start: sh.sh.as_ref().and_then(|sh| sh.started_at),
         lead: format!("{job}{} ", sh.n),
-        title: command(sh),
+        title: display::command_of(sh),
         facts: facts.join("  "),
     }
 }

@@ -20,7 +20,7 @@ use crate::tui::layout::Pane;
 use crate::tui::log::{Frame, LogRows, Stamps};
 use crate::tui::model::Model;
 use crate::tui::tree::Item;
-use crate::tui::widget::{Strip, command, own_name, span, spent, spent_by};
+use crate::tui::widget::{Strip, own_name, span, spent, spent_by};
 
 /// The time without output, in milliseconds, from which a command counts as silent.
 const SILENT_MS: i64 = 5000;
@@ -40,8 +40,8 @@ pub(super) fn title(model: &Model) -> String {
             format!("all commands of {}", name(job.job.id.as_str()))
         }
         Some(Item::Run(run)) => own_name(run).into(),
-        Some(Item::Sh(_, sh)) if sh.sh.is_some() => format!("$ {}", command(sh)),
-        Some(Item::Sh(_, sh)) => command(sh),
+        Some(Item::Sh(_, sh)) if sh.sh.is_some() => format!("$ {}", display::command_of(sh)),
+        Some(Item::Sh(_, sh)) => display::command_of(sh),
         Some(Item::Job(job)) => name(job.job.id.as_str()).into_owned(),
     }
 }

@@ -9,7 +9,7 @@ mod title;
 
 pub use frame::{clear, draw_bars, draw_box, draw_head};
 pub use hints::{StatusLine, draw_begun, draw_hints, draw_input, draw_prompt};
-pub use names::{command, own_name};
+pub use names::own_name;
 pub use spans::{so_far, span, span_ms, spent, spent_by, spent_ms, spent_ms_by};
 pub use strip::{Strip, cut};
 pub use title::{Badge, Titled, draw_title};
