@@ -5,7 +5,8 @@
 //! prints every such value; nothing wraps and nothing panics. Code that needs a calendar and a time
 //! zone uses jiff ([`Time::to_jiff`]).
 
-use std::fmt::Write;
+use std::io::Write;
+use std::num::NonZeroU32;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 const NANOS_PER_SEC: u32 = 1_000_000_000;
@@ -20,7 +21,8 @@ const LAST_SECS: i64 = 253_402_300_799;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Time {
     secs: i64,
-    nanos: u32,
+    /// The nanoseconds plus 1, so that an `Option<Time>` is not larger than a `Time`.
+    nanos_plus_1: NonZeroU32,
 }
 
 impl Time {
@@ -29,7 +31,7 @@ impl Time {
     #[must_use]
     pub const fn from_unix(secs: i64, nanos: u32) -> Self {
         let nanos = if nanos < NANOS_PER_SEC { nanos } else { NANOS_PER_SEC - 1 };
-        Self { secs, nanos }
+        Self { secs, nanos_plus_1: NonZeroU32::MIN.saturating_add(nanos) }
     }
 
     /// Creates an instant from milliseconds since 1970 in UTC, as the databases store them. Any
@@ -38,7 +40,7 @@ impl Time {
     pub const fn from_millis(ms: i64) -> Self {
         #[expect(clippy::cast_possible_truncation, reason = "rem_euclid(1000) is in 0..1000")]
         let nanos = ms.rem_euclid(1000) as u32 * 1_000_000;
-        Self { secs: ms.div_euclid(1000), nanos }
+        Self::from_unix(ms.div_euclid(1000), nanos)
     }
 
     /// Returns the time of the wall clock. Call this only in code that does I/O; pure code receives
@@ -52,11 +54,11 @@ impl Time {
     #[must_use]
     pub fn from_system(at: SystemTime) -> Self {
         match at.duration_since(UNIX_EPOCH) {
-            Ok(since) => Self {
-                secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
-                nanos: since.subsec_nanos(),
-            },
-            Err(_) => Self { secs: 0, nanos: 0 },
+            Ok(since) => {
+                let secs = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+                Self::from_unix(secs, since.subsec_nanos())
+            }
+            Err(_) => Self::from_unix(0, 0),
         }
     }
 
@@ -69,13 +71,13 @@ impl Time {
     /// Returns the nanoseconds after [`Time::unix_secs`], below 1,000,000,000.
     #[must_use]
     pub const fn subsec_nanos(self) -> u32 {
-        self.nanos
+        self.nanos_plus_1.get() - 1
     }
 
     /// Returns the exact nanoseconds since 1970.
     #[must_use]
     pub const fn as_nanos(self) -> i128 {
-        self.secs as i128 * NANOS_PER_SEC as i128 + self.nanos as i128
+        self.secs as i128 * NANOS_PER_SEC as i128 + self.subsec_nanos() as i128
     }
 
     /// Returns the milliseconds since 1970, rounded down. Saturates at the ends of `i64`.
@@ -88,7 +90,7 @@ impl Time {
     /// beyond the range of four-digit years.
     #[must_use]
     pub const fn floor_micros(self) -> i64 {
-        self.secs.saturating_mul(1_000_000).saturating_add((self.nanos / 1000) as i64)
+        self.secs.saturating_mul(1_000_000).saturating_add((self.subsec_nanos() / 1000) as i64)
     }
 
     /// Returns the whole milliseconds from `earlier` to `self`, negative if the clock stepped back.
@@ -102,7 +104,7 @@ impl Time {
     /// years -9999 to 9999.
     #[must_use]
     pub fn to_jiff(self) -> Option<jiff::Timestamp> {
-        jiff::Timestamp::new(self.secs, i32::try_from(self.nanos).ok()?).ok()
+        jiff::Timestamp::new(self.secs, i32::try_from(self.subsec_nanos()).ok()?).ok()
     }
 
     /// Formats as RFC 3339 in UTC with milliseconds, as in the JSON documents:
@@ -111,7 +113,7 @@ impl Time {
     #[must_use]
     pub fn rfc3339_millis(self) -> Option<String> {
         let is_printable = (FIRST_SECS..=LAST_SECS).contains(&self.secs);
-        is_printable.then(|| self.rfc3339(self.nanos / 1_000_000, 3))
+        is_printable.then(|| self.rfc3339::<3>(self.subsec_nanos() / 1_000_000))
     }
 
     /// Formats as RFC 3339 in UTC with nanoseconds, as the recorder writes it: 30 bytes for the
@@ -119,46 +121,46 @@ impl Time {
     /// 8601).
     #[must_use]
     pub fn rfc3339_nanos(self) -> String {
-        self.rfc3339(self.nanos, 9)
+        self.rfc3339::<9>(self.subsec_nanos())
     }
 
-    /// Formats with `width` digits of the second. Fast, because it is called for each row.
-    fn rfc3339(self, fraction: u32, width: usize) -> String {
+    /// Formats with `DIGITS` digits of the second. Fast, because it is called for each row.
+    fn rfc3339<const DIGITS: usize>(self, fraction: u32) -> String {
         let (year, month, day) = civil_from_days(self.secs.div_euclid(SECS_PER_DAY));
         let second = self.secs.rem_euclid(SECS_PER_DAY);
-        let mut text = String::with_capacity("2026-05-06T12:00:00.123456789Z".len());
+        let mut text = Vec::with_capacity("2026-05-06T12:00:00.123456789Z".len());
         if (0..=9999).contains(&year) {
-            push_digits(&mut text, year, 4);
+            text.extend_from_slice(&digits::<4>(year));
         } else {
-            // Writing to a String cannot fail.
+            // Writing to a Vec cannot fail.
             let _ = write!(text, "{year:+05}");
         }
-        for (separator, value, width) in [
-            ('-', month, 2),
-            ('-', day, 2),
-            ('T', second / 3600, 2),
-            (':', second / 60 % 60, 2),
-            (':', second % 60, 2),
-            ('.', i64::from(fraction), width),
+        for (separator, value) in [
+            (b'-', month),
+            (b'-', day),
+            (b'T', second / 3600),
+            (b':', second / 60 % 60),
+            (b':', second % 60),
         ] {
-            text.push(separator);
-            push_digits(&mut text, value, width);
+            let [tens, ones] = digits(value);
+            text.extend_from_slice(&[separator, tens, ones]);
         }
-        text.push('Z');
-        text
+        text.push(b'.');
+        text.extend_from_slice(&digits::<DIGITS>(i64::from(fraction)));
+        text.push(b'Z');
+        String::from_utf8(text).unwrap_or_default()
     }
 }
 
-/// Appends the last `width` digits, at most 9, of a number that is not negative.
-fn push_digits(text: &mut String, value: i64, width: usize) {
-    let mut digits = [b'0'; 9];
+/// Returns the last `WIDTH` digits of a number that is not negative, in ASCII.
+fn digits<const WIDTH: usize>(value: i64) -> [u8; WIDTH] {
+    let mut digits = [b'0'; WIDTH];
     let mut rest = value.unsigned_abs();
-    for digit in digits.iter_mut().rev().take(width) {
+    for digit in digits.iter_mut().rev() {
         *digit = b"0123456789".get((rest % 10) as usize).copied().unwrap_or(b'0');
         rest /= 10;
     }
-    let digits = digits.get(digits.len().saturating_sub(width)..).unwrap_or_default();
-    text.push_str(str::from_utf8(digits).unwrap_or_default());
+    digits
 }
 
 fn saturate(wide: i128) -> i64 {
