@@ -261,7 +261,9 @@ impl Frames {
         if ink.is_some() {
             self.cover(start, end, Some(self.current()));
         }
-        self.cover(end, self.column, None);
+        if end < self.column {
+            self.cover(end, self.column, None);
+        }
     }
 
     /// Assigns columns of the cursor's line to a row, or erases them if `row` is `None`.
