@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use memchr::memchr2;
 use schemars::JsonSchema;
@@ -66,12 +67,13 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
         printing.shs().filter_map(|(job, sh)| Some((sh.log.as_ref()?, printing.place(job, sh))));
     let logs: Vec<_> = logs.chain(own.map(|log| (log, printing.own_place()))).collect();
     for (log, place) in logs {
-        let Some(file) = printing.open(log) else { continue };
+        let Some(file) = printing.open(log).map(Arc::new) else { continue };
         let Some(start) = printing.reported_tail_start(&file) else { continue };
         let Some(before) = rows_before(printing, &file, start) else { continue };
         let Some(mut rows) = printing.rows(&file, start, ROW_CAP_BYTES) else { continue };
         let mut writer = RowWriter::new(place)?;
-        while let Some(row) = rows.next(printing) {
+        let mut row = Row::default();
+        while rows.read(printing, &mut row) {
             printing.report_cut(&file, row.cut_bytes);
             writer.write(before + rows.number, &row, out)?;
         }

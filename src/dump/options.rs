@@ -9,6 +9,7 @@ use super::picker::Grep;
 use super::selection::Selection;
 use crate::cri::Stream;
 use crate::error::{Error, chain};
+use crate::log::Row;
 
 /// The output format.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -171,6 +172,11 @@ impl PrintOptions {
             time_zone,
             written_bytes: 0,
         }
+    }
+
+    /// Returns true if the stream of a row is selected.
+    pub(in crate::dump) fn selects_stream(&self, row: &Row) -> bool {
+        self.stream.is_none() || row.stream == self.stream
     }
 
     /// Returns the options that leave out the start of a log, for a notice.

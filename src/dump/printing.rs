@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -10,7 +12,7 @@ use super::options::{Format, PrintOptions, Report};
 use super::picker::{Grep, Picked, Picker};
 use crate::error::{Error, Result};
 use crate::join::{FindingKind, JobNode, LogRef, RunNode, ShNode};
-use crate::log::{self, LogFile, Row, Rows, Tail};
+use crate::log::{self, LogFile, Reading, Row, RowsAhead, Tail};
 use crate::model::{Phase, Run};
 use crate::{ci, display, sanitize};
 
@@ -118,9 +120,14 @@ impl<'a> Printing<'a> {
     fn start_of_last(&mut self, file: &LogFile, from: u64, count: usize) -> Option<u64> {
         let grep = self.look.grep.as_ref();
         let cap_bytes = if grep.is_some() { TEXT_ROW_CAP_BYTES } else { 0 };
-        let mut rows = self.rows(file, from, cap_bytes)?.keeping_last();
+        let rows = self.report_err(file.rows(from, cap_bytes, self.tail()))?.keeping_last();
         let (mut context, mut last, mut left_out) = (VecDeque::new(), VecDeque::new(), false);
-        while let Some(row) = rows.next_of_stream(self) {
+        for row in rows {
+            let row = row.map_err(|error| Error::io("read", file.path())(error));
+            let row = self.report_err(row)?;
+            if !self.look.selects_stream(&row) {
+                continue;
+            }
             context.push_back(row.offset);
             if context.len() > grep.map_or(0, |grep| grep.context) + 1 {
                 context.pop_front();
@@ -165,16 +172,31 @@ impl<'a> Printing<'a> {
         }
     }
 
-    /// Opens the selected rows from an offset on.
+    /// Opens the selected rows from an offset on. A very long row keeps its first bytes.
     pub(super) fn rows<'f>(
         &mut self,
-        file: &'f LogFile,
-        start: u64,
+        file: &'f Arc<LogFile>,
+        from: u64,
         cap_bytes: usize,
     ) -> Option<LogRows<'f>> {
-        let rows = self.report_err(file.rows(start, cap_bytes, self.tail()))?;
+        self.read(file, Reading { from, cap_bytes, tail: self.tail(), keeps_last: false })
+    }
+
+    /// Opens the selected rows from an offset on, as a terminal shows them: a very long row that
+    /// overwrites itself keeps its last state.
+    pub(super) fn shown_rows<'f>(
+        &mut self,
+        file: &'f Arc<LogFile>,
+        from: u64,
+        cap_bytes: usize,
+    ) -> Option<LogRows<'f>> {
+        self.read(file, Reading { from, cap_bytes, tail: self.tail(), keeps_last: true })
+    }
+
+    fn read<'f>(&mut self, file: &'f Arc<LogFile>, reading: Reading) -> Option<LogRows<'f>> {
+        let rows = self.report_err(RowsAhead::new(file, reading))?;
         let picker = self.look.grep.as_ref().map(|grep| Picker::new(grep.context));
-        Some(LogRows { file, rows, read: 0, picker, number: 0, skipped: 0 })
+        Some(LogRows { rows, passed: 0, picker, number: 0, skipped: 0 })
     }
 
     /// Returns the place of a command's log, for the JSON formats.
@@ -267,10 +289,9 @@ pub(super) fn is_match(grep: Option<&Grep>, row: &Row) -> bool {
 
 /// The selected rows of one log.
 pub(super) struct LogRows<'f> {
-    file: &'f LogFile,
-    rows: Rows<'f>,
+    rows: RowsAhead<'f>,
     /// The number of rows that were read, of both streams.
-    read: u64,
+    passed: u64,
     picker: Option<Picker<(u64, Row)>>,
     /// The number of the row that was returned last, from 1 for the first row read.
     pub number: u64,
@@ -280,47 +301,40 @@ pub(super) struct LogRows<'f> {
 }
 
 impl LogRows<'_> {
-    /// Keeps the last state of a very long row that overwrites itself (see [`Rows::keeping_last`]).
-    /// For text output, which looks as on a terminal. Data formats keep the first bytes of the row.
-    pub(super) fn keeping_last(self) -> Self {
-        Self { rows: self.rows.keeping_last(), ..self }
-    }
-
-    /// Returns the next row; `None` at the end. A read error is added to the report and ends the
-    /// rows.
-    pub(super) fn next(&mut self, printing: &mut Printing<'_>) -> Option<Row> {
+    /// Reads the next row into `row`, whose buffers are used again. Returns false at the end. A
+    /// read error is added to the report and ends the rows.
+    pub(super) fn read(&mut self, printing: &mut Printing<'_>, row: &mut Row) -> bool {
         loop {
-            if let Some(Picked { row: (number, row), skipped }) =
+            if let Some(Picked { row: (number, picked), skipped }) =
                 self.picker.as_mut().and_then(Picker::pop)
             {
-                (self.number, self.skipped) = (number, skipped);
-                return Some(row);
+                (self.number, self.skipped, *row) = (number, skipped, picked);
+                return true;
             }
-            let next = self.next_of_stream(printing);
+            let is_read = self.read_of_stream(printing, row);
             let Some(picker) = &mut self.picker else {
-                self.number = self.read;
-                return next;
+                self.number = self.passed;
+                return is_read;
             };
-            let Some(row) = next else {
+            if !is_read {
                 self.skipped = picker.skipped_at_end();
-                return None;
-            };
-            let is_match = is_match(printing.look.grep.as_ref(), &row);
+                return false;
+            }
+            let is_match = is_match(printing.look.grep.as_ref(), row);
             let bytes = row.text.len();
-            picker.push((self.read, row), bytes, is_match);
+            picker.push((self.passed, mem::take(row)), bytes, is_match);
         }
     }
 
-    /// Returns the next row of the selected stream, whether it matches or not.
-    fn next_of_stream(&mut self, printing: &mut Printing<'_>) -> Option<Row> {
-        loop {
-            let row = self.rows.next()?.map_err(|error| Error::io("read", self.file.path())(error));
-            let row = printing.report_err(row)?;
-            self.read += 1;
-            if printing.look.stream.is_none() || row.stream == printing.look.stream {
-                return Some(row);
+    /// Reads the next row of the selected stream, whether it matches or not.
+    fn read_of_stream(&mut self, printing: &mut Printing<'_>, row: &mut Row) -> bool {
+        while printing.report_err(self.rows.read(row)) == Some(true) {
+            self.passed += 1;
+            if printing.look.selects_stream(row) {
+                return true;
             }
         }
+        false
     }
 }
 

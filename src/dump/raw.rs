@@ -6,6 +6,7 @@
 //! stream.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use memchr::memchr;
 
@@ -13,7 +14,7 @@ use super::printing::{Printing, ROW_CAP_BYTES};
 use crate::cri::{HeaderScanner, Stream, Tag};
 use crate::error::Error;
 use crate::join::LogRef;
-use crate::log::{Format, Line, LogFile};
+use crate::log::{Format, Line, LogFile, Row};
 
 pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io::Result<()> {
     for log in printing.shs().filter_map(|(_, sh)| sh.log.as_ref()) {
@@ -23,7 +24,7 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
 }
 
 fn write_log(printing: &mut Printing<'_>, log: &LogRef, out: &mut impl Write) -> io::Result<()> {
-    let Some(file) = printing.open(log) else { return Ok(()) };
+    let Some(file) = printing.open(log).map(Arc::new) else { return Ok(()) };
     match printing.reported_tail_start(&file) {
         None => Ok(()),
         Some(0) if printing.look.grep.is_none() => write_lines(printing, &file, out),
@@ -152,12 +153,13 @@ impl<'f> Content<'f> {
 /// Writes the rows that begin at or after an offset.
 fn write_rows(
     printing: &mut Printing<'_>,
-    file: &LogFile,
+    file: &Arc<LogFile>,
     start: u64,
     out: &mut impl Write,
 ) -> io::Result<()> {
     let Some(mut rows) = printing.rows(file, start, ROW_CAP_BYTES) else { return Ok(()) };
-    while let Some(row) = rows.next(printing) {
+    let mut row = Row::default();
+    while rows.read(printing, &mut row) {
         out.write_all(&row.text)?;
         printing.report_cut(file, row.cut_bytes);
         if row.complete {

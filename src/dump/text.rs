@@ -15,6 +15,8 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 
@@ -153,7 +155,7 @@ pub(super) fn write_rows(
     sh: Option<&Sh>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let Some(file) = printing.open(log) else {
+    let Some(file) = printing.open(log).map(Arc::new) else {
         return writeln!(out, "{ROW_INDENT}(the log cannot be read)");
     };
     let Some(start) = printing.tail_start(&file) else { return Ok(()) };
@@ -172,7 +174,7 @@ fn write_causes(
     out: &mut impl Write,
 ) -> io::Result<()> {
     let causes = printing.causes(node, MAX_OTHER_CAUSES);
-    let Some(file) = printing.open(log) else { return Ok(()) };
+    let Some(file) = printing.open(log).map(Arc::new) else { return Ok(()) };
     let Some(end) = printing.tail_start(&file) else { return Ok(()) };
     let mut at = Some(0);
     for part in parts(&causes, end) {
@@ -216,7 +218,7 @@ struct Part {
 /// it ends; `None` at the end of the log.
 fn write_part(
     printing: &mut Printing<'_>,
-    file: &LogFile,
+    file: &Arc<LogFile>,
     sh: Option<&Sh>,
     Part { from, start, last }: Part,
     out: &mut impl Write,
@@ -224,22 +226,23 @@ fn write_part(
     if start > from {
         writeln!(out, "{ROW_INDENT}… {} omitted", display::size(start - from))?;
     }
-    let Some(rows) = printing.rows(file, start, TEXT_ROW_CAP_BYTES) else { return Ok(None) };
-    let mut rows = rows.keeping_last();
+    let Some(mut rows) = printing.shown_rows(file, start, TEXT_ROW_CAP_BYTES) else {
+        return Ok(None);
+    };
     let is_in_context = printing.look.grep.as_ref().is_some_and(|grep| grep.context > 0);
     let mut writer = RowWriter::new(printing.look, sh, start);
+    let mut row = Row::default();
     loop {
-        let next = rows.next(printing);
-        let end = next.as_ref().map(|row| row.offset).filter(|at| *at > last);
-        let next = next.filter(|_| end.is_none());
+        let is_read = rows.read(printing, &mut row);
+        let end = Some(row.offset).filter(|at| is_read && *at > last);
         if is_in_context && rows.skipped > 0 {
             writer.write_gap(rows.skipped, out)?;
         }
-        let Some(row) = next else {
+        if !is_read || end.is_some() {
             writer.finish(last, out)?;
             return Ok(end);
-        };
-        writer.write(row, out)?;
+        }
+        writer.write(&mut row, out)?;
     }
 }
 
@@ -268,7 +271,7 @@ impl<'a> RowWriter<'a> {
     }
 
     /// Adds a row, and writes the rows that cannot be overwritten any more.
-    fn write(&mut self, row: Row, out: &mut impl Write) -> io::Result<()> {
+    fn write(&mut self, row: &mut Row, out: &mut impl Write) -> io::Result<()> {
         self.held.push(row);
         self.write_held(false, out)
     }
@@ -293,11 +296,12 @@ impl<'a> RowWriter<'a> {
             if is_overwritten {
                 // The row is not printed, but its colors stay in effect.
                 self.sanitizer.row_within(&row.text, 0);
-                continue;
+            } else {
+                self.lead.clear();
+                self.lead.extend(["  ", sign(&row), &self.clock.stamp(row.at)]);
+                write_row(&row, &self.lead, &mut self.sanitizer, self.look, out)?;
             }
-            self.lead.clear();
-            self.lead.extend(["  ", sign(&row), &self.clock.stamp(row.at)]);
-            write_row(&row, &self.lead, &mut self.sanitizer, self.look, out)?;
+            self.held.reuse(row);
         }
         Ok(())
     }
@@ -316,15 +320,22 @@ const MAX_HELD_BYTES: usize = 4 * TEXT_ROW_CAP_BYTES;
 #[derive(Default)]
 pub(super) struct Held {
     rows: VecDeque<Row>,
+    used: Vec<Row>,
     frames: Frames,
     bytes: usize,
 }
 
 impl Held {
-    pub(super) fn push(&mut self, row: Row) {
+    /// Adds a row. Leaves a row in its place whose buffers are used again.
+    pub(super) fn push(&mut self, row: &mut Row) {
         self.frames.push(&row.text);
         self.bytes += row.text.len();
-        self.rows.push_back(row);
+        self.rows.push_back(mem::replace(row, self.used.pop().unwrap_or_default()));
+    }
+
+    /// Takes the buffers of a row that was removed, to use them again.
+    pub(super) fn reuse(&mut self, row: Row) {
+        self.used.push(row.emptied());
     }
 
     /// Removes the first held row. Returns the row, and true if it was overwritten. Returns `None`

@@ -8,7 +8,7 @@
 //! were returned stay valid, and a new file or a rewritten one is read from its start.
 
 use super::lines::Line;
-use super::rows::{Cap, first_row, line_row};
+use super::rows::{Cap, begin_line, begin_row};
 use super::{Change, Format, LogFile, Row, Tail};
 use crate::cri::{PerStream, Record, Tag};
 use crate::error::{Error, Result};
@@ -141,12 +141,20 @@ fn take(
 ) -> Option<Row> {
     let record = match format.parse_line(line) {
         Ok(record) => record,
-        Err(malformed) => return Some(line_row(line, malformed, cap)),
+        Err(malformed) => {
+            let mut row = Row::default();
+            begin_line(&mut row, line, malformed, cap);
+            return Some(row);
+        }
     };
     let Record { stream, tag, at, content } = record;
     let slot = open.get_mut(stream);
     let row = match slot.take() {
-        None => first_row(line, &record, cap),
+        None => {
+            let mut row = Row::default();
+            begin_row(&mut row, line, &record, cap);
+            row
+        }
         Some(mut row) => {
             cap.append(&mut row, content, line.cut_bytes, Some(at));
             row.last_at = Some(at);

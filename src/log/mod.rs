@@ -30,6 +30,7 @@
 
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::arithmetic_side_effects))]
 
+mod ahead;
 mod beneath;
 mod bounds;
 mod feed;
@@ -52,6 +53,7 @@ mod window;
 use crate::cri::{Malformed, Stream};
 use crate::time::Time;
 
+pub use ahead::{Reading, RowsAhead};
 pub use file::{Change, LogFile};
 pub use format::Format;
 pub(crate) use hold::{RunHold, has_locked_log, is_recorded, is_replaced};

@@ -10,7 +10,7 @@
 //! most three times: once by the walking cursor, and once ahead for each stream. The second cursor
 //! also keeps its buffer between rows, so many short rows cost one read.
 
-use std::io;
+use std::{io, mem};
 
 use memchr::memrchr;
 
@@ -116,7 +116,11 @@ impl<'f> Rows<'f> {
         self
     }
 
-    fn read(&mut self) -> io::Result<Option<Row>> {
+    /// Reads the next row into `row`, whose buffers are used again. Returns false at the end.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub(super) fn read(&mut self, row: &mut Row) -> io::Result<bool> {
         while let Some(line) = self.walk.next()? {
             let before = Checkpoint { offset: line.offset, starts: self.starts };
             if !line.terminated && !line.has_rest {
@@ -128,22 +132,25 @@ impl<'f> Rows<'f> {
             (self.before, self.after) = (before, line.end);
             let record = match self.format.parse_line(&line) {
                 Ok(record) => record,
-                Err(malformed) => return Ok(Some(line_row(&line, malformed, self.cap))),
+                Err(malformed) => {
+                    begin_line(row, &line, malformed, self.cap);
+                    return Ok(true);
+                }
             };
             if !self.starts.record(line.offset, record.stream, record.tag) {
                 continue;
             }
-            let (mut row, end) = (first_row(&line, &record, self.cap), line.end);
-            let (stream, tag) = (record.stream, record.tag);
+            begin_row(row, &line, &record, self.cap);
+            let (stream, tag, end) = (record.stream, record.tag, line.end);
             if tag == Tag::Partial {
-                let is_ended = self.gather(&mut row, stream, end)?;
+                let is_ended = self.gather(row, stream, end)?;
                 self.open = self.open.or((!is_ended).then_some(before));
             }
             if row.complete || !row.text.is_empty() || row.cut_bytes > 0 {
-                return Ok(Some(row));
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Adds the other pieces of a row, which are at or after `from`: up to the closing `F`, the
@@ -179,7 +186,8 @@ impl Iterator for Rows<'_> {
     type Item = io::Result<Row>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+        let mut row = Row::default();
+        self.read(&mut row).map(|is_read| is_read.then_some(row)).transpose()
     }
 }
 
@@ -191,39 +199,45 @@ impl Tail {
     }
 }
 
-pub(super) fn first_row(line: &Line<'_>, record: &Record<'_>, cap: Cap) -> Row {
-    let mut row = Row {
-        offset: line.offset,
-        at: Some(record.at),
-        last_at: Some(record.at),
-        stream: Some(record.stream),
-        text: Vec::new(),
-        overwritten_bytes: 0,
-        cut_bytes: 0,
-        complete: record.tag == Tag::Full && !line.has_rest,
-        malformed: None,
-        pieces: Vec::new(),
-    };
-    cap.append(&mut row, record.content, line.cut_bytes, None);
-    row
+/// Makes `row` the row that begins with a record.
+pub(super) fn begin_row(row: &mut Row, line: &Line<'_>, record: &Record<'_>, cap: Cap) {
+    begin(
+        row,
+        Row {
+            offset: line.offset,
+            at: Some(record.at),
+            last_at: Some(record.at),
+            stream: Some(record.stream),
+            complete: record.tag == Tag::Full && !line.has_rest,
+            ..Row::default()
+        },
+    );
+    cap.append(row, record.content, line.cut_bytes, None);
 }
 
-/// Returns the row of a line that is not a record.
-pub(super) fn line_row(line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) -> Row {
-    let mut row = Row {
-        offset: line.offset,
-        at: None,
-        last_at: None,
-        stream: None,
-        text: Vec::new(),
-        overwritten_bytes: 0,
-        cut_bytes: 0,
-        complete: line.terminated,
-        malformed,
-        pieces: Vec::new(),
-    };
-    cap.append(&mut row, line.bytes, line.cut_bytes, None);
-    row
+/// Makes `row` the row of a line that is not a record.
+pub(super) fn begin_line(row: &mut Row, line: &Line<'_>, malformed: Option<Malformed>, cap: Cap) {
+    begin(row, Row { offset: line.offset, complete: line.terminated, malformed, ..Row::default() });
+    cap.append(row, line.bytes, line.cut_bytes, None);
+}
+
+/// Replaces a row with one without text, and keeps the buffer of the text.
+fn begin(row: &mut Row, new: Row) {
+    *row = Row { text: mem::take(row).emptied().text, ..new };
+}
+
+impl Row {
+    /// The maximum number of bytes of a buffer that is used again.
+    const MAX_REUSED_BYTES: usize = 16 << 10;
+
+    /// Returns an empty row with the buffer of this one, if it is small enough to be kept.
+    pub(crate) fn emptied(mut self) -> Self {
+        if self.text.capacity() > Self::MAX_REUSED_BYTES {
+            return Self::default();
+        }
+        self.text.clear();
+        Self { text: self.text, ..Self::default() }
+    }
 }
 
 /// The maximum number of pieces of a row whose times are kept: each piece may be a single byte.

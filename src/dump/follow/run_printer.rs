@@ -73,8 +73,8 @@ impl OpenLog<'_> {
         let bytes = row.text.len();
         let is_match = is_match(grep, &row);
         self.picker.push(row, bytes, is_match);
-        while let Some(picked) = self.picker.pop() {
-            self.held.push(picked.row);
+        while let Some(mut picked) = self.picker.pop() {
+            self.held.push(&mut picked.row);
         }
     }
 }

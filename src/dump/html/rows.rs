@@ -12,6 +12,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use super::style::classes;
 use super::text::Text;
@@ -61,11 +62,11 @@ fn cost(text: &[u8]) -> u64 {
 /// Returns the approximate size of the selected rows of a log in a page; `u64::MAX` if the log is
 /// larger than `max`.
 pub(super) fn measure(printing: &mut Printing<'_>, log: &LogRef, max: u64) -> u64 {
-    let Some(file) = printing.open(log) else { return 0 };
+    let Some(file) = printing.open(log).map(Arc::new) else { return 0 };
     let Some(start) = printing.tail_start(&file) else { return 0 };
     let Some(mut rows) = printing.rows(&file, start, ROW_CAP_BYTES) else { return 0 };
-    let mut total = 0;
-    while let Some(row) = rows.next(printing) {
+    let (mut row, mut total) = (Row::default(), 0);
+    while rows.read(printing, &mut row) {
         total += cost(&row.text);
         if total > max || row.offset - start > MAX_MEASURED_BYTES {
             return u64::MAX;
@@ -99,7 +100,7 @@ pub(super) fn write_log(
     share: u64,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let Some(file) = printing.open(log.file) else {
+    let Some(file) = printing.open(log.file).map(Arc::new) else {
         return writeln!(out, "<p class=\"note\">The log cannot be read.</p>");
     };
     if file.bytes() == 0 {
@@ -127,7 +128,7 @@ fn has_cause(printing: &Printing<'_>, node: &ShNode) -> bool {
 /// Chooses the rows to show. Returns `None`, after a report, if the log cannot be read.
 fn choose(
     printing: &mut Printing<'_>,
-    file: &LogFile,
+    file: &Arc<LogFile>,
     start: u64,
     share: u64,
     causes: BTreeSet<u64>,
@@ -141,11 +142,17 @@ fn choose(
 }
 
 /// Returns the offset, at or after `start`, from which the rows take at most the space `share`.
-fn tail_within(printing: &mut Printing<'_>, file: &LogFile, start: u64, share: u64) -> Option<u64> {
+fn tail_within(
+    printing: &mut Printing<'_>,
+    file: &Arc<LogFile>,
+    start: u64,
+    share: u64,
+) -> Option<u64> {
     let from = start.max(file.bytes().saturating_sub(share));
     let mut rows = printing.rows(file, from, ROW_CAP_BYTES)?;
     let (mut last, mut total) = (VecDeque::new(), 0);
-    while let Some(row) = rows.next(printing) {
+    let mut row = Row::default();
+    while rows.read(printing, &mut row) {
         let cost = cost(&row.text);
         last.push_back((row.offset, cost));
         total += cost;
@@ -161,13 +168,12 @@ fn tail_within(printing: &mut Printing<'_>, file: &LogFile, start: u64, share: u
 fn write_chosen(
     printing: &mut Printing<'_>,
     log: &Log<'_>,
-    file: &LogFile,
+    file: &Arc<LogFile>,
     mut choice: Choice,
     marked: BTreeSet<u64>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    let Some(rows) = printing.rows(file, 0, ROW_CAP_BYTES) else { return Ok(()) };
-    let mut rows = rows.keeping_last();
+    let Some(mut rows) = printing.shown_rows(file, 0, ROW_CAP_BYTES) else { return Ok(()) };
     let sh = log.node.and_then(|node| node.sh.as_ref());
     let look = with_times(printing.look);
     let mut writer = RowWriter {
@@ -181,9 +187,10 @@ fn write_chosen(
         gap: None,
         in_block: 0,
     };
-    while let Some(row) = rows.next(printing) {
+    let mut row = Row::default();
+    while rows.read(printing, &mut row) {
         if choice.takes(&row) {
-            writer.write(row, rows.number, out)?;
+            writer.write(&mut row, rows.number, out)?;
         } else {
             writer.skip(&row, out)?;
         }
@@ -212,7 +219,7 @@ struct RowWriter<'a> {
 
 impl RowWriter<'_> {
     /// Adds a row with its number, and writes the rows that cannot be overwritten any more.
-    fn write(&mut self, row: Row, number: u64, out: &mut impl Write) -> io::Result<()> {
+    fn write(&mut self, row: &mut Row, number: u64, out: &mut impl Write) -> io::Result<()> {
         self.write_gap(row.offset, out)?;
         self.held.push(row);
         self.numbers.push_back(number);
@@ -261,9 +268,10 @@ impl RowWriter<'_> {
             if is_overwritten {
                 // The row is not printed, but its colors stay in effect.
                 self.sanitizer.row_within(&row.text, 0);
-                continue;
+            } else {
+                self.write_row(&row, number, out)?;
             }
-            self.write_row(&row, number, out)?;
+            self.held.reuse(row);
         }
         Ok(())
     }
