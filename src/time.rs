@@ -124,11 +124,23 @@ impl Time {
         self.rfc3339::<9>(self.subsec_nanos())
     }
 
-    /// Formats with `DIGITS` digits of the second. Fast, because it is called for each row.
+    /// Appends what [`Time::rfc3339_nanos`] returns.
+    pub fn push_rfc3339_nanos(self, text: &mut Vec<u8>) {
+        self.push_rfc3339::<9>(self.subsec_nanos(), text);
+    }
+
+    /// Formats with `DIGITS` digits of the second.
     fn rfc3339<const DIGITS: usize>(self, fraction: u32) -> String {
+        let mut text = Vec::with_capacity("2026-05-06T12:00:00.123456789Z".len());
+        self.push_rfc3339::<DIGITS>(fraction, &mut text);
+        String::from_utf8(text).unwrap_or_default()
+    }
+
+    /// Appends the text with `DIGITS` digits of the second. Fast, because it is called for each
+    /// row.
+    fn push_rfc3339<const DIGITS: usize>(self, fraction: u32, text: &mut Vec<u8>) {
         let (year, month, day) = civil_from_days(self.secs.div_euclid(SECS_PER_DAY));
         let second = self.secs.rem_euclid(SECS_PER_DAY);
-        let mut text = Vec::with_capacity("2026-05-06T12:00:00.123456789Z".len());
         if (0..=9999).contains(&year) {
             text.extend_from_slice(&digits::<4>(year));
         } else {
@@ -148,7 +160,6 @@ impl Time {
         text.push(b'.');
         text.extend_from_slice(&digits::<DIGITS>(i64::from(fraction)));
         text.push(b'Z');
-        String::from_utf8(text).unwrap_or_default()
     }
 }
 

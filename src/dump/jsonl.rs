@@ -1,7 +1,6 @@
 //! `--format jsonl`: one object per row. Rows are in the order of their first records.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -16,7 +15,6 @@ use crate::cri::Stream;
 use crate::error::Error;
 use crate::log::{LogFile, Row};
 use crate::sanitize::is_printable_ascii;
-use crate::time::Time;
 
 /// A line of `rundown --format jsonl`: a row of a log, in the order of the first records.
 // The comments are the descriptions of the JSON Schema. `schemars(required)` is for a key that is
@@ -87,7 +85,7 @@ struct RowWriter<'a> {
     place: LogPlace<'a>,
     /// The start of each line, up to the number of the row.
     start: String,
-    line: String,
+    line: Vec<u8>,
 }
 
 impl<'a> RowWriter<'a> {
@@ -97,41 +95,38 @@ impl<'a> RowWriter<'a> {
         let json = String::from_utf8(json).map_err(io::Error::other)?;
         // A quote in a name is escaped, so the text does not occur in one.
         let start = json.split_once("\"row\":0").map_or("", |(start, _)| start);
-        Ok(Self { place, start: format!("{start}\"row\":"), line: String::new() })
+        Ok(Self { place, start: format!("{start}\"row\":"), line: Vec::new() })
     }
 
     fn write(&mut self, number: u64, row: &Row, out: &mut impl Write) -> io::Result<()> {
-        if let Some((text, at, stream)) = plain(row) {
-            self.line.clear();
-            self.line.push_str(&self.start);
-            // Writing to a String cannot fail.
-            let _ = fmt::Write::write_fmt(&mut self.line, format_args!("{number}"));
-            self.line.extend([
-                ",\"at\":\"",
-                &at.rfc3339_nanos(),
-                "\",\"stream\":\"",
-                stream.as_str(),
-            ]);
-            self.line.extend([
-                "\",\"text\":\"",
-                text,
-                "\",\"complete\":true,\"malformed\":null}\n",
-            ]);
-            return out.write_all(self.line.as_bytes());
-        }
-        write_line(&row_json(self.place, number, row), out)
+        let Some((at, stream)) = row.at.zip(row.stream).filter(|_| is_plain(row)) else {
+            return write_line(&row_json(self.place, number, row), out);
+        };
+        self.line.clear();
+        self.line.extend_from_slice(self.start.as_bytes());
+        write!(self.line, "{number}")?;
+        self.line.extend_from_slice(b",\"at\":\"");
+        at.push_rfc3339_nanos(&mut self.line);
+        self.line.extend_from_slice(b"\",\"stream\":\"");
+        self.line.extend_from_slice(stream.as_str().as_bytes());
+        self.line.extend_from_slice(b"\",\"text\":\"");
+        self.line.extend_from_slice(&row.text);
+        self.line.extend_from_slice(b"\",\"complete\":true,\"malformed\":null}\n");
+        out.write_all(&self.line)
     }
 }
 
-/// Returns the text, the time and the stream of a complete record whose text needs no escape.
-fn plain(row: &Row) -> Option<(&str, Time, Stream)> {
-    let needs_no_escape = |text: &&str| {
-        memchr2(b'"', b'\\', text.as_bytes()).is_none() && ci::markers(text).next().is_none()
-    };
+/// Returns true for a complete record whose text needs no escape.
+fn is_plain(row: &Row) -> bool {
     let is_whole = row.complete && row.malformed.is_none() && row.cut_bytes == 0;
-    let is_plain = is_whole && is_printable_ascii(&row.text);
-    let text = str::from_utf8(&row.text).ok().filter(|_| is_plain).filter(needs_no_escape)?;
-    Some((text, row.at?, row.stream?))
+    let has_markers = |text: &[u8]| {
+        ci::may_have_markers(text)
+            && str::from_utf8(text).is_ok_and(|text| ci::markers(text).next().is_some())
+    };
+    is_whole
+        && is_printable_ascii(&row.text)
+        && memchr2(b'"', b'\\', &row.text).is_none()
+        && !has_markers(&row.text)
 }
 
 /// Returns the number of rows that begin before an offset, including those that are not printed: a
@@ -176,6 +171,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::time::Time;
 
     proptest! {
         #[test]
