@@ -314,6 +314,7 @@ fn main_row(cause: &Cause) -> usize {
 fn heading(cause: &Cause, index: usize) -> String {
     let what = match (cause.at, index) {
         (None, _) => "cause not recognized, last lines",
+        (Some(_), _) if cause.is_last_words => "last words on stderr",
         (Some(_), 0) => "likely cause",
         (Some(_), _) => "also",
     };

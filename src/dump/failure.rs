@@ -170,7 +170,7 @@ mod tests {
             ..Row::default()
         };
         let rows = rows.iter().enumerate().map(row).collect();
-        Cause { at: Some(marked as u64), rule: None, rows, searched_bytes: 0 }
+        Cause { at: Some(marked as u64), is_last_words: false, rule: None, rows, searched_bytes: 0 }
     }
 
     #[test]

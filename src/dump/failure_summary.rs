@@ -70,7 +70,10 @@ impl FailureSummary {
 fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
     let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
     let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;
-    let what =
-        if cause.at.is_some() { "likely cause:" } else { "cause not recognized; last lines:" };
+    let what = match cause.at {
+        Some(_) if cause.is_last_words => "last words on stderr:",
+        Some(_) => "likely cause:",
+        None => "cause not recognized; last lines:",
+    };
     (!cause.rows.is_empty()).then_some((what, cause.rows))
 }

@@ -263,7 +263,12 @@ fn cause_json(
         text: String::from_utf8_lossy(&row.text).into_owned(),
     });
     let rows = rows.collect();
-    Ok(Some(CauseJson { matched: cause.at.is_some(), tool: cause.rule, row, rows }))
+    Ok(Some(CauseJson {
+        matched: cause.at.is_some() && !cause.is_last_words,
+        tool: cause.rule,
+        row,
+        rows,
+    }))
 }
 
 fn lasted(from: Option<Time>, to: Option<Time>) -> Option<i64> {

@@ -363,7 +363,13 @@ mod tests {
             let mut block = String::new();
             push_rows(
                 &mut block,
-                &Cause { at: None, rule: None, rows: rows.into(), searched_bytes: 0 },
+                &Cause {
+                    at: None,
+                    is_last_words: false,
+                    rule: None,
+                    rows: rows.into(),
+                    searched_bytes: 0,
+                },
             );
             let fence = block.lines().nth(1).unwrap().trim_end_matches("text");
             let ends = block.lines().skip(2).filter(|line| line.trim().starts_with(fence)).count();

@@ -27,7 +27,7 @@ use super::shown::{Progress, plain};
 use super::walk::walk;
 use crate::error::Result;
 use crate::log::{LogFile, Row, Tail};
-use candidates::{Candidate, Candidates};
+use candidates::{Candidate, Candidates, has_failed_by_itself};
 
 /// The maximum number of bytes at the end of a log that are searched for a cause.
 const MAX_SEARCHED_BYTES: u64 = 32 << 20;
@@ -41,8 +41,11 @@ const MAX_CAUSE_ROWS: usize = 10;
 /// The most likely cause of a failure, with the rows around it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Cause {
-    /// The offset of the row with the cause; `None` if no rule matched.
+    /// The offset of the row with the cause; `None` if no row is likely to contain it.
     pub at: Option<u64>,
+    /// True if no rule matched: the row at `at` is the last one of the few rows that a failed
+    /// command wrote to standard error.
+    pub is_last_words: bool,
     /// The tool that prints such rows, as a display name: `rust`, `pytest`. `None` if no rule
     /// matched or if several tools print such rows.
     pub rule: Option<&'static str>,
@@ -84,14 +87,14 @@ pub fn find_causes(
     let searched_bytes = found.searched_bytes;
     let chosen = std::iter::once(chosen);
     let all = chosen.chain(others.into_iter().map(Some));
-    all.map(|chosen| cause(log, chosen, searched_bytes, tail)).collect()
+    all.map(|chosen| cause(log, chosen, exit_code, searched_bytes, tail)).collect()
 }
 
 /// Finds the cause in the last `max_bytes` of the log.
 fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail) -> Result<Cause> {
     let found = candidates_at_end(log, exit_code, max_bytes, tail)?;
     let chosen = choose::choose(log, &found.ranked, tail)?;
-    cause(log, chosen, found.searched_bytes, tail)
+    cause(log, chosen, exit_code, found.searched_bytes, tail)
 }
 
 /// The rows that may be the cause, most likely first.
@@ -127,13 +130,16 @@ fn candidates_at_end(
 fn cause(
     log: &LogFile,
     chosen: Option<Candidate>,
+    exit_code: Option<i64>,
     searched_bytes: u64,
     tail: Tail,
 ) -> Result<Cause> {
-    let rows = match &chosen {
-        Some(cause) => card::around(log, cause, tail)?,
-        None => card::tail(log, tail)?,
-    };
-    let (at, rule) = chosen.map(|cause| (cause.offset, tool(cause.rule))).unzip();
-    Ok(Cause { at, rule: rule.flatten(), rows, searched_bytes })
+    if let Some(chosen) = chosen {
+        let rows = card::around(log, &chosen, tail)?;
+        let (at, rule) = (Some(chosen.offset), tool(chosen.rule));
+        return Ok(Cause { at, is_last_words: false, rule, rows, searched_bytes });
+    }
+    let end = card::end(log, tail)?;
+    let at = end.last_words.filter(|_| has_failed_by_itself(exit_code));
+    Ok(Cause { at, is_last_words: at.is_some(), rule: None, rows: end.rows, searched_bytes })
 }

@@ -38,6 +38,12 @@ pub fn is_error(text: &str) -> bool {
     RULE_SET.is_match(without_prefix(text).as_bytes()) && !HARMLESS_SET.is_match(text.as_bytes())
 }
 
+/// Returns true if a row's displayed text looks like a report of an error, but is harmless: a
+/// warning, a note, or a message of a passed test.
+pub(super) fn is_harmless(text: &str) -> bool {
+    HARMLESS_SET.is_match(text.as_bytes())
+}
+
 /// Returns the weight of a row as the cause of a failure, and the name of the rule that matched.
 /// `None` if no rule or clue matches, or if a harmless pattern overrides all matches.
 pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {

@@ -255,12 +255,22 @@ impl Exit {
             Some(139) => &["egmentation fault"],
             _ => &[],
         };
-        Self { words, cuts_short: matches!(code, Some(124 | 130 | 137 | 143)) }
+        Self { words, cuts_short: is_cut_short(code) }
     }
 
     fn fits(&self, text: &str) -> bool {
         self.words.iter().any(|word| text.contains(word))
     }
+}
+
+/// Returns true for the exit codes of a command that was stopped by a timeout or a signal.
+fn is_cut_short(code: Option<i64>) -> bool {
+    matches!(code, Some(124 | 130 | 137 | 143))
+}
+
+/// Returns true for the exit codes of a command that failed without being stopped.
+pub(super) fn has_failed_by_itself(code: Option<i64>) -> bool {
+    code.is_some_and(|code| code != 0) && !is_cut_short(code)
 }
 
 /// Returns true if `below` is at most `bytes` after `above`. Returns false if `below` is before

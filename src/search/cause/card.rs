@@ -1,6 +1,6 @@
 //! The rows of the cause card, with and without a cause.
 
-use super::super::errors::Weight;
+use super::super::errors::{Weight, is_harmless};
 use super::super::filter::{Around, FilteredRead, RowFilter};
 use super::super::shown::{Progress, plain};
 use super::MAX_CAUSE_ROWS;
@@ -19,6 +19,12 @@ const MAX_STEPS: usize = 16;
 /// The number of rows to read at the end of the log and, separately, at the end of standard error.
 /// Standard error is old if none of its rows are among these rows of the log.
 const END_ROWS: usize = 200;
+
+/// The maximum number of rows of standard error for its last row to be the last words of a command.
+const MAX_LAST_WORDS: usize = 3;
+
+/// The number of rows at the end of the log that are shown even if standard error has many rows.
+const LAST_ROWS: usize = 4;
 
 /// Returns the rows around a cause. If there are enough rows of the same stream, returns only
 /// these, because the rows of the other stream mostly come from other processes. Otherwise returns
@@ -89,22 +95,34 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
     rows
 }
 
-/// Returns the last rows of standard error. If those are few or old, also the last rows of the log.
-pub(super) fn tail(log: &LogFile, tail: Tail) -> Result<Vec<Row>> {
+/// The end of a log in which no rule matched.
+pub(super) struct End {
+    /// The last rows of standard error, and at least [`LAST_ROWS`] last rows of the log.
+    pub rows: Vec<Row>,
+    /// The offset of the last row of standard error, if that has few rows and the row is not
+    /// harmless.
+    pub last_words: Option<u64>,
+}
+
+/// Reads the end of a log.
+pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
     let end = Around { place: u64::MAX, above: END_ROWS, below: 0, checks_ends: false };
     let mut last = read(log, RowFilter::default(), end, tail)?;
     let is_old = last.iter().all(|row| row.stream != Some(Stream::Stderr));
     let mut rows =
         read(log, RowFilter { stream: Some(Stream::Stderr), ..RowFilter::default() }, end, tail)?;
     rows.retain(|row| !is_blank(row));
-    let most = if is_old { MAX_CAUSE_ROWS / 2 } else { MAX_CAUSE_ROWS };
-    rows.drain(..rows.len().saturating_sub(most));
+    let may_speak = !is_old && rows.len() <= MAX_LAST_WORDS;
+    let is_harmless = |row: &Row| is_harmless(&plain(&row.text, Progress::Last));
+    let last_words = rows.last().filter(|row| may_speak && !is_harmless(row));
+    let last_words = last_words.map(|row| row.offset);
+    rows.drain(..rows.len().saturating_sub(MAX_CAUSE_ROWS - LAST_ROWS));
     last.retain(|row| !is_blank(row) && !rows.contains(row));
     rows.extend(
         last.split_off((last.len() + rows.len()).saturating_sub(MAX_CAUSE_ROWS).min(last.len())),
     );
     rows.sort_by_key(|row| row.offset);
-    Ok(rows)
+    Ok(End { rows, last_words })
 }
 
 fn is_blank(row: &Row) -> bool {

@@ -170,7 +170,13 @@ mod tests {
         let ticket = log.ticket;
         let _ = log.clear_search();
         assert!(log.is_seeking());
-        let cause = Cause { at: None, rule: None, rows: Vec::new(), searched_bytes: 0 };
+        let cause = Cause {
+            at: None,
+            is_last_words: false,
+            rule: None,
+            rows: Vec::new(),
+            searched_bytes: 0,
+        };
         let page = Page { cause: Some(Box::new(cause)), ..Page::default() };
         let _ = log.take(ticket, Answer::Page(Box::new(page)));
         assert!(log.cause().is_some());

@@ -122,7 +122,8 @@ fn what(model: &Model, cause: &Cause) -> String {
     if cause.at.is_some() {
         let dot = model.theme.signs.dot;
         let by = cause.rule.map(|rule| format!(" {dot} {rule}")).unwrap_or_default();
-        return format!("likely cause{part}{by}");
+        let what = if cause.is_last_words { "last words on stderr" } else { "likely cause" };
+        return format!("{what}{part}{by}");
     }
     let is_stderr = |row: &Row| row.stream == Some(Stream::Stderr);
     let far = model.log.card.iter().flat_map(|card| &card.far);
