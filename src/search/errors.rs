@@ -29,13 +29,14 @@ pub static LITERALS: &[&str] = &[
     "annot ", "ould not ", "nable to", "No such file", "enied", "refused", "space left",
     "ut of memory", "Killed", "Aborted", "egmentation fault", "core dumped", "llegal instruction",
     "timed out", ": line ", "d option", "curl: (", ".go:", ".py:", "e: file://", "CONFLICT (",
-    "exited with", "BackOff", "●", "✕", "✖", "✗", "✘", "× ",
+    "exited with", "BackOff", "(): ", "corrupt", "type mismatch", "●", "✕", "✖", "✗", "✘", "× ",
 ];
 
 /// Returns true if a row's displayed text, without escapes, reports an error.
 #[must_use]
 pub fn is_error(text: &str) -> bool {
-    RULE_SET.is_match(without_prefix(text).as_bytes()) && !HARMLESS_SET.is_match(text.as_bytes())
+    let bare = without_prefix(text);
+    RULE_SET.is_match(bare.as_bytes()) && !is_harmless(text) && !is_harmless(bare)
 }
 
 /// Returns true if a row's displayed text looks like a report of an error, but is harmless: a
@@ -50,7 +51,7 @@ pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let bare = without_prefix(text);
     let matches = few::matches(bare)
         .unwrap_or_else(|| WEIGHED.matches(bare.as_bytes()).into_iter().collect());
-    let is_harmless = !matches.is_empty() && HARMLESS_SET.is_match(text.as_bytes());
+    let is_harmless = !matches.is_empty() && (is_harmless(text) || is_harmless(bare));
     // A harmless pattern overrides the rules, but not all clues. Some clues match rows that are not
     // errors but affect the choice of the cause: reports of passed tests, and the report of a data
     // race.
@@ -130,11 +131,13 @@ fn before() -> Regex {
     RegexBuilder::new(BEFORE).unicode(false).build().expect("an expression")
 }
 
-/// The prefixes of a message: indents and the lines that terraform draws around messages; times;
-/// the steps of a container build; `name | ` and `[name] ` of parallel processes.
+/// The prefixes of a message: indents, the lines that terraform draws around messages, and the `| `
+/// and `> ` of nested ones; times, also those of CI systems; the steps of a container build;
+/// `name | `, `[name] ` and `package:build: ` of parallel processes.
 const BEFORE: &str = concat!(
-    r"^(?:\s+|│|╷|╵|#\d+ (?:\d+\.\d+ )?",
-    r"|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s",
+    r"^(?:\s+|│|╷|╵|\| |> |#\d+ (?:\d+\.\d+ )?",
+    r"|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s(?:[\da-f]{2}[OE][+ ])?",
+    r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s|[\w@.-]+(?:/[\w@/.-]+ |:)(?:build|test|lint|check): ",
     r"|[A-Za-z][\w.-]*\s+\|\s|\[[a-z0-9][\w@/.:-]*\]\s)*",
 );
 
@@ -176,8 +179,21 @@ static RULES: &[Rule] = &[
     (Fault, "flake8, ruff", r"^[^\s:]+\.py:\d+:\d+: [A-Z]{1,4}\d{2,4}\b",
      "py/lint.py:1:8: F401 [*] `os` imported but unused"),
     (Fault, "webpack", r"^ERROR in \S|^Module not found: ", "ERROR in ./src/index.js 3:0-28"),
-    (Fault, "eslint", r"^\d+:\d+\s+error\s+\S|^✖ \d+ problems? \([1-9]",
+    (Fault, "eslint", r"^\d+:\d+\s+error\s+\S",
      "  2:13  error    'totl' is not defined    no-undef"),
+    (Fault, "stylelint", r"^\d+:\d+\s+✖\s+\S", "  1:12  ✖  Invalid hex color \"#ggg\""),
+    (Aftermath, "eslint, stylelint", r"^✖ \d+ problems? \([1-9]",
+     "✖ 2 problems (2 errors, 0 warnings)"),
+    (Fault, "pyright", r"^\S+:\d+:\d+ - error: ",
+     "/src/app.py:2:12 - error: Type \"int\" is not assignable to return type \"str\""),
+    (Fault, "prettier", r"^\S+: SyntaxError: ", "[error] a.js: SyntaxError: Unexpected token (1:11)"),
+    (Fault, "ruby", r"^[^\s:]+\.rb:\d+: syntax error", "a.rb:2: syntax error, unexpected end-of-input"),
+    (Fault, "scala", r"^\S+\.(?:scala|sbt):\d+(?::\d+)?: (?:error|not found|type mismatch)|^-- (?:\[E\d+\] )?.*Error: ",
+     "[error] /src/Main.scala:3:7: not found: value x"),
+    (Fault, "sqlite", r"^(?:Runtime|Parse) error near line \d+: ",
+     "Runtime error near line 3: NOT NULL constraint failed: a.x (19)"),
+    (Fault, "mysql", r"^ERROR \d+ \(\w+\)(?: at line \d+)?: ",
+     "ERROR 1146 (42S02) at line 3: Table 'shop.orders' doesn't exist"),
 
     // Panics, exceptions, sanitizers.
     (Fault, "rust", r"^thread '.*' (?:\(\d+\) )?panicked at ",
@@ -188,7 +204,7 @@ static RULES: &[Rule] = &[
     (Fault, "python", r"^(?:[+|] +)*(?:Exception Group )?Traceback \(most recent call last\):",
      "Traceback (most recent call last):"),
     (Fault, "python, java, node", concat!(
-        r"^(?:[^\s:]+:\d+: |Caused by: |Uncaught |Unhandled exception[.:] )?",
+        r"^(?:[^\s:]+:\d+: |Caused by: |Uncaught |Unhandled exception[.:] |\[!\] )?",
         r"(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z]\w*(?:Error|Exception)(?: \[\w+\])?(?::(?:\s|$)|$)",
     ), "java.lang.AssertionError: expected:<1189> but was:<1199>"),
     (Fault, "java", r"^Exception in thread ",
@@ -222,6 +238,7 @@ static RULES: &[Rule] = &[
     (Aftermath, "pytest",
      r"^(?:=+ )?(?:\d+ \w+, )*[1-9]\d* (?:failed|errors?)\b.* in \d[\d.]*m?s\b",
      "========= 1 failed, 50 passed in 0.17s ========="),
+    (Aftermath, "any", r"^(?:ERROR|[Ee]rror): [Uu]sage: ", "ERROR: usage: pytest [options] [file_or_dir]"),
     (Heading, "unittest", r"^(?:FAIL|ERROR): \w+ \(",
      "FAIL: test_total (__main__.Cart.test_total)"),
     (Name, "unittest", r"\.\.\. (?:FAIL|ERROR)$", "test_total (__main__.Cart.test_total) ... FAIL"),
@@ -240,6 +257,14 @@ static RULES: &[Rule] = &[
     (Aftermath, "junit",
      r"^(?:\[ERROR\] +)?Tests run: .*(?:Failures|Errors): [1-9]|^\[ +[1-9]\d* tests failed",
      "Tests run: 2, Failures: 1, Errors: 0, Skipped: 0"),
+    (Heading, "dotnet test", r"^Error Message:$", "  Error Message:"),
+    (Name, "dotnet test", r"^Failed \S+ \[.*\d m?s\]$|^\[xUnit\.net .*\[FAIL\]$",
+     "  Failed Shop.Tests.CartTests.Totals [4 ms]"),
+    (Fault, "dotnet test", r"^Assert\.\w+\(\) Failure|^Assert\.\w+ failed\. ",
+     "   Assert.Equal() Failure: Values differ"),
+    (Aftermath, "dotnet test", r"^Failed!\s+- Failed: ", "Failed!  - Failed:     1, Passed:    11"),
+    (Heading, "doctest", r"^Failed example:$", "Failed example:"),
+    (Aftermath, "doctest", r"^\*\*\*Test Failed\*\*\*", "***Test Failed*** 1 failures."),
     (Heading, "phpunit", r"^There (?:was|were) [1-9]\d* (?:failure|error)s?:",
      "There was 1 failure:"),
     (Aftermath, "phpunit", r"^Tests: \d+, .*(?:Failures|Errors): [1-9]",
@@ -270,9 +295,12 @@ static RULES: &[Rule] = &[
      "[ERROR] /app/src/main/java/acme/Invoice.java:[12,16] cannot find symbol"),
     (Message, "maven", r"^\[(?:ERROR|FATAL)\] +\S", "[ERROR] Failures: "),
     (Aftermath, "gradle, xcode", concat!(
-        r"^FAILURE: Build failed|^(?:\*\* )?\w+ FAILED\b|^> Task \S+ FAILED$",
-        r"|^Execution failed for task",
+        r"^FAILURE: Build failed|^(?:\*\* )?\w+ FAILED\b|^(?:> )?Task \S+ FAILED$",
+        r"|^Execution failed for task|^Could not resolve all \w+|^There were failing tests\. ",
+        r"|^A failure occurred while executing |^Compilation failed; see the compiler ",
     ), "> Task :test FAILED"),
+    (Message, "gradle", r"^Could not (?:find|get|resolve|download) \S+:\S+",
+     "   > Could not find com.acme:payments:3.1."),
     (Heading, "gradle, xcode", r"^.+ > .+ FAILED$", "InvoiceTest > addsVat FAILED"),
     (Message, "npm, pnpm, yarn", concat!(
         r"^npm (?:error|ERR!) [^\s/]|^ERR_PNPM_|^ELIFECYCLE\s.*failed",
@@ -285,6 +313,8 @@ static RULES: &[Rule] = &[
     (Aftermath, "docker", r"\bexited with code [1-9]", "web-1 exited with code 3"),
     (Message, "kubernetes", r"\b(?:OOMKilled|CrashLoopBackOff|ImagePullBackOff)\b",
      "web-5d9c   0/1   CrashLoopBackOff   4   2m"),
+    (Fault, "ansible", r"^\[ERROR\]: ",
+     "[ERROR]: Task failed: Action failed: app is older than 2.4"),
     (Fault, "ansible", r"^(?:fatal|failed): \[",
      "fatal: [web1]: UNREACHABLE! => {\"changed\": false}"),
     (Message, "git", r"^CONFLICT \(", "CONFLICT (content): Merge conflict in src/lib.rs"),
@@ -313,6 +343,10 @@ static RULES: &[Rule] = &[
         r"(?:Segmentation fault|Aborted|Bus error|Illegal instruction)\b",
         r"|\(core dumped\)",
     ), "Segmentation fault (core dumped)"),
+    (Fault, "heap", concat!(
+        r"^(?:malloc|free|realloc|munmap_chunk)\(\): |^double free or corruption",
+        r"|^corrupted (?:size|double-linked)|\*\*\* stack smashing detected",
+    ), "double free or corruption (out) (core dumped)"),
     (Message, "signals", r"^Killed\b|^[^\s:]+: line \d+:\s+\d+ Killed\b",
      "deploy.sh: line 8: 27274 Killed                  ./server"),
     (Fault, "memory", r"\b[Oo]ut of memory\b",
@@ -345,7 +379,7 @@ static CLUES: &[Rule] = &[
         r"|build failed|bench failed)|^error: \d+ (?:previous )?errors?\b",
     ), "error: could not compile `shop` (lib) due to 2 previous errors"),
     (Aftermath, "npm, pnpm, yarn", concat!(
-        r"^npm (?:error|ERR!) (?:code (?:ELIFECYCLE|\d+$)|errno|path |command |Lifecycle script",
+        r"^npm (?:error|ERR!) (?:code (?:E[A-Z]+|\d+)$|errno|path |command |Lifecycle script",
         r"|workspace |location |\S+@\S+ \S+: `|Exit status|Failed at the|Test failed)",
         r"|^ELIFECYCLE|^error Command failed",
     ), "npm error code ELIFECYCLE"),
@@ -384,6 +418,17 @@ static CLUES: &[Rule] = &[
      "  + Exception Group Traceback (most recent call last):"),
     (Message, "python", r"^[^\s:]+: No module named \S+$",
      "/usr/bin/python3: No module named frobnicate"),
+    (Aftermath, "pytest", r"^(?:=+ )?(?:no tests ran|\d+ deselected) in \d", "1 deselected in 0.03s"),
+    (Fault, "bandit", r"^>?>? ?Issue: \[B\d+", ">> Issue: [B602:subprocess_popen] security issue."),
+    (Fault, "shellcheck", r"^\S+:\d+:\d+: \w+: .*\[SC\d+\]$|^\^-+\^? SC\d+ \(\w+\): ",
+     "a.sh:2:8: warning: Use \"${var:?}\" to ensure this never expands to /* . [SC2115]"),
+    (Fault, "cmp", r"^\S+ \S+ differ: (?:byte|char) \d+, line \d+$", "x y differ: byte 3, line 2"),
+    (Fault, "lua", r"^lua[\d.]*: ", "lua5.4: a.lua:3: attempt to index a nil value (local 't')"),
+    (Message, "tcl", r#"^can't read "|^invalid command name "|^wrong # args: "#,
+     "can't read \"y\": no such variable"),
+    (Message, "sed, awk", r"^sed: -e expression #\d+, char \d+: |^[gm]?awk: ",
+     "sed: -e expression #1, char 9: unterminated `s' command"),
+    (Fault, "checksum", r"^[^\s:]+: FAILED$", "a.bin: FAILED"),
     (Message, "black", r"^would reformat \S", "would reformat src/a.py"),
     (Message, "rustfmt", r"^Diff in \S", "Diff in src/lib.rs:1:"),
     (Message, "rake", r"^rake aborted!", "rake aborted!"),
@@ -403,6 +448,8 @@ pub(super) static CLUE_LITERALS: &[&str] = &[
     "dout ---", "terminate called", "DATA RACE", "--> ", "(signal: ", "overflowed its", "E: ",
     " line ", "_test.go", "== ", "PASS", "SKIP", "does not meet", "CRITICAL", "critical",
     "to push some", "No module named", "would reformat", "Diff in ", "aborted!",
+    "Issue: [", " SC", "[SC", "differ: ", "lua", "can't read", "invalid command", "wrong # args",
+    "expression #", "awk: ", "deselected", "no tests ran",
 ];
 
 /// Exceptions: patterns for rows that are harmless although a rule matches, each with an example.
@@ -418,6 +465,8 @@ static HARMLESS: &[(&str, &str)] = &[
         r"^\s*(?:[^\s:]+:(?:\d+:)*\s+|[^\s:]+\(\d+,\d+\): ){0,2}(?:npm )?",
         r"(?:[Ww]arning|warn|[Nn]ote|help|hint|info|debug)\b",
     ), "ld: warning: libfrob.so: undefined reference to `frobnicate'"),
+    (r"^(?:[^\s:]+:\d+: )?\w*Warning: ",
+     "lib/plugin.py:306: DeprecationWarning: cannot be used: it is unset"),
     (r"^\s*(?:ok\b|PASS\b|✓|✔|√|--- PASS)|\.\.\. ?ok$|\bPASSED(?:$|\s+\[)|\.{3,}Passed$",
      "ok 4 frobnicate: command not found"),
     (r"\b(?:[Ee]rrors?|ERRORS?|[Ff]ailures?)\W{1,3}(?:0|none|None|null|no|false|nil|undefined)\W*$",

@@ -58,6 +58,8 @@ pub(super) struct Candidates {
     /// Candidates that fit the exit code. Later ones rank first.
     fitting: Vec<Candidate>,
     headed: Vec<Candidate>,
+    /// Headings that no row explains.
+    unexplained: Vec<Candidate>,
     faults: Vec<Candidate>,
     messages: Clusters,
     asides: Clusters,
@@ -163,7 +165,16 @@ impl Candidates {
     pub(super) fn ranked(mut self, log_bytes: u64) -> Vec<Candidate> {
         self.end_heading();
         let fitting = self.fitting.into_iter().rev();
-        let located = self.headed.into_iter().chain(self.faults).chain(self.messages.late_first());
+        // Among headings with explanations, a heading without one keeps its place. Alone, it
+        // explains less than a fault.
+        let mut headed = self.headed;
+        let mut unexplained = self.unexplained;
+        if !headed.is_empty() {
+            headed.append(&mut unexplained);
+            headed.sort_by_key(|heading| heading.offset);
+        }
+        let located = headed.into_iter().chain(self.faults).chain(unexplained);
+        let located = located.chain(self.messages.late_first());
         let named =
             self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
         let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
@@ -212,7 +223,7 @@ impl Candidates {
             {
                 self.trace = Some(candidate.offset).filter(|_| candidate.rule == TRACE);
                 keep(&mut self.headed, candidate);
-                self.end_heading();
+                self.heading = None;
             }
             Weight::Fault => {
                 self.trace = Some(candidate.offset).filter(|_| candidate.rule == TRACE);
@@ -231,7 +242,7 @@ impl Candidates {
     /// its explanation.
     fn end_heading(&mut self) {
         if let Some(heading) = self.heading.take() {
-            keep(&mut self.headed, heading);
+            keep(&mut self.unexplained, heading);
         }
     }
 }

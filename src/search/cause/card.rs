@@ -99,8 +99,8 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
 pub(super) struct End {
     /// The last rows of standard error, and at least [`LAST_ROWS`] last rows of the log.
     pub rows: Vec<Row>,
-    /// The offset of the last row of standard error, if that has few rows and the row is not
-    /// harmless.
+    /// The offset of the last row of standard error that is neither indented nor harmless, if
+    /// standard error has few rows.
     pub last_words: Option<u64>,
 }
 
@@ -113,8 +113,11 @@ pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
         read(log, RowFilter { stream: Some(Stream::Stderr), ..RowFilter::default() }, end, tail)?;
     rows.retain(|row| !is_blank(row));
     let may_speak = !is_old && rows.len() <= MAX_LAST_WORDS;
-    let is_harmless = |row: &Row| is_harmless(&plain(&row.text, Progress::Last));
-    let last_words = rows.last().filter(|row| may_speak && !is_harmless(row));
+    let is_statement = |row: &&Row| {
+        let text = plain(&row.text, Progress::Last);
+        !text.starts_with([' ', '\t']) && !is_harmless(&text)
+    };
+    let last_words = rows.iter().rfind(|row| may_speak && is_statement(row));
     let last_words = last_words.map(|row| row.offset);
     rows.drain(..rows.len().saturating_sub(MAX_CAUSE_ROWS - LAST_ROWS));
     last.retain(|row| !is_blank(row) && !rows.contains(row));

@@ -131,7 +131,9 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     let mut trace = text.split_once("Traceback (most").map(|(before, _)| before.to_owned());
     // `ERROR: Exception:` explains nothing by itself.
     let is_trace = |row: &Row| plain(&row.text, Progress::Last).contains("Traceback (most");
-    let mut goes_on = text.trim_end().ends_with(':') && rest.first().is_some_and(is_trace);
+    let is_group = |text: &str| text.contains("Exception Group Traceback (most");
+    let mut goes_on =
+        is_group(&text) || text.trim_end().ends_with(':') && rest.first().is_some_and(is_trace);
     for row in rest.iter().filter(|row| row.stream == first.stream) {
         let text = plain(&row.text, Progress::Last);
         let trimmed = text.trim_start();

@@ -353,7 +353,20 @@ fn without_a_matching_rule_the_ends_of_stderr_and_of_the_log_are_shown() {
     };
     let (out, err) = ("o out\n".repeat(300), "e err\n".repeat(20));
     assert_eq!(all(&format!("{out}{err}"), "err"), 10);
-    assert_eq!(all(&format!("{err}{out}"), "err"), 5, "it may have nothing to do with it");
+    assert_eq!(all(&format!("{err}{out}"), "err"), 6, "it may have nothing to do with it");
+}
+
+#[test]
+fn the_last_of_few_rows_on_stderr_is_marked_if_a_command_failed_by_itself() {
+    let log = "o reading\ne odd license\ne \ne   2 | x\no done";
+    assert_eq!(at(log, Some(1)).as_deref(), Some("odd license"));
+    for exit_code in [None, Some(0), Some(124), Some(137)] {
+        assert_eq!(at(log, exit_code), None, "{exit_code:?}");
+    }
+    assert_eq!(at("e a\ne b\ne c\ne d", Some(1)), None, "too many");
+    assert_eq!(at("e warning: odd", Some(1)), None, "harmless");
+    let old = format!("e odd\n{}", "o step\n".repeat(300));
+    assert_eq!(at(&old, Some(1)), None, "long ago");
 }
 
 #[test]
