@@ -58,7 +58,8 @@ pub struct Cause {
 }
 
 /// Finds the most likely cause of a failure at the end of a command's log. If a signal ended the
-/// command, `exit_code` is 128 plus the number of the signal.
+/// command, `exit_code` is 128 plus the number of the signal. A command that exited with 0 has no
+/// cause, whatever words it printed.
 ///
 /// # Errors
 /// If the log cannot be read.
@@ -112,13 +113,17 @@ fn candidates_at_end(
 ) -> Result<Ranked> {
     let end = log.bytes_now()?;
     let from = log.checkpoint_at(end.saturating_sub(max_bytes))?;
+    if exit_code == Some(0) {
+        let searched_bytes = end - from.offset.min(end);
+        return Ok(Ranked { ranked: Vec::new(), searched_bytes });
+    }
     let is_small = end - from.offset.min(end) <= SMALL_BYTES;
     let query = if is_small { Query::any_row() } else { Query::clues() };
     let mut candidates = Candidates::new(exit_code);
     walk(log, &query, from, end, tail, &mut |row| {
         let text = plain(row.text, Progress::Last);
         if let Some((weight, rule)) = judge(&text) {
-            candidates.push(Candidate { offset: row.offset, weight, rule }, &text);
+            candidates.push(Candidate { offset: row.offset, weight, rule, head: None }, &text);
         }
         ControlFlow::Continue(())
     })?;

@@ -13,7 +13,8 @@ use std::cmp::Reverse;
 use std::sync::LazyLock;
 
 use Weight::{
-    Aftermath, Again, Aside, Fault, Heading, Logged, Message, Name, Passed, Place, Started,
+    Aftermath, Again, Aside, Fault, Heading, Ignored, Logged, Message, Name, Passed, Place,
+    Started, Task,
 };
 use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 
@@ -69,6 +70,10 @@ pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
 pub(super) enum Weight {
     /// Not an error: a retry after the failure above it.
     Again,
+    /// Not an error: the failure above it does not count.
+    Ignored,
+    /// The start of a task, whose failure may be ignored.
+    Task,
     /// The start of a test.
     Started,
     /// A passed test.
@@ -367,6 +372,10 @@ static CLUES: &[Rule] = &[
     (Again, "retries",
      r"\b[Rr]etrying\b|\b(?:[Rr]etry|[Aa]ttempt) #?(?:[2-9]|1\d)(?:\s?(?:/|of)\s?\d+)?\W*$",
      "attempt 1 failed, retrying in 2 s"),
+    (Ignored, "ansible", r"^\.\.\.ignoring$", "...ignoring"),
+    (Ignored, "make", r"^\w*make(?:\[\d+\])?: \[.*\] Error \d+ \(ignored\)$",
+     "make: [Makefile:7: lint] Error 1 (ignored)"),
+    (Task, "ansible", r"^TASK \[|^RUNNING HANDLER \[", "TASK [copy config] *******"),
     (Aftermath, "wrappers", concat!(
         r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?",
         r"(?: non-?zero)?(?: exit)?(?: code| status)[: ]+[1-9]|\bld returned \d",
@@ -448,7 +457,7 @@ pub(super) static CLUE_LITERALS: &[&str] = &[
     "dout ---", "terminate called", "DATA RACE", "--> ", "(signal: ", "overflowed its", "E: ",
     " line ", "_test.go", "== ", "PASS", "SKIP", "does not meet", "CRITICAL", "critical",
     "to push some", "No module named", "would reformat", "Diff in ", "aborted!",
-    "Issue: [", " SC", "[SC", "differ: ", "lua", "can't read", "invalid command", "wrong # args",
+    "...ignoring", "(ignored)", "TASK [", "HANDLER [", "Issue: [", " SC", "[SC", "differ: ", "lua", "can't read", "invalid command", "wrong # args",
     "expression #", "awk: ", "deselected", "no tests ran",
 ];
 

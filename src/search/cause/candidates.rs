@@ -16,6 +16,10 @@ const HEADED_BYTES: u64 = 16 << 10;
 /// Maximum distance from the last row of a failure to its retry.
 const NEAR_BYTES: u64 = 4 << 10;
 
+/// Maximum distance from a failure that does not count to the row that declares it, in bytes. A
+/// task ends earlier.
+const IGNORED_BYTES: u64 = 8 << 10;
+
 /// Maximum distances between messages, and between asides, of one failure. The distance of asides
 /// is shorter, because they also occur before a failure.
 const MESSAGE_BYTES: u64 = 8 << 10;
@@ -49,6 +53,8 @@ pub(super) struct Candidate {
     pub weight: Weight,
     /// The name of the rule that matched.
     pub rule: &'static str,
+    /// The offset of the last exception of a chain, if this is the exception that caused it.
+    pub head: Option<u64>,
 }
 
 /// The candidates since the last retry of a failure.
@@ -68,6 +74,8 @@ pub(super) struct Candidates {
     aftermath: Vec<Candidate>,
     /// A heading that has not been explained yet.
     heading: Option<Candidate>,
+    /// The start of the last task; 0 if there are no tasks.
+    task: u64,
     /// The start of a trace whose last row has not been reached yet.
     trace: Option<u64>,
     /// The last candidate.
@@ -139,6 +147,8 @@ impl Candidates {
     pub(super) fn push(&mut self, candidate: Candidate, text: &str) {
         match (candidate.weight, candidate.rule) {
             (Weight::Again, _) => self.try_again(candidate.offset),
+            (Weight::Ignored, _) => self.ignore(candidate.offset),
+            (Weight::Task, _) => self.task = candidate.offset,
             (Weight::Place, _) => self.place(candidate.offset),
             (Weight::Started, _) => self.go.begin(text),
             (Weight::Passed, GO_TEST) => drop(self.go.decided(text)),
@@ -190,6 +200,28 @@ impl Candidates {
         }
     }
 
+    /// Drops the candidates of the failure above an offset: those of its task or, without tasks,
+    /// those nearby.
+    fn ignore(&mut self, offset: u64) {
+        let from = self.task.max(offset.saturating_sub(IGNORED_BYTES));
+        let lists = [
+            &mut self.fitting,
+            &mut self.headed,
+            &mut self.unexplained,
+            &mut self.faults,
+            &mut self.messages.firsts,
+            &mut self.asides.firsts,
+            &mut self.names,
+            &mut self.aftermath,
+        ];
+        for list in lists {
+            list.retain(|candidate| candidate.offset < from);
+        }
+        for pending in [&mut self.logged, &mut self.heading, &mut self.last] {
+            pending.take_if(|candidate| candidate.offset >= from);
+        }
+    }
+
     /// Raises the message above a source location to a fault: a tool that prints locations has
     /// found a defect.
     fn place(&mut self, offset: u64) {
@@ -234,7 +266,12 @@ impl Candidates {
             Weight::Name => keep(&mut self.names, candidate),
             Weight::Logged => self.logged = Some(candidate),
             Weight::Aftermath => keep(&mut self.aftermath, candidate),
-            Weight::Again | Weight::Started | Weight::Passed | Weight::Place => {}
+            Weight::Again
+            | Weight::Ignored
+            | Weight::Task
+            | Weight::Started
+            | Weight::Passed
+            | Weight::Place => {}
         }
     }
 

@@ -7,7 +7,7 @@ use super::MAX_CAUSE_ROWS;
 use super::candidates::Candidate;
 use crate::cri::Stream;
 use crate::error::Result;
-use crate::log::{LogFile, Row, Tail};
+use crate::log::{Anchor, LogFile, Row, Tail};
 
 /// The number of rows to read on each side of the cause. Only some of them are shown.
 const REACH_ROWS: usize = 100;
@@ -51,7 +51,21 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
     let before = (MAX_CAUSE_ROWS - details.min(most_below)).max(least_above).min(above.len());
     below.truncate(MAX_CAUSE_ROWS - before);
     let before = (MAX_CAUSE_ROWS - below.len()).min(above.len());
-    Ok(above.split_off(above.len() - before).into_iter().chain(below).collect())
+    let mut rows: Vec<Row> =
+        above.split_off(above.len() - before).into_iter().chain(below).collect();
+    if let Some(head) = cause.head.filter(|head| rows.iter().all(|row| row.offset != *head)) {
+        add_head(&mut rows, cause.offset, &log.window(Anchor::From(head), 1, tail)?.rows);
+    }
+    Ok(rows)
+}
+
+/// Adds the last exception of a chain to the rows around the exception at the offset `cause`.
+fn add_head(rows: &mut Vec<Row>, cause: u64, head: &[Row]) {
+    if rows.len() == MAX_CAUSE_ROWS {
+        let is_last = rows.last().is_some_and(|last| last.offset == cause);
+        rows.remove(if is_last { 0 } else { rows.len() - 1 });
+    }
+    rows.extend_from_slice(head);
 }
 
 /// Reads the displayed rows around an offset. Returns fewer rows than requested if the filter

@@ -129,6 +129,8 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     let Some((first, rest)) = rows.split_first() else { return Ok(candidate) };
     let text = plain(&first.text, Progress::Last);
     let mut trace = text.split_once("Traceback (most").map(|(before, _)| before.to_owned());
+    // True after the exception that the chain names as the cause of the others.
+    let mut is_caused = false;
     // `ERROR: Exception:` explains nothing by itself.
     let is_trace = |row: &Row| plain(&row.text, Progress::Last).contains("Traceback (most");
     let is_group = |text: &str| text.contains("Exception Group Traceback (most");
@@ -144,9 +146,15 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
         if trace.as_ref().is_some_and(ends) {
             // The message of an exception may be a trace itself.
             trace = trace.filter(|_| is_trace(row));
-            candidate.offset = row.offset;
+            if is_caused {
+                candidate.head = Some(row.offset);
+            } else {
+                candidate.offset = row.offset;
+            }
         } else if text.contains("During handling of the above exception") {
             goes_on = true;
+        } else if text.contains("direct cause of the following exception") {
+            (goes_on, is_caused) = (true, true);
         } else if let Some((before, _)) = text.split_once("Traceback (most") {
             if !goes_on {
                 break;

@@ -98,7 +98,7 @@ fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> 
         let first = rows.get(started).filter(|row| row.rule() == Some(TRACE))?;
         return Some((
             started,
-            Candidate { offset: first.offset, weight: Weight::Fault, rule: TRACE },
+            Candidate { offset: first.offset, weight: Weight::Fault, rule: TRACE, head: None },
         ));
     }
     if last.weight() != Some(Weight::Aside) || replaced_weight != Weight::Message {
@@ -112,7 +112,7 @@ fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> 
     let started = rows.len().checked_sub(trailing)?;
     let first = rows.get(started)?;
     let (weight, rule) = first.weighed?;
-    Some((started, Candidate { offset: first.offset, weight, rule }))
+    Some((started, Candidate { offset: first.offset, weight, rule, head: None }))
 }
 
 /// Returns the last message before `candidate`, if `candidate` only reports that something failed.

@@ -318,6 +318,40 @@ fn the_innermost_of_several_causes_is_shown() {
 }
 
 #[test]
+fn a_failure_that_is_ignored_is_not_the_cause() {
+    let ansible = "o TASK [probe] ***\no fatal: [web]: FAILED! => {}\no ...ignoring\n\
+                   o TASK [copy] ***\no fatal: [web]: FAILED! => {\"msg\": \"no file\"}";
+    assert_eq!(
+        at(ansible, Some(2)).as_deref(),
+        Some("fatal: [web]: FAILED! => {\"msg\": \"no file\"}")
+    );
+    let make = "e lint.c:1:1: error: style\ne make: [Makefile:7: lint] Error 1 (ignored)\n\
+                o CC a.c\ne cc: no such tool\ne make: *** [Makefile:9: a.o] Error 127";
+    assert_eq!(at(make, Some(2)).as_deref(), Some("make: *** [Makefile:9: a.o] Error 127"));
+    let earlier = format!("e a.c:1:1: error: bad\n{}{make}", "o step\n".repeat(600));
+    assert_eq!(at(&earlier, Some(2)).as_deref(), Some("a.c:1:1: error: bad"));
+}
+
+#[test]
+fn the_last_exception_of_a_chain_is_shown_with_the_exception_that_caused_it() {
+    let trace = |error: &str| {
+        let frame = "e   File \"a.py\", line 1, in f\ne     f()\n".repeat(9);
+        format!("e Traceback (most recent call last):\n{frame}e {error}\n")
+    };
+    let chain = "e \ne The above exception was the direct cause of the following exception:\ne \n";
+    let log = trace("KeyError: 'url'") + chain + &trace("app.ConfigError: no url");
+    let card = card(&log, Some(1));
+    assert_eq!(card.len(), MAX_CAUSE_ROWS);
+    assert!(card.contains(&"> KeyError: 'url'".to_owned()), "{card:?}");
+    assert_eq!(card.last().map(String::as_str), Some("app.ConfigError: no url"));
+    let group = "e   + Exception Group Traceback (most recent call last):\ne   |   File \"a.py\"\n\
+                 e   | ExceptionGroup: unhandled (1 sub-exception)\ne   +-+---- 1 ----\n\
+                 e     | Traceback (most recent call last):\ne     |   File \"b.py\"\n\
+                 e     | ConnectionError: db-1 refused\ne     +----";
+    assert_eq!(at(group, Some(1)).as_deref(), Some("    | ConnectionError: db-1 refused"));
+}
+
+#[test]
 fn each_cause_has_its_context_rows_above_or_below() {
     let (above, below) = ("o step\n".repeat(20), "o detail\n".repeat(20));
     let place = |row: &str| {
