@@ -63,6 +63,28 @@ fn hostile() -> Built {
     store
 }
 
+#[test]
+fn each_row_of_several_causes_of_a_command_has_a_link_and_a_limited_length() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    store.begin(&run, &["build"], 0);
+    store.start(&run, "build", 1, "make", 10);
+    for row in ["a.c:1:2: error: one", "b.c:3:4: error: two", "c.c:5:6: error: three"] {
+        store.print(&run, "build", 1, 20, Stream::Stderr, &format!("{row}\n"));
+    }
+    store.print(&run, "build", 1, 20, Stream::Stderr, &("x".repeat(50_000) + "\n"));
+    store.end(&run, "build", 1, 2, 30);
+    store.end_job(&run, "build", JobEnd::Failed(2), 40);
+    store.end_run(&run, RunEnd::Failed("command-failed"), 50);
+    let page = printed(store.root(), "html");
+    let (_, card) = page.split_once("class=\"card\"").unwrap();
+    let (card, _) = card.split_once("</article>").unwrap();
+    assert_eq!(
+        (card.matches("<a></a>").count(), card.matches("href=\"#build-1-2\"").count()),
+        (0, 3)
+    );
+    assert!(card.contains("more</em>") && card.len() < 20_000, "{}", card.len());
+}
+
 fn rows() -> Vec<String> {
     let mut rows: Vec<String> = [3, 4, 50, 100].map(|ticks| "`".repeat(ticks) + "\n").into();
     rows.extend(

@@ -43,7 +43,7 @@ const MAX_CARDS: usize = 20;
 const SCRIPT: &str = include_str!("page.js");
 
 /// The hashes of the stylesheet and the script, as a policy contains them: SHA-256 in base64.
-const STYLE_HASH: &str = "Qt4/qPuz8tfOAIbO+f0hvXRDyKgLd8pqO6t07IqRWd8=";
+const STYLE_HASH: &str = "Sxj5Ht3MrhBUndzotrNb/CAxaIayvWcw9YH/+pSzuz0=";
 const SCRIPT_HASH: &str = "VrNS7CwQmS1MIHS+WUT7FYfp7IU5N7NgOgAayNYunK0=";
 
 /// The ids that a page uses for itself.
@@ -301,6 +301,8 @@ fn row_numbers(printing: &mut Printing<'_>, node: &ShNode, causes: &[Cause]) -> 
         causes.iter().flat_map(|cause| &cause.rows).map(|row| row.offset).collect();
     let mut sorted = offsets.clone();
     sorted.sort_unstable();
+    // The rows around one cause may be those around another one.
+    sorted.dedup();
     let tail = printing.tail();
     let file = node.log.as_ref().filter(|_| !offsets.is_empty()).and_then(|log| printing.open(log));
     let numbers = file.and_then(|file| {

@@ -20,7 +20,7 @@ use crate::cri::Stream;
 use crate::display;
 use crate::dump::failure::MAX_OTHER_CAUSES;
 use crate::dump::options::{PrintOptions, Timestamps};
-use crate::dump::printing::{Printing, run_id};
+use crate::dump::printing::{Printing, run_id, whole_characters};
 use crate::dump::text::{Clock, Held};
 use crate::join::{LogRef, ShNode};
 use crate::log::{LogFile, Row};
@@ -328,6 +328,10 @@ fn write_text(row: &Row, sanitizer: &mut Sanitizer, out: &mut impl Write) -> io:
     Ok(())
 }
 
+/// The maximum number of bytes of a row of a cause: a longer row would push the other rows out of
+/// sight.
+const MAX_CAUSE_ROW_BYTES: usize = 4 << 10;
+
 /// Writes a row of a cause, with a link to its place in the log if it is in the page.
 pub(super) fn write_cause_row(
     row: &Row,
@@ -343,7 +347,10 @@ pub(super) fn write_cause_row(
         }
         None => write!(out, "<a></a>")?,
     }
-    write_text(row, &mut Sanitizer::default(), out)?;
+    let shown = row.text.get(..MAX_CAUSE_ROW_BYTES).map_or(&row.text[..], whole_characters);
+    let cut_bytes = row.cut_bytes + (row.text.len() - shown.len()) as u64;
+    let shown = Row { text: shown.to_vec(), cut_bytes, ..Row::default() };
+    write_text(&shown, &mut Sanitizer::default(), out)?;
     writeln!(out, "</p>")
 }
 
