@@ -10,7 +10,7 @@ use crate::join::{JobNode, LogRef, Place, ShNode};
 use crate::log::Row;
 use crate::model::Sh;
 use crate::sanitize::{Progress, name, plain};
-use crate::search::{Cause, find_causes, location};
+use crate::search::{Cause, find_causes, is_error, location};
 
 /// The maximum number of rows below the cause that are searched for its place in the source.
 const ROWS_BELOW: usize = 3;
@@ -146,6 +146,10 @@ pub(super) fn source_place(cause: &Cause) -> Option<SourcePlace> {
     let mut rows = from.iter().take(1 + ROWS_BELOW).chain(above.iter().rev());
     rows.find_map(|row| {
         let text = text(row);
+        // Another error has a place of its own.
+        if Some(row.offset) != cause.at && is_error(&text) {
+            return None;
+        }
         let found = location(&text)?;
         let (line, column) = (found.line, found.column);
         Some(SourcePlace { path: found.path.to_owned(), line, column })
@@ -188,6 +192,7 @@ mod tests {
             ),
             (&["  File \"x.py\", line 3, in f", "ValueError: x"], 1, Some(("x.py", 3, None))),
             (&["error: x", "", "", "", "far.c:4: note"], 0, None),
+            (&["Dockerfile:3:1: error: x", "b.c:2:3: error: y"], 0, None),
             (&["error: \x1b[31mb.c:2\x1b[0m"], 0, Some(("b.c", 2, None))),
         ] {
             let place = source_place(&cause(rows, marked));

@@ -36,6 +36,7 @@ mod tests;
 mod walk;
 
 pub use cause::{Cause, find_cause, find_causes};
+pub use errors::is_error;
 
 // For the program only.
 #[doc(hidden)]
