@@ -205,8 +205,9 @@ impl Error {
             | Self::TooLong { .. }
             | Self::TooLarge { .. }
             | Self::NotTrusted { .. }
-            | Self::NoStore { .. } => 6,
-            Self::Output(_) | Self::Terminal(_) | Self::Internal(_) => 70,
+            | Self::NoStore { .. }
+            | Self::Output(_) => 6,
+            Self::Terminal(_) | Self::Internal(_) => 70,
         }
     }
 

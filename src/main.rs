@@ -30,11 +30,11 @@ fn main() -> ExitCode {
 fn run() -> u8 {
     let arguments = match parse(std::env::args_os().collect()) {
         Ok(arguments) => arguments,
-        Err(usage) if usage.use_stderr() => return print_usage(&usage),
-        Err(usage) => match check_stdout() {
-            Ok(()) => return print_usage(&usage),
-            Err(error) => return failed(&error.into()),
-        },
+        Err(usage) => {
+            let checked = if usage.use_stderr() { Ok(()) } else { check_stdout() };
+            let printed = checked.and_then(|()| print_usage(&usage));
+            return printed.unwrap_or_else(|error| failed(&error.into()));
+        }
     };
     let records = arguments.records();
     let checked = if arguments.prints() { check_stdout() } else { Ok(()) };

@@ -75,7 +75,11 @@ impl Arguments {
     /// Returns true if the command needs stdout for its own output.
     #[must_use]
     pub const fn prints(&self) -> bool {
-        !self.records() && !matches!(self.command, Some(Command::End(_)))
+        match &self.command {
+            Some(Command::Exec(exec)) => exec.dry_run,
+            Some(Command::End(_)) => false,
+            _ => !self.records(),
+        }
     }
 
     /// Runs the command, and returns the exit code.

@@ -9,20 +9,27 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 
 use crate::ci;
+use crate::error::{Error, Result};
 use crate::sanitize::{Progress, Sanitizer, Span, Style, sgr};
 
 /// Prints help, the version or an error to the stream that clap would use, and returns the exit
-/// code. A closed pipe is not an error.
-#[must_use]
-pub fn print_usage(usage: &clap::Error) -> u8 {
+/// code.
+///
+/// # Errors
+/// If stdout cannot be written. A closed pipe is not an error.
+pub fn print_usage(usage: &clap::Error) -> Result<u8> {
     let text = usage.render().ansi().to_string();
     let (stdout, stderr) = (io::stdout(), io::stderr());
-    let _ = if usage.use_stderr() {
-        write(&text, AutoStream::choice(&stderr) != ColorChoice::Never, stderr)
+    if usage.use_stderr() {
+        // An error that cannot be printed to stderr cannot be reported.
+        let _ = write(&text, AutoStream::choice(&stderr) != ColorChoice::Never, stderr);
     } else {
-        write(&text, AutoStream::choice(&stdout) != ColorChoice::Never, stdout)
-    };
-    u8::try_from(usage.exit_code()).unwrap_or(2)
+        let written = write(&text, AutoStream::choice(&stdout) != ColorChoice::Never, stdout);
+        written
+            .map_err(Error::Output)
+            .or_else(|error| if error.is_closed_pipe() { Ok(()) } else { Err(error) })?;
+    }
+    Ok(u8::try_from(usage.exit_code()).unwrap_or(2))
 }
 
 /// Writes each line sanitized. Control characters are shown as glyphs: sent to the terminal, they

@@ -1,7 +1,7 @@
 //! Exit statuses when the reader of stdout or stderr closes the pipe, as in
 //! `rundown --exit-status | head -1`.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -182,11 +182,18 @@ fn a_closed_stdout_is_an_error_but_not_for_a_recorded_command() {
     };
     let recorded = closed(&["record", "--root", "R", "--", "sh", "-c", "exit 3"]);
     assert_eq!(recorded.status.code(), Some(3));
-    for args in [&["--root", "R", "--once"][..], &["list", "--root", "R"], &["--help"]] {
+    fs::write(dir.path().join("p.toml"), "[jobs.a]\ncommands = [\"true\"]\n").unwrap();
+    let dry: &[&str] = &["exec", "--dry-run", "p.toml"];
+    for args in [&["--root", "R", "--once"][..], &["list", "--root", "R"], &["--help"], dry] {
         let output = closed(args);
         let message = String::from_utf8_lossy(&output.stderr);
         assert_eq!(message, "rundown: cannot write to stdout: it is closed\n", "{args:?}");
-        assert_eq!(output.status.code(), Some(70), "{args:?}");
+        assert_eq!(output.status.code(), Some(6), "{args:?}");
+        let mut full = Command::new(&rundown);
+        full.args(args).current_dir(&dir).stdout(File::create("/dev/full").unwrap());
+        let output = full.output().unwrap();
+        assert_eq!(output.status.code(), Some(6), "{args:?}");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("cannot write to stdout"));
         // As other programs open it.
         let null = File::options().read(true).write(true).open("/dev/null").unwrap();
         let mut open = Command::new(&rundown);
