@@ -8,6 +8,7 @@
 //! [`LITERALS`].
 
 mod few;
+mod prefix;
 
 use std::cmp::Reverse;
 use std::sync::LazyLock;
@@ -16,7 +17,9 @@ use Weight::{
     Aftermath, Again, Aside, Fault, Heading, Ignored, Logged, Message, Name, Passed, Place,
     Started, Task,
 };
-use regex::bytes::{Regex, RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::bytes::{RegexSet, RegexSetBuilder};
+
+use prefix::without_prefix;
 
 /// Every text that reports an error contains one of these literals, case-sensitive, so bytes
 /// without any of them need no closer look. Most are a word or a part of one, because tools switch
@@ -104,21 +107,12 @@ pub(super) fn tool(rule: &'static str) -> Option<&'static str> {
     Some(rule).filter(|rule| !FAMILIES.contains(rule) && !rule.contains(", "))
 }
 
-/// Returns the text without the prefixes that [`BEFORE`] matches, such as indents, times and the
-/// name of a container.
-fn without_prefix(text: &str) -> &str {
-    let start = PREFIX.find(text.as_bytes()).map_or(0, |found| found.end());
-    text.get(start..).unwrap_or(text)
-}
-
 /// The rules; compiled only to count and to filter error rows.
 static RULE_SET: LazyLock<RegexSet> =
     LazyLock::new(|| set(RULES.iter().map(|(_, _, pattern, _)| pattern)));
 
 static HARMLESS_SET: LazyLock<RegexSet> =
     LazyLock::new(|| set(HARMLESS.iter().map(|(pattern, _)| pattern)));
-
-static PREFIX: LazyLock<Regex> = LazyLock::new(before);
 
 /// The rules, followed by the clues.
 static WEIGHED: LazyLock<RegexSet> =
@@ -130,21 +124,6 @@ static WEIGHED: LazyLock<RegexSet> =
 fn set<'p>(patterns: impl Iterator<Item = &'p &'p str>) -> RegexSet {
     RegexSetBuilder::new(patterns).unicode(false).build().expect("a table of expressions")
 }
-
-#[expect(clippy::expect_used, reason = "a constant, compiled by the first test")]
-fn before() -> Regex {
-    RegexBuilder::new(BEFORE).unicode(false).build().expect("an expression")
-}
-
-/// The prefixes of a message: indents, the lines that terraform draws around messages, and the `| `
-/// and `> ` of nested ones; times, also those of CI systems; the steps of a container build;
-/// `name | `, `[name] ` and `package:build: ` of parallel processes.
-const BEFORE: &str = concat!(
-    r"^(?:\s+|│|╷|╵|\| |> |#\d+ (?:\d+\.\d+ )?",
-    r"|\[?\d{4}-\d\d-\d\d[T ][\d:.,]+(?:Z|[+-]\d\d:?\d\d)?\]?\s(?:[\da-f]{2}[OE][+ ])?",
-    r"|\[?\d\d:\d\d:\d\d(?:[.,]\d+)?\]?\s|[\w@.-]+(?:/[\w@/.-]+ |:)(?:build|test|lint|check): ",
-    r"|[A-Za-z][\w.-]*\s+\|\s|\[[a-z0-9][\w@/.:-]*\]\s)*",
-);
 
 /// The weight, the tool or family of tools, a pattern for the text without its prefixes, and an
 /// example row.
@@ -338,7 +317,7 @@ static RULES: &[Rule] = &[
         r"^[^\s:]+: .*(?:No such file or directory|Permission denied|Connection refused",
         r"|No space left on device|Cannot allocate memory|Exec format error)",
     ), "cat: missing.txt: No such file or directory"),
-    (Aside, "getopt", r"^[^\s:]+: (?:unrecognized|invalid) option\b",
+    (Aside, "getopt", r"^[^\s:]+: (?:unrecognize|invali)d option\b",
      "ls: unrecognized option '--frob'"),
     (Aside, "curl", r"^curl: \(\d+\) ",
      "curl: (7) Failed to connect to 127.0.0.1 port 1 after 0 ms"),

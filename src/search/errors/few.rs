@@ -4,7 +4,6 @@
 //! milliseconds, longer than reading a small log. For the first rows, the rules are tried one by
 //! one: only those with a literal that is in the row, and each is compiled when it is first tried.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
@@ -21,15 +20,15 @@ static ROWS: AtomicUsize = AtomicUsize::new(0);
 
 static TABLE: LazyLock<Option<Table>> = LazyLock::new(Table::new);
 
-/// The rules and clues by the literals in them.
+/// The rules and clues by the literals in them. Every match of a rule contains a literal that is in
+/// its pattern.
 struct Table {
     /// Finds the literals in a row.
     literals: AhoCorasick,
-    /// The rules that contain a literal, by literal. Every match of such a rule contains one of its
-    /// literals.
-    rules_of: Vec<Vec<usize>>,
-    /// The rules without a literal.
-    others: Vec<usize>,
+    /// The patterns without escapes: a literal may be escaped in a pattern.
+    texts: Vec<String>,
+    /// The rules that contain a literal, by literal.
+    rules_of: Vec<OnceLock<Vec<usize>>>,
     compiled: Vec<OnceLock<Option<Regex>>>,
 }
 
@@ -46,33 +45,40 @@ fn patterns() -> impl Iterator<Item = &'static str> {
     RULES.iter().chain(CLUES).map(|(_, _, pattern, _)| *pattern)
 }
 
+fn literals() -> impl Iterator<Item = &'static str> {
+    LITERALS.iter().chain(CLUE_LITERALS).copied()
+}
+
 impl Table {
     fn new() -> Option<Self> {
-        let all: Vec<&str> = LITERALS.iter().chain(CLUE_LITERALS).copied().collect();
         let kind = Some(AhoCorasickKind::NoncontiguousNFA);
-        let literals = AhoCorasick::builder().kind(kind).prefilter(false).build(&all).ok()?;
-        // A literal may be escaped in a pattern, and a blank at its end may be outside of the group
-        // that contains it.
+        let found = AhoCorasick::builder().kind(kind).prefilter(false).build(literals()).ok()?;
         let texts: Vec<String> = patterns().map(|pattern| pattern.replace('\\', "")).collect();
-        let with = |literal: &&str| {
-            let numbered = texts.iter().enumerate();
-            numbered.filter(|(_, text)| text.contains(literal.trim())).map(|(n, _)| n).collect()
-        };
-        let rules_of: Vec<Vec<usize>> = all.iter().map(with).collect();
-        let linked: HashSet<&usize> = rules_of.iter().flatten().collect();
-        let others = (0..texts.len()).filter(|n| !linked.contains(n)).collect();
-        let compiled = patterns().map(|_| OnceLock::new()).collect();
-        Some(Self { literals, rules_of, others, compiled })
+        let compiled = texts.iter().map(|_| OnceLock::new()).collect();
+        let rules_of = literals().map(|_| OnceLock::new()).collect();
+        Some(Self { literals: found, texts, rules_of, compiled })
     }
 
     fn matches(&self, text: &str) -> Vec<usize> {
         let found = self.literals.find_overlapping_iter(text);
-        let found = found.filter_map(|found| self.rules_of.get(found.pattern().as_usize()));
-        let mut rules: Vec<usize> = found.flatten().chain(&self.others).copied().collect();
+        let found = found.map(|found| self.rules_of(found.pattern().as_usize()));
+        let mut rules: Vec<usize> = found.flatten().copied().collect();
         rules.sort_unstable();
         rules.dedup();
         rules.retain(|n| self.rule(*n).is_some_and(|rule| rule.is_match(text)));
         rules
+    }
+
+    /// Returns the rules that contain the nth literal.
+    fn rules_of(&self, n: usize) -> &[usize] {
+        let Some((rules, literal)) = self.rules_of.get(n).zip(literals().nth(n)) else {
+            return &[];
+        };
+        // A blank at the end of a literal may be outside of the group that contains the literal.
+        let has_literal = |(_, text): &(usize, &String)| text.contains(literal.trim());
+        rules.get_or_init(|| {
+            self.texts.iter().enumerate().filter(has_literal).map(|(n, _)| n).collect()
+        })
     }
 
     fn rule(&self, n: usize) -> Option<&Regex> {
@@ -83,6 +89,8 @@ impl Table {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
     use proptest::strategy::Union;
 
@@ -100,6 +108,14 @@ mod tests {
     fn every_rule_compiles() {
         let table = TABLE.as_ref().unwrap();
         assert!((0..table.compiled.len()).all(|n| table.rule(n).is_some()));
+    }
+
+    #[test]
+    fn every_rule_contains_a_literal() {
+        let table = TABLE.as_ref().unwrap();
+        let linked: BTreeSet<&usize> =
+            (0..table.rules_of.len()).flat_map(|n| table.rules_of(n)).collect();
+        assert_eq!(linked.len(), table.texts.len());
     }
 
     #[test]
