@@ -5,7 +5,7 @@
 //! jobs and runs that failed without a failed command, then the other errors of the failed
 //! commands.
 
-use super::failure::{message, source_place, text};
+use super::failure::{message, text};
 use super::printing::{Printing, run_id};
 use super::source_path::in_repository;
 use crate::join::{JobNode, Place, ShNode, ShState};
@@ -57,7 +57,7 @@ impl Annotation {
 
     fn of_cause(job: &JobNode, node: &ShNode, cause: &Cause) -> Self {
         let cwd = node.sh.as_ref().and_then(|sh| sh.cwd.as_deref());
-        let place = source_place(cause).and_then(|place| {
+        let place = cause.location().and_then(|place| {
             let path = in_repository(&place.path, cwd, ci::workspace().as_deref())?;
             Some(RepositoryPlace { path, line: place.line, column: place.column })
         });

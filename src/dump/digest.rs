@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::failure::{MAX_OTHER_CAUSES, source_place, text, title};
+use super::failure::{MAX_OTHER_CAUSES, text, title};
 use super::printing::{Printing, run_id};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunHead, RunNode, ShNode};
@@ -318,7 +318,7 @@ fn heading(cause: &Cause, index: usize) -> String {
         (Some(_), 0) => "likely cause",
         (Some(_), _) => "also",
     };
-    let place = source_place(cause).map(|at| format!(", {}:{}", at.path, at.line));
+    let place = cause.location().map(|at| format!(", {}:{}", at.path, at.line));
     format!("{what}{}:", place.unwrap_or_default())
 }
 

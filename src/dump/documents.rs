@@ -220,9 +220,13 @@ pub(super) struct CauseJson {
     pub matched: bool,
     /// The tool that prints such rows; `null` if no rule matched, or if several tools do.
     pub tool: Option<&'static str>,
-    /// The number of the row that the rule matched, from 1, as in `jsonl`.
+    /// The number of the row with the cause, from 1, as in `jsonl`: the row that the rule matched
+    /// or, if no rule matched, the last of one to three rows on standard error.
     #[schemars(range(min = 1))]
     pub row: Option<u64>,
+    /// The place in the source that the cause names, as `file:line` or `file:line:column`. Relative
+    /// to the directory of the command, unless it begins with `/`.
+    pub location: Option<String>,
     /// The rows around it, in order, without blank ones.
     pub rows: Vec<CauseRowJson>,
 }

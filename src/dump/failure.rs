@@ -1,7 +1,6 @@
 //! The failed commands of a run and the causes of their failures, for the formats that report them.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::path::Path;
 
 use super::printing::{Printing, run_id};
@@ -10,25 +9,11 @@ use crate::join::{JobNode, LogRef, Place, ShNode};
 use crate::log::Row;
 use crate::model::Sh;
 use crate::sanitize::{Progress, name, plain};
-use crate::search::{Cause, find_causes, is_error, location};
-
-/// The maximum number of rows below the cause that are searched for its place in the source.
-const ROWS_BELOW: usize = 3;
+use crate::search::{Cause, find_causes};
 
 /// The maximum number of causes of a command after the most likely one, where a format has no
 /// limit of its own.
 pub(super) const MAX_OTHER_CAUSES: usize = 10;
-
-/// A place in the source code that a log names.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct SourcePlace {
-    /// The path, as the log names it.
-    pub path: String,
-    /// The line, from 1.
-    pub line: u32,
-    /// The column, from 1 for most tools.
-    pub column: Option<u32>,
-}
 
 impl<'a> Printing<'a> {
     /// Returns the commands whose logs may contain the cause of a failure: the failed and the
@@ -136,68 +121,4 @@ pub(super) fn message(cause: Option<&Cause>, sh: Option<&Sh>) -> String {
     let row = cause.and_then(marked).map(|row| text(row).trim().to_owned());
     let exit = || sh.and_then(display::exit_explained);
     row.filter(|row| !row.is_empty()).or_else(exit).unwrap_or_else(|| "failed".to_owned())
-}
-
-/// Returns the place in the source that the cause names: in its row, in one of the next rows, or in
-/// the nearest row above, where the frames of a trace are.
-pub(super) fn source_place(cause: &Cause) -> Option<SourcePlace> {
-    let at = cause.rows.iter().position(|row| Some(row.offset) == cause.at)?;
-    let (above, from) = cause.rows.split_at_checked(at)?;
-    let mut rows = from.iter().take(1 + ROWS_BELOW).chain(above.iter().rev());
-    rows.find_map(|row| {
-        let text = text(row);
-        // Another error has a place of its own.
-        if Some(row.offset) != cause.at && is_error(&text) {
-            return None;
-        }
-        let found = location(&text)?;
-        let (line, column) = (found.line, found.column);
-        Some(SourcePlace { path: found.path.to_owned(), line, column })
-    })
-}
-
-impl fmt::Display for SourcePlace {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.path, self.line)?;
-        self.column.map_or(Ok(()), |column| write!(f, ":{column}"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn cause(rows: &[&str], marked: usize) -> Cause {
-        let row = |(offset, text): (usize, &&str)| Row {
-            offset: offset as u64,
-            text: text.as_bytes().to_vec(),
-            ..Row::default()
-        };
-        let rows = rows.iter().enumerate().map(row).collect();
-        Cause { at: Some(marked as u64), is_last_words: false, rule: None, rows, searched_bytes: 0 }
-    }
-
-    #[test]
-    fn the_place_in_the_source_is_that_nearest_to_the_cause() {
-        for (rows, marked, expected) in [
-            (
-                &["a.c:1: note", "b.c:2:3: error: x", "c.c:4: note"][..],
-                1,
-                Some(("b.c", 2, Some(3))),
-            ),
-            (
-                &["a.rs:9: warning", "error[E0308]: x", "  --> src/lib.rs:7:5"],
-                1,
-                Some(("src/lib.rs", 7, Some(5))),
-            ),
-            (&["  File \"x.py\", line 3, in f", "ValueError: x"], 1, Some(("x.py", 3, None))),
-            (&["error: x", "", "", "", "far.c:4: note"], 0, None),
-            (&["Dockerfile:3:1: error: x", "b.c:2:3: error: y"], 0, None),
-            (&["error: \x1b[31mb.c:2\x1b[0m"], 0, Some(("b.c", 2, None))),
-        ] {
-            let place = source_place(&cause(rows, marked));
-            let place = place.as_ref().map(|at| (at.path.as_str(), at.line, at.column));
-            assert_eq!(place, expected, "{rows:?}");
-        }
-    }
 }

@@ -267,6 +267,7 @@ fn cause_json(
         matched: cause.at.is_some() && !cause.is_last_words,
         tool: cause.rule,
         row,
+        location: cause.location().map(|location| location.to_string()),
         rows,
     }))
 }

@@ -28,7 +28,7 @@ use quick_xml::events::{BytesDecl, BytesStart, BytesText, Event};
 use quick_xml::name::QName;
 
 use super::annotations::{cut, reason};
-use super::failure::{source_place, text};
+use super::failure::text;
 use super::printing::{Printing, run_id};
 use super::source_path::in_repository;
 use super::unique_names::UniqueNames;
@@ -304,7 +304,7 @@ impl<W: Write> Report<W> {
 /// Returns the path of the file that a cause names.
 fn path(node: &ShNode, cause: &Cause) -> Option<String> {
     let cwd = node.sh.as_ref().and_then(|sh| sh.cwd.as_deref());
-    in_repository(&source_place(cause)?.path, cwd, ci::workspace().as_deref())
+    in_repository(&cause.location()?.path, cwd, ci::workspace().as_deref())
 }
 
 fn element(name: &'static str) -> BytesStart<'static> {

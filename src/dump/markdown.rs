@@ -22,7 +22,7 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::failure::{MAX_OTHER_CAUSES, marked, message, source_place, text};
+use super::failure::{MAX_OTHER_CAUSES, marked, message, text};
 use super::printing::{Printing, run_id};
 use super::text::date_time;
 use crate::ci;
@@ -265,7 +265,7 @@ fn failure_block(
 
 /// Appends a cause: its message, its place in the source, and its rows.
 fn push_cause(block: &mut String, cause: &Cause, node: &ShNode) {
-    let place = source_place(cause).map(|at| format!("{} ", Code(&at.to_string())));
+    let place = cause.location().map(|at| format!("{} ", Code(&at.to_string())));
     let place = place.unwrap_or_default();
     let _ = match marked(cause) {
         Some(_) => {

@@ -36,7 +36,6 @@ mod tests;
 mod walk;
 
 pub use cause::{Cause, find_cause, find_causes};
-pub use errors::is_error;
 
 // For the program only.
 #[doc(hidden)]
@@ -48,7 +47,7 @@ pub use groups::{Group, Groups, group};
 #[doc(hidden)]
 pub use hits::Hits;
 #[doc(hidden)]
-pub use location::{Location, location};
+pub use location::Location;
 #[doc(hidden)]
 pub use markers::{Marker, marker};
 #[doc(hidden)]

@@ -25,7 +25,7 @@ mod text;
 
 use std::io::{self, Write};
 
-use super::failure::{MAX_OTHER_CAUSES, marked, message, source_place};
+use super::failure::{MAX_OTHER_CAUSES, marked, message};
 use super::options::PrintOptions;
 use super::printing::{Printing, run_id};
 use crate::display::{self, Status};
@@ -274,7 +274,7 @@ fn write_cause(
     numbers: &mut impl Iterator<Item = Option<u64>>,
     out: &mut impl Write,
 ) -> io::Result<()> {
-    match (marked(cause), source_place(cause)) {
+    match (marked(cause), cause.location()) {
         (None, _) => writeln!(out, "<p class=\"place\">Cause not recognized; last rows:</p>")?,
         (Some(_), Some(place)) => {
             let place = place.to_string();

@@ -122,7 +122,8 @@ impl Log {
             _ => None,
         };
         if let Some((cause, place)) = cause.zip(place) {
-            self.card = Some(Card { place, cause, far: Vec::new(), is_open: true });
+            let location = cause.location();
+            self.card = Some(Card { place, cause, location, far: Vec::new(), is_open: true });
             self.follow = target.is_none() && !self.has_headings();
             self.viewport.take();
         } else if target.is_some() {

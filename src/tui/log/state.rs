@@ -10,7 +10,7 @@ use crate::document::{Document, Goal, Head, Known, Section, Ticket};
 use crate::join::{Place, ShState};
 use crate::log::{FileState, Row, Window};
 use crate::sanitize::Style;
-use crate::search::Cause;
+use crate::search::{Cause, Location};
 
 /// The log of a command or of the run itself, or the logs of all commands of a job or run.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts")]
@@ -126,6 +126,8 @@ pub struct Card {
     pub place: Place,
     /// The cause and its rows.
     pub cause: Box<Cause>,
+    /// The location in the source code that the cause names.
+    pub location: Option<Location>,
     /// The rows that belong to the cause but are far from it.
     pub far: Vec<Row>,
     /// True if the cause is shown above the rows, and marked in them.

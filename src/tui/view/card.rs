@@ -7,8 +7,6 @@
 //! The log opens at the cause, and the rows of the cause are marked there. Those that are then
 //! neither on screen nor near the cause are listed between this line and the log.
 
-use std::borrow::Cow;
-
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
@@ -18,8 +16,8 @@ use crate::cri::Stream;
 use crate::display::{self, Status};
 use crate::join::ShState;
 use crate::log::Row;
-use crate::sanitize::{self, plain};
-use crate::search::{Cause, location};
+use crate::sanitize;
+use crate::search::{Cause, Location};
 use crate::tui::at::name_of;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::log::{Columns, LogRows, Stamps, Times};
@@ -30,7 +28,7 @@ use crate::tui::widget::{Strip, spent_by};
 /// Returns the facts about the cause, for the line above the log. If not all of them fit into
 /// `room` columns, the place in the source takes precedence over the tool.
 pub(super) fn facts(model: &Model, cause: &Cause, room: usize) -> Vec<Option<String>> {
-    let (what, place) = (what(model, cause), place(cause));
+    let (what, place) = (what(model, cause), place(model));
     let named = place.as_ref().map(|place| format!("cause: {place}"));
     let width = what.width() + place.as_ref().map_or(0, |place| place.width() + 3);
     match named.filter(|named| width > room && named.width() <= room) {
@@ -135,11 +133,9 @@ fn what(model: &Model, cause: &Cause) -> String {
     format!("cause not recognized{part}{shown}")
 }
 
-/// Returns the place in the source that the row of the cause names: `src/lib.rs:7:5`.
-fn place(cause: &Cause) -> Option<String> {
-    let row = cause.rows.iter().find(|row| Some(row.offset) == cause.at)?;
-    let text: Cow<'_, str> = plain(&row.text, sanitize::Progress::Last);
-    location(&text).map(|found| found.text.to_owned())
+/// Returns the place in the source that the cause names: `src/lib.rs:7:5`.
+fn place(model: &Model) -> Option<String> {
+    model.log.card.as_ref()?.location.as_ref().map(Location::to_string)
 }
 
 /// Counts the failed commands after the one that is shown: `} 2 more failed below`.
