@@ -39,14 +39,16 @@ pub static LITERALS: &[&str] = &[
 /// Returns true if a row's displayed text, without escapes, reports an error.
 #[must_use]
 pub fn is_error(text: &str) -> bool {
-    let bare = without_prefix(text);
-    RULE_SET.is_match(bare.as_bytes()) && !is_harmless(text) && !is_harmless(bare)
+    RULE_SET.is_match(without_prefix(text).as_bytes()) && !is_harmless(text)
 }
 
 /// Returns true if a row's displayed text looks like a report of an error, but is harmless: a
 /// warning, a note, or a message of a passed test.
 pub(super) fn is_harmless(text: &str) -> bool {
-    HARMLESS_SET.is_match(text.as_bytes())
+    let is_match =
+        |text| few::is_harmless(text).unwrap_or_else(|| HARMLESS_SET.is_match(text.as_bytes()));
+    let bare = without_prefix(text);
+    is_match(text) || (bare.len() < text.len() && is_match(bare))
 }
 
 /// Returns the weight of a row as the cause of a failure, and the name of the rule that matched.
@@ -55,7 +57,7 @@ pub(super) fn judge(text: &str) -> Option<(Weight, &'static str)> {
     let bare = without_prefix(text);
     let matches = few::matches(bare)
         .unwrap_or_else(|| WEIGHED.matches(bare.as_bytes()).into_iter().collect());
-    let is_harmless = !matches.is_empty() && (is_harmless(text) || is_harmless(bare));
+    let is_harmless = !matches.is_empty() && is_harmless(text);
     // A harmless pattern overrides the rules, but not all clues. Some clues match rows that are not
     // errors but affect the choice of the cause: reports of passed tests, and the report of a data
     // race.

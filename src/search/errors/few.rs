@@ -10,7 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_lite::Regex;
 
-use super::{CLUE_LITERALS, CLUES, LITERALS, RULES};
+use super::{CLUE_LITERALS, CLUES, HARMLESS, LITERALS, RULES};
 
 /// The number of rows after which the set of all rules is compiled.
 const FEW_ROWS: usize = 100;
@@ -40,6 +40,19 @@ pub(super) fn matches(text: &str) -> Option<Vec<usize>> {
     }
     TABLE.as_ref().map(|table| table.matches(text))
 }
+
+/// Returns true if a harmless pattern matches a text. Returns `None` if so many rows were tried
+/// that the set of these patterns is faster.
+pub(super) fn is_harmless(text: &str) -> Option<bool> {
+    if ROWS.load(Ordering::Relaxed) >= FEW_ROWS {
+        return None;
+    }
+    let mut patterns = HARMLESS_PATTERNS.iter();
+    Some(patterns.any(|pattern| pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))))
+}
+
+static HARMLESS_PATTERNS: LazyLock<Vec<Option<Regex>>> =
+    LazyLock::new(|| HARMLESS.iter().map(|(pattern, _)| Regex::new(pattern).ok()).collect());
 
 fn patterns() -> impl Iterator<Item = &'static str> {
     RULES.iter().chain(CLUES).map(|(_, _, pattern, _)| *pattern)
@@ -95,8 +108,8 @@ mod tests {
     use proptest::strategy::Union;
 
     use super::*;
-    use crate::search::errors::WEIGHED;
     use crate::search::errors::tests::{LOGS, described, fixture, rows};
+    use crate::search::errors::{HARMLESS_SET, WEIGHED};
 
     /// Returns the matches of both ways to find them.
     fn both(text: &str) -> [Vec<usize>; 2] {
@@ -108,6 +121,17 @@ mod tests {
     fn every_rule_compiles() {
         let table = TABLE.as_ref().unwrap();
         assert!((0..table.compiled.len()).all(|n| table.rule(n).is_some()));
+    }
+
+    #[test]
+    fn both_ways_find_the_same_harmless_rows() {
+        assert!(HARMLESS_PATTERNS.iter().all(Option::is_some));
+        for (name, ..) in LOGS {
+            for (_, text) in rows(&fixture(name)) {
+                let few = HARMLESS_PATTERNS.iter().flatten().any(|few| few.is_match(&text));
+                assert_eq!(few, HARMLESS_SET.is_match(text.as_bytes()), "{name}: {text}");
+            }
+        }
     }
 
     #[test]
