@@ -1,7 +1,7 @@
 //! External programs that use the terminal: the user's editor and pager.
 //!
-//! Neither gets a file of the store: an editor gets a private read-only copy, a pager gets the rows
-//! as they are read. The user chooses the program as for any other tool: with `$VISUAL`, `$EDITOR`
+//! Neither gets a file of the store: an editor gets a private read-only copy, or the source file that
+//! the cause of a failure names; a pager gets the rows as they are read. The user chooses the program as for any other tool: with `$VISUAL`, `$EDITOR`
 //! or `$PAGER`.
 //!
 //! Vim obeys modelines, so the last lines of a log could set its options. `--cmd 'set nomodeline'`
@@ -9,11 +9,11 @@
 //! after every vimrc opens the file without autocommands.
 
 use std::env;
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use super::copies::{Copies, PrivateCopy};
 use super::excerpt::Excerpt;
-use super::msg::{LogRow, Msg, Work};
+use super::msg::{LogRow, Msg, Source, Work};
 use crate::error::{self, Error, Result};
 use memchr::memmem;
 
@@ -59,8 +59,8 @@ pub(super) fn work(
 
 /// A request to show a log in another program, which has the terminal until it ends.
 pub(super) enum ExternalCommand {
-    /// A log for the editor, at this row.
-    Edit(LogRow),
+    /// A source file for the editor or, if there is no such file, a log, at this row.
+    Edit(LogRow, Option<Source>),
     /// A log for the pager, at this row; colored if true.
     Page(LogRow, bool),
     /// The permission for the last requested program to take the terminal.
@@ -72,12 +72,19 @@ impl ExternalCommand {
     /// user.
     fn prepare(&self, copies: &Arc<Copies>) -> std::result::Result<Option<Ready>, String> {
         Ok(match self {
-            Self::Edit(row) => {
+            Self::Edit(row, source) => {
                 let words = words_of(&["VISUAL", "EDITOR"], "vi")?;
+                if let Some((source, file)) =
+                    source.as_ref().and_then(|source| Some((source, source.file()?)))
+                {
+                    let line = source.location.line.into();
+                    return Ok(Some(Ready::Editor { words, file, copy: None, line }));
+                }
                 let (copy, line) = Excerpt::around(row)
                     .and_then(|excerpt| copy_of(&excerpt, copies))
                     .map_err(|error| error::line(&error))?;
-                Some(Ready::Editor { words, copy, line })
+                let file = copy.path().to_owned();
+                Some(Ready::Editor { words, file, copy: Some(copy), line })
             }
             Self::Page(row, color) => {
                 let words = words_of(&["PAGER"], "less")?;
@@ -92,22 +99,46 @@ impl ExternalCommand {
 
 /// A program and the data that it shows.
 enum Ready {
-    Editor { words: Vec<String>, copy: PrivateCopy, line: u64 },
-    Pager { words: Vec<String>, excerpt: Excerpt, line: u64, color: bool },
+    /// An editor with a file; `copy` removes a private copy of a log when the editor has ended.
+    Editor {
+        words: Vec<String>,
+        file: PathBuf,
+        copy: Option<PrivateCopy>,
+        line: u64,
+    },
+    Pager {
+        words: Vec<String>,
+        excerpt: Excerpt,
+        line: u64,
+        color: bool,
+    },
 }
 
 impl Ready {
     /// Runs the program until it ends. An error is one line for the user.
     fn run(self) -> std::result::Result<(), String> {
         match self {
-            Self::Editor { words, copy, line } => edit(&words, copy.path(), line),
+            Self::Editor { words, file, copy, line } => {
+                let edited = edit(&words, &file, line);
+                drop(copy);
+                edited
+            }
             Self::Pager { words, excerpt, line, color } => page(&words, excerpt, line, color),
         }
     }
 }
 
-fn edit(words: &[String], copy: &Path, line: u64) -> std::result::Result<(), String> {
-    let arguments = editor_arguments(words, is_vim(words), copy, line);
+impl Source {
+    /// Returns the file, if it is a regular file below the directory of the command.
+    fn file(&self) -> Option<PathBuf> {
+        let dir = fs::canonicalize(&self.dir).ok().filter(|_| self.dir.is_absolute())?;
+        let file = fs::canonicalize(dir.join(&self.location.path)).ok()?;
+        (file.starts_with(&dir) && file.is_file()).then_some(file)
+    }
+}
+
+fn edit(words: &[String], file: &Path, line: u64) -> std::result::Result<(), String> {
+    let arguments = editor_arguments(words, is_vim(words), file, line);
     let mut command = command(words, &arguments);
     command.stdin(terminal().map_err(|error| format!("cannot open the terminal: {error}"))?);
     let failed =
@@ -209,6 +240,10 @@ fn editor_arguments(words: &[String], is_vim: bool, file: &Path, line: u64) -> V
         "code" | "code-insiders" | "codium" | "cursor" => {
             vec!["--wait".into(), "--goto".into(), format!("{path}:{line}")]
         }
+        "idea" | "pycharm" | "clion" | "goland" | "webstorm" | "rubymine" | "phpstorm"
+        | "rustrover" | "rider" => {
+            vec!["--wait".into(), "--line".into(), line.to_string(), path]
+        }
         _ => vec![path],
     }
 }
@@ -244,11 +279,10 @@ fn terminal() -> io::Result<Stdio> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
     use crate::file::FilePath;
     use crate::log::Tail;
+    use crate::search::Location;
 
     #[test]
     fn editors_are_told_the_line_in_their_own_way() {
@@ -270,6 +304,7 @@ mod tests {
             ("'/opt/my tools/nano'", "+7 /tmp/a b.log".to_owned()),
             ("hx", "/tmp/a b.log:7".to_owned()),
             ("code", "--wait --goto /tmp/a b.log:7".to_owned()),
+            ("/opt/idea/bin/idea", "--wait --line 7 /tmp/a b.log".to_owned()),
             ("some-editor --flag", "--flag /tmp/a b.log".to_owned()),
         ] {
             assert_eq!(parsed(spec), arguments, "{spec}");
@@ -339,6 +374,32 @@ mod tests {
                 failure.contains("shiftwidth=8") && failure.contains("a b%#.log"),
                 "{name}: {failure}"
             );
+        }
+    }
+
+    #[test]
+    fn a_source_file_is_opened_only_below_the_directory_of_the_command() {
+        let dir = tempfile::tempdir().unwrap();
+        let inside = dir.path().join("work/src");
+        fs::create_dir_all(&inside).unwrap();
+        for file in [inside.join("a.c"), dir.path().join("secret.c")] {
+            fs::write(file, "x").unwrap();
+        }
+        std::os::unix::fs::symlink(dir.path().join("secret.c"), inside.join("link.c")).unwrap();
+        let opened = |path: &str| {
+            let location = Location { path: path.to_owned(), line: 7, column: None };
+            Source { dir: dir.path().join("work"), location }.file()
+        };
+        let absolute = inside.join("a.c");
+        let file = fs::canonicalize(&absolute).unwrap();
+        for path in ["src/a.c", "./src/../src/a.c", absolute.to_str().unwrap()] {
+            assert_eq!(opened(path).as_ref(), Some(&file), "{path}");
+        }
+        let outside = dir.path().join("secret.c");
+        for path in
+            ["../secret.c", "src/link.c", outside.to_str().unwrap(), "src", "no.c", "/etc/passwd"]
+        {
+            assert_eq!(opened(path), None, "{path}");
         }
     }
 

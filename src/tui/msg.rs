@@ -15,6 +15,7 @@ use crate::file::FilePath;
 use crate::join::{RunHead, RunNode};
 use crate::log::Tail;
 use crate::model::RunId;
+use crate::search::Location;
 use crate::time::Time;
 use crate::tui::keymap::Key;
 use crate::tui::wait::Wait;
@@ -185,11 +186,21 @@ pub enum TerminalRequest {
     Suspend,
 }
 
+/// A location in the source code that a log names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Source {
+    /// The directory of the command. Its log is not trusted: it must not name a file elsewhere.
+    pub dir: PathBuf,
+    /// The location.
+    pub location: Location,
+}
+
 /// A request to show a log in another program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum ExternalRequest {
-    /// A copy of the log in the user's editor, at this row.
-    Edit(LogRow),
+    /// The source file in the user's editor or, if there is no such file, a copy of the log, at
+    /// this row.
+    Edit(LogRow, Option<Source>),
     /// The log in the user's pager, at this row.
     Page(LogRow),
 }

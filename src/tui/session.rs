@@ -214,7 +214,7 @@ impl Session {
                 }
                 Effect::Terminal(request) => self.use_terminal(request)?,
                 Effect::External(request) => self.begin(match request {
-                    ExternalRequest::Edit(row) => ExternalCommand::Edit(row),
+                    ExternalRequest::Edit(row, source) => ExternalCommand::Edit(row, source),
                     ExternalRequest::Page(row) => {
                         ExternalCommand::Page(row, self.model.theme.has_color())
                     }

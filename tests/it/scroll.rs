@@ -237,12 +237,34 @@ fn copy_edit_and_mark_apply_to_the_command_under_the_cursor() {
     sim.keys("g ] j c");
     assert_eq!(sim.others.pop(), Some(TerminalRequest::Copy("make b 1".into()).into()));
     sim.keys("y v");
-    let Some(Effect::External(ExternalRequest::Edit(row))) = sim.others.pop() else {
+    let Some(Effect::External(ExternalRequest::Edit(row, None))) = sim.others.pop() else {
         panic!("no editor")
     };
     assert!(row.log.ends_with("b/sh-1.log"), "{:?}", row.log);
     sim.keys("/ b Space 1 Space r o w Space 2 Enter m x g ' x");
     assert_eq!(current(&sim), "b 1 row 2");
+}
+
+#[test]
+fn the_editor_opens_the_source_on_the_row_of_the_cause() {
+    let (mut store, run) = (Built::new(), run_id(8));
+    store.begin(&run, &["a"], 0);
+    store.start(&run, "a", 1, "make", 1);
+    for row in ["building", "lib/a.c:7:5: error: bad", "make: *** [a.o] Error 1"] {
+        store.print(&run, "a", 1, 2, Stream::Stderr, &format!("{row}\n"));
+    }
+    store.end(&run, "a", 1, 2, 3);
+    store.end_run(&run, RunEnd::Complete, 4);
+    let mut sim = whole(&store, SMALL);
+    let mut edited = |keys| match sim.keys(keys).others.pop() {
+        Some(Effect::External(ExternalRequest::Edit(_, source))) => {
+            source.map(|source| (source.dir, source.location.to_string()))
+        }
+        _ => panic!("no editor"),
+    };
+    assert_eq!(edited("C v"), Some(("/src".into(), "lib/a.c:7:5".into())));
+    assert_eq!(edited("j v"), None, "another row");
+    assert_eq!(edited("k C v"), None, "the card is closed");
 }
 
 #[test]

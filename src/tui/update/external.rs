@@ -8,7 +8,7 @@ use crate::model::Sh;
 use crate::sanitize::{name, plain};
 use crate::tui::app::show_message;
 use crate::tui::model::Model;
-use crate::tui::msg::{Effects, ExternalRequest, LogRow, TerminalRequest, WorkerRequest};
+use crate::tui::msg::{Effects, ExternalRequest, LogRow, Source, TerminalRequest, WorkerRequest};
 use crate::tui::tree::item_of;
 
 /// The message for actions that secure mode disables.
@@ -20,11 +20,28 @@ pub(super) fn pass(model: &mut Model, pass: fn(&mut Model) -> Effects) -> Effect
 }
 
 /// Shows the log in another program, at the current row.
-pub(super) fn show(model: &mut Model, how: fn(LogRow) -> ExternalRequest) -> Effects {
+pub(super) fn show(model: &mut Model, how: impl FnOnce(LogRow) -> ExternalRequest) -> Effects {
     let row = current_log(model).map(|(log, tail, offset)| LogRow { log, offset, tail });
     // The message is on screen only for a moment, unless the file system does not respond.
     model.message = row.as_ref().map(|row| format!("reading {}", name(&row.log.to_string_lossy())));
     row.map(how).into()
+}
+
+/// Shows the log in the editor, at the current row. On the row of the cause, shows the source file
+/// that the cause names, if it is below the directory of the command.
+pub(super) fn edit(model: &mut Model) -> Effects {
+    let source = source(model);
+    show(model, |row| ExternalRequest::Edit(row, source))
+}
+
+/// Returns the location in the source that the cause names, if its row is the current one.
+fn source(model: &Model) -> Option<Source> {
+    let (log, run) = (&model.log, model.run.as_ref()?);
+    let card = log.card.as_ref().filter(|card| card.is_open)?;
+    let is_here =
+        card.cause.at.is_some() && log.current_row().map(|row| row.offset) == card.cause.at;
+    let dir = item_of(run, &card.place)?.sh()?.sh.as_ref()?.cwd.as_ref().filter(|_| is_here)?;
+    Some(Source { dir: dir.into(), location: card.location.clone()? })
 }
 
 /// Handles the start of another program. The message stays on screen until the program has ended.

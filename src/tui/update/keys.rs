@@ -174,7 +174,7 @@ fn act(model: &mut Model, action: Action) -> Effects {
         Action::CopyRows => external::pass(model, external::copy_rows),
         Action::CopyCommand => external::pass(model, external::copy_command),
         Action::CopyInDirectory => external::pass(model, external::copy_in_directory),
-        Action::Edit => external::pass(model, |model| external::show(model, ExternalRequest::Edit)),
+        Action::Edit => external::pass(model, external::edit),
         Action::Page => external::pass(model, |model| external::show(model, ExternalRequest::Page)),
         Action::Suspend => TerminalRequest::Suspend.into(),
         Action::Quit => Effect::Quit.into(),
