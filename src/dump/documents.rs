@@ -229,6 +229,25 @@ pub(super) struct CauseJson {
     pub location: Option<String>,
     /// The rows around it, in order, without blank ones.
     pub rows: Vec<CauseRowJson>,
+    /// The rows that may be the cause, most likely first, at most 10. The cause is the first of
+    /// them that its program did not survive, or the row that explains it.
+    pub why: Vec<WhyJson>,
+}
+
+/// A row that may be the cause.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "CauseCandidate")]
+pub(super) struct WhyJson {
+    /// The number of the row in its log, from 1, as in `jsonl`.
+    #[schemars(range(min = 1))]
+    pub row: Option<u64>,
+    /// The tool that prints such rows; `null` if several tools do.
+    pub tool: Option<&'static str>,
+    /// The weight of its kind, from 10 to 80; 100 if it fits the exit code.
+    #[schemars(range(max = 100))]
+    pub score: u8,
+    /// The reason for that score, as a phrase for people.
+    pub reason: &'static str,
 }
 
 /// A row of a cause.

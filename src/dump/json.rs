@@ -5,6 +5,7 @@
 //! Unknown values are `null`.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use super::documents::{
     CauseJson, CauseRowJson, FindingJson, HeadJson, JobJson, Lazy, LogJson, RUN, RUNS, RunDocument,
-    RunJson, RunsDocument, Seq, ShJson,
+    RunJson, RunsDocument, Seq, ShJson, WhyJson,
 };
 use super::printing::{Printing, run_id, write_harmless, write_line};
 use super::values::{Progress, UtcMillis, UtcNanos};
@@ -251,24 +252,33 @@ fn cause_json(
     if cause.rows.is_empty() || (cause.at.is_none() && node.state != ShState::Failed) {
         return Ok(None);
     }
-    let offsets: Vec<u64> = cause.rows.iter().map(|row| row.offset).collect();
+    let shown = cause.rows.iter().map(|row| row.offset);
+    let offsets: BTreeSet<u64> = shown.chain(cause.why.iter().map(|why| why.at)).collect();
+    let offsets: Vec<u64> = offsets.into_iter().collect();
     let numbers = file.row_numbers(index, &offsets, tail)?;
-    let numbers: Vec<Option<u64>> = numbers.into_iter().map(|at| Some(at? + 1)).collect();
-    let of_cause = cause.rows.iter().zip(&numbers).find(|(row, _)| Some(row.offset) == cause.at);
-    let row = of_cause.and_then(|(_, number)| *number);
-    let rows = cause.rows.iter().zip(&numbers).map(|(row, number)| CauseRowJson {
-        row: *number,
+    let number_of = |offset: u64| {
+        let at = offsets.binary_search(&offset).ok()?;
+        numbers.get(at).copied().flatten().map(|number| number + 1)
+    };
+    let rows = cause.rows.iter().map(|row| CauseRowJson {
+        row: number_of(row.offset),
         stream: row.stream,
         at: row.at.map(UtcNanos::of),
         text: String::from_utf8_lossy(&row.text).into_owned(),
     });
-    let rows = rows.collect();
+    let why = cause.why.iter().map(|why| WhyJson {
+        row: number_of(why.at),
+        tool: why.rule,
+        score: why.score,
+        reason: why.reason,
+    });
     Ok(Some(CauseJson {
         matched: cause.at.is_some() && !cause.is_last_words,
         tool: cause.rule,
-        row,
+        row: cause.at.and_then(number_of),
         location: cause.location().map(|location| location.to_string()),
-        rows,
+        rows: rows.collect(),
+        why: why.collect(),
     }))
 }
 

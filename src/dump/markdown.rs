@@ -361,16 +361,7 @@ mod tests {
             let rows = [format!("{ticks}text"), ticks.clone(), format!("x {ticks}"), "~~~".into()];
             let rows = rows.map(|text| Row { text: text.into(), ..Row::default() });
             let mut block = String::new();
-            push_rows(
-                &mut block,
-                &Cause {
-                    at: None,
-                    is_last_words: false,
-                    rule: None,
-                    rows: rows.into(),
-                    searched_bytes: 0,
-                },
-            );
+            push_rows(&mut block, &Cause { rows: rows.into(), ..Cause::default() });
             let fence = block.lines().nth(1).unwrap().trim_end_matches("text");
             let ends = block.lines().skip(2).filter(|line| line.trim().starts_with(fence)).count();
             assert_eq!((ends, block.lines().last()), (1, Some(fence)));

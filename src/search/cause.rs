@@ -19,9 +19,10 @@ mod end;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use super::errors::{judge, tool};
+use super::errors::{Weight, judge, tool};
 use super::query::Query;
 use super::shown::{Progress, plain};
 use super::walk::walk;
@@ -35,11 +36,14 @@ const MAX_SEARCHED_BYTES: u64 = 32 << 20;
 /// The maximum size of a log, in bytes, that is searched without a prefilter.
 const SMALL_BYTES: u64 = 16 << 10;
 
+/// The maximum number of candidates that are listed.
+const MAX_WHY: usize = 10;
+
 /// The maximum number of rows that are shown for a cause.
 const MAX_CAUSE_ROWS: usize = 10;
 
 /// The most likely cause of a failure, with the rows around it.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Cause {
     /// The offset of the row with the cause; `None` if no row is likely to contain it.
     pub at: Option<u64>,
@@ -55,6 +59,22 @@ pub struct Cause {
     pub rows: Vec<Row>,
     /// The number of bytes at the end of the log that were searched.
     pub searched_bytes: u64,
+    /// The rows that may be the cause, most likely first, at most `MAX_WHY`. The row at `at` is the
+    /// first of them that its program did not survive, or the row that explains it.
+    pub why: Vec<Why>,
+}
+
+/// A row that may be the cause.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Why {
+    /// Its offset in the log, in bytes.
+    pub at: u64,
+    /// The name of the tool, as [`Cause::rule`].
+    pub rule: Option<&'static str>,
+    /// The weight of its kind, from 10 to 80; 100 if it fits the exit code.
+    pub score: u8,
+    /// The reason for that score, as a phrase.
+    pub reason: &'static str,
 }
 
 /// Finds the most likely cause of a failure at the end of a command's log. If a signal ended the
@@ -85,17 +105,16 @@ pub fn find_causes(
         Some(chosen) => choose::others(log, &found.ranked, chosen, max, tail)?,
         None => Vec::new(),
     };
-    let searched_bytes = found.searched_bytes;
     let chosen = std::iter::once(chosen);
     let all = chosen.chain(others.into_iter().map(Some));
-    all.map(|chosen| cause(log, chosen, exit_code, searched_bytes, tail)).collect()
+    all.map(|chosen| cause(log, chosen, exit_code, &found, tail)).collect()
 }
 
 /// Finds the cause in the last `max_bytes` of the log.
 fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail) -> Result<Cause> {
     let found = candidates_at_end(log, exit_code, max_bytes, tail)?;
     let chosen = choose::choose(log, &found.ranked, tail)?;
-    cause(log, chosen, exit_code, found.searched_bytes, tail)
+    cause(log, chosen, exit_code, &found, tail)
 }
 
 /// The rows that may be the cause, most likely first.
@@ -123,7 +142,7 @@ fn candidates_at_end(
     walk(log, &query, from, end, tail, &mut |row| {
         let text = plain(row.text, Progress::Last);
         if let Some((weight, rule)) = judge(&text) {
-            candidates.push(Candidate { offset: row.offset, weight, rule, head: None }, &text);
+            candidates.push(Candidate::new(row.offset, weight, rule), &text);
         }
         ControlFlow::Continue(())
     })?;
@@ -136,15 +155,38 @@ fn cause(
     log: &LogFile,
     chosen: Option<Candidate>,
     exit_code: Option<i64>,
-    searched_bytes: u64,
+    found: &Ranked,
     tail: Tail,
 ) -> Result<Cause> {
+    let searched_bytes = found.searched_bytes;
+    let why = why(&found.ranked);
     if let Some(chosen) = chosen {
         let rows = card::around(log, &chosen, tail)?;
         let (at, rule) = (Some(chosen.offset), tool(chosen.rule));
-        return Ok(Cause { at, is_last_words: false, rule, rows, searched_bytes });
+        return Ok(Cause { at, is_last_words: false, rule, rows, searched_bytes, why });
     }
     let end = card::end(log, tail)?;
     let at = end.last_words.filter(|_| has_failed_by_itself(exit_code));
-    Ok(Cause { at, is_last_words: at.is_some(), rule: None, rows: end.rows, searched_bytes })
+    let is_last_words = at.is_some();
+    Ok(Cause { at, is_last_words, rule: None, rows: end.rows, searched_bytes, why })
+}
+
+/// Explains the order of the candidates.
+fn why(ranked: &[Candidate]) -> Vec<Why> {
+    let mut seen = HashSet::new();
+    let distinct = ranked.iter().filter(|candidate| seen.insert(candidate.offset));
+    let explained = distinct.map(|candidate| {
+        let (score, reason) = match candidate.weight {
+            _ if candidate.fits_exit => (100, "fits the exit code"),
+            Weight::Heading => (80, "names a failed test or step, above its details"),
+            Weight::Fault => (70, "is a defect: a program that reports one has failed"),
+            Weight::Message => (60, "is a problem in a program's own words"),
+            Weight::Aside => (40, "is a problem that does not always stop a program"),
+            Weight::Name => (30, "names a failed test or step"),
+            Weight::Logged => (20, "is an error in a program's own log"),
+            _ => (10, "reports a failure that other rows describe"),
+        };
+        Why { at: candidate.offset, rule: tool(candidate.rule), score, reason }
+    });
+    explained.take(MAX_WHY).collect()
 }

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 
 use super::cause::Cause;
-use super::errors::is_error;
+use super::errors::{Weight, judge};
 use super::shown::{Progress, plain};
 
 /// A path with an extension, a line, and possibly a column. The forms are those of rustc, gcc, go,
@@ -50,8 +50,8 @@ impl Cause {
         rows.find_map(|row| {
             let text = plain(&row.text, Progress::Last);
             // Another error has a location of its own.
-            let is_other = Some(row.offset) != self.at && is_error(&text);
-            if is_other { None } else { location(&text) }
+            let is_error = judge(&text).is_some_and(|(weight, _)| weight > Weight::Name);
+            if is_error && Some(row.offset) != self.at { None } else { location(&text) }
         })
     }
 }
@@ -99,7 +99,7 @@ mod tests {
             ..Row::default()
         };
         let rows = rows.iter().enumerate().map(row).collect();
-        Cause { at: Some(marked as u64), is_last_words: false, rule: None, rows, searched_bytes: 0 }
+        Cause { at: Some(marked as u64), rows, ..Cause::default() }
     }
 
     #[test]

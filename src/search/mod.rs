@@ -35,7 +35,7 @@ mod shown;
 mod tests;
 mod walk;
 
-pub use cause::{Cause, find_cause, find_causes};
+pub use cause::{Cause, Why, find_cause, find_causes};
 
 // For the program only.
 #[doc(hidden)]

@@ -55,6 +55,14 @@ pub(super) struct Candidate {
     pub rule: &'static str,
     /// The offset of the last exception of a chain, if this is the exception that caused it.
     pub head: Option<u64>,
+    /// True if it fits the exit code.
+    pub fits_exit: bool,
+}
+
+impl Candidate {
+    pub(super) const fn new(offset: u64, weight: Weight, rule: &'static str) -> Self {
+        Self { offset, weight, rule, head: None, fits_exit: false }
+    }
 }
 
 /// The candidates since the last retry of a failure.
@@ -164,7 +172,7 @@ impl Candidates {
                     }
                 }
                 if candidate.weight > Weight::Name && self.exit.fits(text) {
-                    keep_last(&mut self.fitting, candidate);
+                    keep_last(&mut self.fitting, Candidate { fits_exit: true, ..candidate });
                 }
                 self.take(candidate);
             }

@@ -96,10 +96,7 @@ fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> 
             rows.iter().rev().skip(1).take_while(|row| row.text.starts_with([' ', '\t'])).count();
         let started = rows.len().checked_sub(lines + 2)?;
         let first = rows.get(started).filter(|row| row.rule() == Some(TRACE))?;
-        return Some((
-            started,
-            Candidate { offset: first.offset, weight: Weight::Fault, rule: TRACE, head: None },
-        ));
+        return Some((started, Candidate::new(first.offset, Weight::Fault, TRACE)));
     }
     if last.weight() != Some(Weight::Aside) || replaced_weight != Weight::Message {
         return None;
@@ -112,7 +109,7 @@ fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> 
     let started = rows.len().checked_sub(trailing)?;
     let first = rows.get(started)?;
     let (weight, rule) = first.weighed?;
-    Some((started, Candidate { offset: first.offset, weight, rule, head: None }))
+    Some((started, Candidate::new(first.offset, weight, rule)))
 }
 
 /// Returns the last message before `candidate`, if `candidate` only reports that something failed.

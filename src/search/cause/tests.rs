@@ -352,6 +352,24 @@ fn the_last_exception_of_a_chain_is_shown_with_the_exception_that_caused_it() {
 }
 
 #[test]
+fn the_choice_is_explained_by_the_candidates_in_their_order() {
+    let log = "o a.c:1:1: error: bad\no sh: no such tool: not found\ne make: *** [a.o] Error 127\n";
+    let why = |exit_code| {
+        let lines = log.lines().map(|line| {
+            format!("2026-01-02T03:04:05Z stdout F {}\n", line.get(2..).unwrap_or_default())
+        });
+        let growing = Growing::new(lines.collect::<String>().as_bytes());
+        let cause = find_cause(&growing.log, exit_code, Tail::Emit).unwrap();
+        assert_eq!(cause.at, cause.why.first().map(|why| why.at));
+        cause.why.iter().map(|why| (why.score, why.rule)).collect::<Vec<_>>()
+    };
+    let (compiler, shell, make) = (70, 40, 10);
+    assert_eq!(why(Some(2)), [(compiler, None), (shell, Some("sh")), (make, Some("make"))]);
+    assert_eq!(why(Some(127)), [(100, Some("sh")), (compiler, None), (make, Some("make"))]);
+    assert_eq!(why(Some(0)), []);
+}
+
+#[test]
 fn each_cause_has_its_context_rows_above_or_below() {
     let (above, below) = ("o step\n".repeat(20), "o detail\n".repeat(20));
     let place = |row: &str| {

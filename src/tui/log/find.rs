@@ -156,7 +156,6 @@ mod tests {
     use crate::document::{Answer, Document, Page, Section, own_section};
     use crate::file::FilePath;
     use crate::model::RunId;
-    use crate::search::Cause;
     use crate::tui::log::Frame;
 
     #[test]
@@ -170,14 +169,7 @@ mod tests {
         let ticket = log.ticket;
         let _ = log.clear_search();
         assert!(log.is_seeking());
-        let cause = Cause {
-            at: None,
-            is_last_words: false,
-            rule: None,
-            rows: Vec::new(),
-            searched_bytes: 0,
-        };
-        let page = Page { cause: Some(Box::new(cause)), ..Page::default() };
+        let page = Page { cause: Some(Box::default()), ..Page::default() };
         let _ = log.take(ticket, Answer::Page(Box::new(page)));
         assert!(log.cause().is_some());
     }
