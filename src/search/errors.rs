@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 
 use Weight::{
     Aftermath, Again, Aside, Fault, Heading, Ignored, Logged, Message, Name, Passed, Place,
-    Started, Task,
+    Started, Succeeded, Task,
 };
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
@@ -79,6 +79,9 @@ pub(super) enum Weight {
     Ignored,
     /// The start of a task, whose failure may be ignored.
     Task,
+    /// The verdict of a test runner or a build tool that nothing failed: exceptions and messages
+    /// above it were survived.
+    Succeeded,
     /// The start of a test.
     Started,
     /// A passed test.
@@ -193,7 +196,9 @@ static RULES: &[Rule] = &[
         r"^(?:[^\s:]+:\d+: |Caused by: |Uncaught |Unhandled exception[.:] |\[!\] )?",
         r"(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z]\w*(?:Error|Exception)(?: \[\w+\])?(?::(?:\s|$)|$)",
     ), "java.lang.AssertionError: expected:<1189> but was:<1199>"),
-    (Fault, "java", r"^Exception in thread ",
+    (Fault, "node", r"^(?:Uncaught |\[!\] )?Error \[\w+\]: |^\[!\] Error: ",
+     "Error [ERR_MODULE_NOT_FOUND]: Cannot find package 'left-pad'"),
+    (Fault, "java", r#"^Exception in thread ""#,
      "Exception in thread \"main\" java.lang.IllegalStateException: no total"),
     (Fault, "ruby", r"\((?:\w+::)*[A-Z]\w*(?:Error|Exception)\)$",
      "ruby/b.rb:1:in `total': undefined method `sum' for nil:NilClass (NoMethodError)"),
@@ -262,6 +267,7 @@ static RULES: &[Rule] = &[
      "80% tests passed, 2 tests failed out of 10"),
     (Name, "gtest", r"^\[  FAILED  \] ", "[  FAILED  ] Geometry.Area (0 ms)"),
     (Fault, "gtest", r": Failure$", "geometry_test.cpp:13: Failure"),
+    (Heading, "perl", r"^#\s+Failed test ", "#   Failed test 'adds'"),
     (Heading, "tap, bats", r"^not ok\b", "not ok 3 unknown command fails with error"),
 
     // Build tools, package managers, containers, deployment tools, git, CI systems.
@@ -294,6 +300,11 @@ static RULES: &[Rule] = &[
     ), "npm error ERESOLVE unable to resolve dependency tree"),
     (Heading, "pre-commit", r"\.{3,}Failed$",
      "check json.............................................................Failed"),
+    (Message, "coverage", r"^Coverage failure: |^FAIL Required test coverage",
+     "Coverage failure: total of 80 is less than fail-under=99"),
+    (Message, "java", r"^Error occurred during initialization of VM",
+     "Error occurred during initialization of VM"),
+    (Message, "pre-commit", r"^An error has occurred: ", "An error has occurred: InvalidConfigError:"),
     (Message, "docker", r"^(?:ERROR: )?failed to solve: |^Error response from daemon: ",
      "Error response from daemon: conflict: unable to delete 1d2e"),
     (Aftermath, "docker", r"\bexited with code [1-9]", "web-1 exited with code 3"),
@@ -324,7 +335,8 @@ static RULES: &[Rule] = &[
     (Aside, "curl", r"^curl: \(\d+\) ",
      "curl: (7) Failed to connect to 127.0.0.1 port 1 after 0 ms"),
     (Fault, "signals", concat!(
-        r"^(?:Segmentation fault|Aborted|Bus error|Illegal instruction|Floating point exception)\b",
+        r"^(?:Segmentation fault|Aborted|Bus error|Illegal instruction|Floating point exception)",
+        r"(?: \(core dumped\))?$",
         r"|^[^\s:]+: line \d+:\s+\d+ ",
         r"(?:Segmentation fault|Aborted|Bus error|Illegal instruction)\b",
         r"|\(core dumped\)",
@@ -356,13 +368,28 @@ static CLUES: &[Rule] = &[
     (Ignored, "ansible", r"^\.\.\.ignoring$", "...ignoring"),
     (Ignored, "make", r"^\w*make(?:\[\d+\])?: \[.*\] Error \d+ \(ignored\)$",
      "make: [Makefile:7: lint] Error 1 (ignored)"),
+    (Ignored, "sh", r"^\++ true$|^\++ :$", "+ true"),
+    (Succeeded, "pytest",
+     r"^(?:=+ )?\d+ passed(?:, \d+ (?:skipped|deselected|xfailed|xpassed|warnings?|rerun))* in \d",
+     "===== 41 passed, 2 skipped in 0.35s ====="),
+    (Succeeded, "cargo test", r"^test result: ok\.", "test result: ok. 24 passed; 0 failed"),
+    (Succeeded, "jest, vitest",
+     r"^Tests:?\s+(?:\d+ (?:skipped|todo),? )*\d+ passed, \d+ total|^Test Files\s+\d+ passed \(",
+     "Tests:       24 passed, 24 total"),
+    (Succeeded, "mocha", r"^\d+ passing \(", "  24 passing (12ms)"),
+    (Succeeded, "tap", r"^# fail 0$|^All tests successful\.|^Result: PASS$", "All tests successful."),
+    (Succeeded, "unittest", r"^OK(?: \((?:skipped|expected failures)=.*\))?$", "OK (skipped=1)"),
+    (Succeeded, "maven, gradle", r"^(?:\[INFO\] )?BUILD SUCCESS(?:FUL\b.*)?$", "[INFO] BUILD SUCCESS"),
     (Task, "ansible", r"^TASK \[|^RUNNING HANDLER \[", "TASK [copy config] *******"),
     (Aftermath, "wrappers", concat!(
         r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?",
         r"(?: non-?zero)?(?: exit)?(?: code| status)[: ]+[1-9]|\bld returned \d",
         r"|\blinker command failed|\bdid not complete successfully|\bdid not run successfully",
         r"|\bsubprocess-exited-with-error|\btar: Child returned status \d|^exit status [1-9]\d*$",
-        r"|^error: failed to push some refs",
+        r"|^error: failed to push some refs|^(?:subprocess\.)?CalledProcessError: ",
+        r#"|^Error: Command failed: |^ERROR: "[^"]+" exited with \d"#,
+        r"|^(?:Error: )?ERR_PNPM_RECURSIVE|^\[ELIFECYCLE\]|^Aborted (?:with|due|because)\b",
+        r"|^fatal: Could not read from remote repository|Error is not recoverable: exiting now",
     ), "Process completed with exit code 2."),
     (Aftermath, "cargo", concat!(
         r"^error: (?:could not compile|test failed, to rerun|\d+ targets? failed|aborting due to",
@@ -438,7 +465,8 @@ pub(super) static CLUE_LITERALS: &[&str] = &[
     "dout ---", "terminate called", "DATA RACE", "--> ", "(signal: ", "overflowed its", "E: ",
     " line ", "_test.go", "== ", "PASS", "SKIP", "does not meet", "CRITICAL", "critical",
     "to push some", "No module named", "would reformat", "Diff in ", "aborted!",
-    "...ignoring", "(ignored)", "TASK [", "HANDLER [", "Issue: [", " SC", "[SC", "differ: ", "lua", "can't read", "invalid command", "wrong # args",
+    "...ignoring", "(ignored)", "+ true", "+ :", " passed", "result: ok", " passing", "# fail 0",
+    "uccess", "SUCCESS", "Result: PASS", "OK", "TASK [", "HANDLER [", "Issue: [", " SC", "[SC", "differ: ", "lua", "can't read", "invalid command", "wrong # args",
     "expression #", "awk: ", "deselected", "no tests ran",
 ];
 
@@ -455,6 +483,10 @@ static HARMLESS: &[(&str, &str)] = &[
         r"^\s*(?:[^\s:]+:(?:\d+:)*\s+|[^\s:]+\(\d+,\d+\): ){0,2}(?:npm )?",
         r"(?:[Ww]arning|warn|[Nn]ote|help|hint|info|debug)\b",
     ), "ld: warning: libfrob.so: undefined reference to `frobnicate'"),
+    (r"^Use of uninitialized value|^Argument .* isn't numeric in|^Subroutine \w+ redefined|^#\s+at ",
+     "Use of uninitialized value in addition (+) at a.pl line 4."),
+    (r"\bOK\s+[\d.]+ ?s$|: PASSED$", "1/2 x: cannot fail: OK              0.03s"),
+    (r"^✖ \d+ problems? \(0 errors|# (?:TODO|SKIP)$", "✖ 1 problem (0 errors, 1 warning)"),
     (r"^(?:[^\s:]+:\d+: )?\w*Warning: ",
      "lib/plugin.py:306: DeprecationWarning: cannot be used: it is unset"),
     (r"^\s*(?:ok\b|PASS\b|✓|✔|√|--- PASS)|\.\.\. ?ok$|\bPASSED(?:$|\s+\[)|\.{3,}Passed$",

@@ -1,6 +1,8 @@
 //! The rows seen so far that may be the cause, in order of likelihood. Pure. Rows must be added in
 //! the order of the log.
 
+use std::mem;
+
 use super::super::errors::Weight;
 
 /// The number of early candidates that [`keep`] always keeps. The rest of a list is for the latest
@@ -12,6 +14,9 @@ const MAX_CANDIDATES: usize = 16;
 /// Maximum distance from a heading to its explanation, or from the first row of a trace to its
 /// last, in bytes of log.
 const HEADED_BYTES: u64 = 16 << 10;
+
+/// Maximum distance from a retry to the end of the log, in bytes, if almost nothing follows it.
+const LAST_BYTES: u64 = 200;
 
 /// Maximum distance from the last row of a failure to its retry.
 const NEAR_BYTES: u64 = 4 << 10;
@@ -84,11 +89,15 @@ pub(super) struct Candidates {
     heading: Option<Candidate>,
     /// The start of the last task; 0 if there are no tasks.
     task: u64,
+    /// The offset of the last verdict of a tool, or report of a failure.
+    verdict: u64,
     /// The start of a trace whose last row has not been reached yet.
     trace: Option<u64>,
     /// The last candidate.
     last: Option<Candidate>,
     go: Go,
+    /// The offset of the last retry, and the candidates above it.
+    retry: Option<(u64, Box<Candidates>)>,
 }
 
 /// Clusters of rows that are close together. If the command survived an error, the last cluster is
@@ -157,6 +166,7 @@ impl Candidates {
             (Weight::Again, _) => self.try_again(candidate.offset),
             (Weight::Ignored, _) => self.ignore(candidate.offset),
             (Weight::Task, _) => self.task = candidate.offset,
+            (Weight::Succeeded, _) => self.succeed(candidate.offset),
             (Weight::Place, _) => self.place(candidate.offset),
             (Weight::Started, _) => self.go.begin(text),
             (Weight::Passed, GO_TEST) => drop(self.go.decided(text)),
@@ -182,6 +192,7 @@ impl Candidates {
     /// Returns the candidates, most likely first, for a log of this many bytes.
     pub(super) fn ranked(mut self, log_bytes: u64) -> Vec<Candidate> {
         self.end_heading();
+        let retry = self.retry.take_if(|(at, _)| is_within(LAST_BYTES, *at, log_bytes));
         let fitting = self.fitting.into_iter().rev();
         // Among headings with explanations, a heading without one keeps its place. Alone, it
         // explains less than a fault.
@@ -196,22 +207,46 @@ impl Candidates {
         let named =
             self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
         let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
-        fitting.chain(located.chain(named).filter(|candidate| candidate.offset >= from)).collect()
+        let ranked: Vec<_> = fitting
+            .chain(located.chain(named).filter(|candidate| candidate.offset >= from))
+            .collect();
+        match retry {
+            // Nothing follows this retry: its error rows were written before it, to another stream.
+            Some((_, failed)) if ranked.is_empty() => failed.ranked(log_bytes),
+            _ => ranked,
+        }
     }
 
     /// Drops all candidates if the last one is just above the retry: if the retry fails too, the
     /// failure is printed again.
     fn try_again(&mut self, offset: u64) {
         if self.last.is_some_and(|last| is_within(NEAR_BYTES, last.offset, offset)) {
-            let exit = std::mem::take(&mut self.exit);
-            *self = Self { exit, ..Self::default() };
+            let exit = self.exit;
+            let failed = mem::replace(self, Self { exit, ..Self::default() });
+            self.retry = Some((offset, Box::new(Self { retry: None, ..failed })));
         }
+    }
+
+    /// Drops the exceptions and messages since the last verdict of a tool: they were survived.
+    fn succeed(&mut self, offset: u64) {
+        let from = self.verdict;
+        self.drop_all(|candidate| {
+            let is_thrown = [TRACE, EXCEPTION, PANIC].contains(&candidate.rule);
+            let is_said =
+                matches!(candidate.weight, Weight::Message | Weight::Aside | Weight::Logged);
+            candidate.offset >= from && (is_thrown || is_said)
+        });
+        self.verdict = offset;
     }
 
     /// Drops the candidates of the failure above an offset: those of its task or, without tasks,
     /// those nearby.
     fn ignore(&mut self, offset: u64) {
         let from = self.task.max(offset.saturating_sub(IGNORED_BYTES));
+        self.drop_all(|candidate| candidate.offset >= from);
+    }
+
+    fn drop_all(&mut self, is_dropped: impl Fn(&Candidate) -> bool) {
         let lists = [
             &mut self.fitting,
             &mut self.headed,
@@ -223,10 +258,10 @@ impl Candidates {
             &mut self.aftermath,
         ];
         for list in lists {
-            list.retain(|candidate| candidate.offset < from);
+            list.retain(|candidate| !is_dropped(candidate));
         }
         for pending in [&mut self.logged, &mut self.heading, &mut self.last] {
-            pending.take_if(|candidate| candidate.offset >= from);
+            pending.take_if(|candidate| is_dropped(candidate));
         }
     }
 
@@ -273,10 +308,14 @@ impl Candidates {
             Weight::Aside => self.asides.push(candidate, ASIDE_BYTES),
             Weight::Name => keep(&mut self.names, candidate),
             Weight::Logged => self.logged = Some(candidate),
-            Weight::Aftermath => keep(&mut self.aftermath, candidate),
+            Weight::Aftermath => {
+                self.verdict = candidate.offset;
+                keep(&mut self.aftermath, candidate);
+            }
             Weight::Again
             | Weight::Ignored
             | Weight::Task
+            | Weight::Succeeded
             | Weight::Started
             | Weight::Passed
             | Weight::Place => {}
@@ -293,7 +332,7 @@ impl Candidates {
 }
 
 /// The effects of the exit code on the ranking.
-#[derive(Default, Debug)]
+#[derive(Clone, Copy, Default, Debug)]
 struct Exit {
     /// A row that contains one of these texts fits the exit code.
     words: &'static [&'static str],

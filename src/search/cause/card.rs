@@ -1,10 +1,10 @@
 //! The rows of the cause card, with and without a cause.
 
-use super::super::errors::{Weight, is_harmless};
+use super::super::errors::{Weight, is_harmless, judge};
 use super::super::filter::{Around, FilteredRead, RowFilter};
 use super::super::shown::{Progress, plain};
 use super::MAX_CAUSE_ROWS;
-use super::candidates::Candidate;
+use super::candidates::{Candidate, EXCEPTION, PANIC, TRACE};
 use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
@@ -53,19 +53,41 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
     let before = (MAX_CAUSE_ROWS - below.len()).min(above.len());
     let mut rows: Vec<Row> =
         above.split_off(above.len() - before).into_iter().chain(below).collect();
-    if let Some(head) = cause.head.filter(|head| rows.iter().all(|row| row.offset != *head)) {
-        add_head(&mut rows, cause.offset, &log.window(Anchor::From(head), 1, tail)?.rows);
+    let far = match cause.head {
+        Some(head) => log.window(Anchor::From(head), 1, tail)?.rows,
+        None if may_be_survived(cause) => last_row(log, tail)?,
+        None => Vec::new(),
+    };
+    let is_below = |row: &Row| rows.last().is_none_or(|last| last.offset < row.offset);
+    if let Some(far) = far.into_iter().find(is_below) {
+        add_below(&mut rows, cause.offset, far);
     }
     Ok(rows)
 }
 
-/// Adds the last exception of a chain to the rows around the exception at the offset `cause`.
-fn add_head(rows: &mut Vec<Row>, cause: u64, head: &[Row]) {
+/// Returns true if the program that printed a cause often continues. Then the last row of the log
+/// may explain the failure.
+fn may_be_survived(cause: &Candidate) -> bool {
+    matches!(cause.weight, Weight::Aside | Weight::Message | Weight::Logged)
+        || [TRACE, EXCEPTION, PANIC].contains(&cause.rule)
+}
+
+/// Reads the last row of the log that is not blank, unless a rule matches it: then it reports what
+/// the cause explains.
+fn last_row(log: &LogFile, tail: Tail) -> Result<Vec<Row>> {
+    let mut rows = log.window(Anchor::Before(u64::MAX), LAST_ROWS, tail)?.rows;
+    rows.retain(|row| !is_blank(row));
+    let last = rows.split_off(rows.len().saturating_sub(1));
+    Ok(last.into_iter().filter(|row| judge(&plain(&row.text, Progress::Last)).is_none()).collect())
+}
+
+/// Adds a row far below to the rows around a cause.
+fn add_below(rows: &mut Vec<Row>, cause: u64, far: Row) {
     if rows.len() == MAX_CAUSE_ROWS {
         let is_last = rows.last().is_some_and(|last| last.offset == cause);
         rows.remove(if is_last { 0 } else { rows.len() - 1 });
     }
-    rows.extend_from_slice(head);
+    rows.push(far);
 }
 
 /// Reads the displayed rows around an offset. Returns fewer rows than requested if the filter
@@ -113,8 +135,8 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
 pub(super) struct End {
     /// The last rows of standard error, and at least [`LAST_ROWS`] last rows of the log.
     pub rows: Vec<Row>,
-    /// The offset of the last row of standard error that is neither indented nor harmless, if
-    /// standard error has few rows.
+    /// The offset of the last row of standard error that may explain a failure, if standard error
+    /// has few rows and no rule matches any of them.
     pub last_words: Option<u64>,
 }
 
@@ -126,10 +148,13 @@ pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
     let mut rows =
         read(log, RowFilter { stream: Some(Stream::Stderr), ..RowFilter::default() }, end, tail)?;
     rows.retain(|row| !is_blank(row));
-    let may_speak = !is_old && rows.len() <= MAX_LAST_WORDS;
+    // A row that a rule matches has been considered: the program survived it.
+    let is_survived = |row: &Row| judge(&plain(&row.text, Progress::Last)).is_some();
+    let may_speak = !is_old && rows.len() <= MAX_LAST_WORDS && !rows.iter().any(is_survived);
     let is_statement = |row: &&Row| {
         let text = plain(&row.text, Progress::Last);
-        !text.starts_with([' ', '\t']) && !is_harmless(&text)
+        let is_indented = text.starts_with([' ', '\t']);
+        !is_indented && !is_harmless(&text) && !is_remark(&text)
     };
     let last_words = rows.iter().rfind(|row| may_speak && is_statement(row));
     let last_words = last_words.map(|row| row.offset);
@@ -140,6 +165,30 @@ pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
     );
     rows.sort_by_key(|row| row.offset);
     Ok(End { rows, last_words })
+}
+
+/// Returns true for a hint, progress or a total, which explain no failure.
+fn is_remark(text: &str) -> bool {
+    const FIRST_WORDS: [&str; 16] = [
+        "try",
+        "type",
+        "use",
+        "using",
+        "see",
+        "run",
+        "running",
+        "usage:",
+        "finished",
+        "done",
+        "took",
+        "scanning",
+        "linting",
+        "checking",
+        "processing",
+        "loading",
+    ];
+    let first = text.split_whitespace().next().unwrap_or_default().to_lowercase();
+    FIRST_WORDS.contains(&first.as_str()) || text.ends_with("...") || text.contains("--help")
 }
 
 fn is_blank(row: &Row) -> bool {

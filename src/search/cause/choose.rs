@@ -83,7 +83,7 @@ fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
     let rows = log.window(Anchor::Before(candidate.offset), ENTRY_ROWS, tail)?.rows;
     let texts: Vec<_> = rows.iter().map(|row| plain(&row.text, Progress::Last)).collect();
     let is_entry = [TRACE, EXCEPTION].contains(&candidate.rule)
-        && texts.last().is_some_and(|text| is_log_entry(text));
+        && texts.last().is_some_and(|text| is_log_entry(text) || is_unraisable(text));
     Ok(is_entry || texts.iter().any(|text| text.trim_start().starts_with("console.")))
 }
 
@@ -107,6 +107,11 @@ fn has_passed(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
         let verdict = text.strip_prefix("test ").and_then(|rest| rest.strip_prefix(name));
         verdict.is_some_and(|verdict| verdict.starts_with(' ') && verdict.ends_with(" ok"))
     }))
+}
+
+/// Returns true for the row above the trace of an exception that Python ignored.
+fn is_unraisable(text: &str) -> bool {
+    text.starts_with("Exception ignored in")
 }
 
 /// Returns true for entries like `2026-01-02 03:04:05,123 ERROR nightly: …` and `WARNING:root:…`.
@@ -160,7 +165,10 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
                 break;
             }
             (trace, goes_on) = (Some(before.to_owned()), false);
-        } else if trimmed.starts_with("Caused by: ") || trimmed.starts_with("[cause]: ") {
+        } else if ["Caused by: ", "[cause]: ", "Cause: "]
+            .iter()
+            .any(|word| trimmed.starts_with(word))
+        {
             candidate.offset = row.offset;
         } else if trace.is_none() {
             match weighed.map(|(weight, _)| weight) {

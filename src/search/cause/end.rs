@@ -2,7 +2,7 @@
 //! failure that ended it. If a row only reports that something failed, the cause is the last
 //! message before that row.
 
-use super::super::errors::{Weight, judge};
+use super::super::errors::{Weight, is_harmless, judge};
 use super::super::shown::{Progress, plain};
 use super::candidates::{COMPILERS, Candidate, EXCEPTION, NPM, TRACE, WRAPPERS};
 use crate::error::Result;
@@ -120,10 +120,11 @@ pub(super) fn message_before(log: &LogFile, candidate: Candidate, tail: Tail) ->
         return Ok(candidate);
     }
     let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
-    let message = rows
-        .iter()
-        .map(End::of)
-        .rfind(|row| !row.is_blank() && row.weight() != Some(Weight::Aftermath));
+    let is_message = |row: &End| {
+        let is_report = matches!(row.weight(), Some(Weight::Aftermath | Weight::Passed));
+        !row.is_blank() && !is_report && !is_harmless(&row.text)
+    };
+    let message = rows.iter().map(End::of).rfind(is_message);
     Ok(message.map_or(candidate, |message| Candidate {
         offset: message.offset,
         rule: WRAPPERS,

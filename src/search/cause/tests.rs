@@ -333,6 +333,67 @@ fn a_failure_that_is_ignored_is_not_the_cause() {
 }
 
 #[test]
+fn what_a_passed_test_prints_is_not_the_cause() {
+    let trace =
+        "e Traceback (most recent call last):\ne   File \"t.py\", line 3\ne ValueError: bad";
+    let panic = "e thread 'tests::deliberate' panicked at src/lib.rs:3:5:\ne no item";
+    for (printed, verdict) in [
+        (trace, "==== 2 passed, 1 skipped in 0.35s ===="),
+        (trace, "OK (expected failures=1)"),
+        (panic, "test result: ok. 3 passed; 0 failed"),
+        ("e Error: deliberate", "Tests:       2 passed, 2 total"),
+        ("e error: cannot open x", "  24 passing (12ms)"),
+        ("o #   at t/a.t line 3.", "All tests successful."),
+        ("e java.lang.IllegalStateException: handled", "[INFO] BUILD SUCCESS"),
+    ] {
+        let log = format!("{printed}\no {verdict}\no license header missing in a.py");
+        assert_eq!(at(&log, Some(1)), None, "{log}");
+        let compiler = format!("e a.c:1:1: error: bad\no {verdict}\no more");
+        assert!(at(&compiler, Some(1)).is_some(), "a compiler is not survived: {compiler}");
+    }
+    let failed = format!("{trace}\no 1 failed, 2 passed in 0.35s\no 2 passed in 0.1s");
+    assert_eq!(at(&failed, Some(1)).as_deref(), Some("ValueError: bad"), "an earlier verdict");
+}
+
+#[test]
+fn a_report_of_a_failure_never_leads_to_a_passed_step() {
+    for passed in
+        ["1/2 x:good OK              0.03s", "build: PASSED", "test c ... ok", "$ sh -c x"]
+    {
+        let log = format!("o drift: 2 routes\no {passed}\no Process completed with exit code 1.");
+        assert_eq!(at(&log, Some(1)).as_deref(), Some("drift: 2 routes"), "{passed}");
+    }
+}
+
+#[test]
+fn a_traced_command_that_may_fail_is_not_the_cause() {
+    let log = "e + git describe\ne fatal: not a git repository\ne + true\ne + test -d out";
+    assert_eq!(at(log, Some(1)), None);
+}
+
+#[test]
+fn the_last_row_is_shown_with_a_cause_that_a_program_may_survive() {
+    let log = format!(
+        "e rm: cannot remove 'x': No such file or directory\n{}o license missing",
+        "o step\n".repeat(30)
+    );
+    assert_eq!(card(&log, Some(1)).last().map(String::as_str), Some("license missing"));
+}
+
+#[test]
+fn hints_progress_and_totals_are_no_last_words() {
+    for row in [
+        "Try 'a --help' for usage.",
+        "Scanning 3 files...",
+        "Finished in 0.3 s",
+        "curl: (7) Failed",
+    ] {
+        let log = format!("o attempt 1\ne {row}\no retrying\n{}", "o done\n".repeat(20));
+        assert_eq!(at(&log, Some(1)), None, "{row}");
+    }
+}
+
+#[test]
 fn the_last_exception_of_a_chain_is_shown_with_the_exception_that_caused_it() {
     let trace = |error: &str| {
         let frame = "e   File \"a.py\", line 1, in f\ne     f()\n".repeat(9);
