@@ -44,6 +44,7 @@ const END_BYTES: u64 = 4 << 10;
 pub(super) const GO: &str = "go";
 pub(super) const COMPILERS: &str = "compilers";
 pub(super) const WRAPPERS: &str = "wrappers";
+pub(super) const MAKE: &str = "make";
 pub(super) const NPM: &str = "npm, pnpm, yarn";
 const GO_TEST: &str = "go test";
 const PYTEST: &str = "pytest";

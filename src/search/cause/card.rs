@@ -188,7 +188,11 @@ fn is_remark(text: &str) -> bool {
         "loading",
     ];
     let first = text.split_whitespace().next().unwrap_or_default().to_lowercase();
-    FIRST_WORDS.contains(&first.as_str()) || text.ends_with("...") || text.contains("--help")
+    let is_comment = text.starts_with('#');
+    FIRST_WORDS.contains(&first.as_str())
+        || is_comment
+        || text.ends_with("...")
+        || text.contains("--help")
 }
 
 fn is_blank(row: &Row) -> bool {

@@ -4,7 +4,8 @@
 
 use super::super::errors::{Weight, is_harmless, judge};
 use super::super::shown::{Progress, plain};
-use super::candidates::{COMPILERS, Candidate, EXCEPTION, NPM, TRACE, WRAPPERS};
+use super::candidates::{COMPILERS, Candidate, EXCEPTION, MAKE, NPM, TRACE, WRAPPERS};
+use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
 
@@ -112,22 +113,52 @@ fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> 
     Some((started, Candidate::new(first.offset, weight, rule)))
 }
 
+impl Candidate {
+    /// Returns this candidate at a row of a tool that is unknown.
+    fn moved_to(self, row: &End) -> Self {
+        Self { offset: row.offset, rule: WRAPPERS, ..self }
+    }
+}
+
+/// Returns the last row of standard error before a report of `make`, if no rule matches it. `make`
+/// prints the commands to standard output. A command that failed without a word is shown there.
+fn last_error_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
+    let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
+    let errors = rows.iter().rev().filter(|row| row.stream == Some(Stream::Stderr)).map(End::of);
+    let last = errors.into_iter().find(|row| !row.is_blank() && !row.text.contains("make["));
+    let is_message =
+        |row: &End| row.is_ordinary() && row.weight().is_none() && !is_harmless(&row.text);
+    let message = last.filter(is_message);
+    Ok(message.as_ref().map_or(candidate, |message| candidate.moved_to(message)))
+}
+
+/// Returns true for the lines of code that Node prints above an exception.
+fn is_excerpt(text: &str) -> bool {
+    let text = text.trim();
+    text.starts_with("node:")
+        || text.starts_with("throw ")
+        || text.chars().all(|found| found == '^')
+}
+
 /// Returns the last message before `candidate`, if `candidate` only reports that something failed.
 /// The rule of the message is `WRAPPERS`, because the tool that printed it is unknown. Returns
-/// `candidate` if it is another kind of row, or if no message is near.
+/// `candidate` if it is another kind of row, if it names what failed, or if no message is near.
 pub(super) fn message_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
+    if candidate.rule == MAKE {
+        return last_error_before(log, candidate, tail);
+    }
     if ![WRAPPERS, NPM].contains(&candidate.rule) {
+        return Ok(candidate);
+    }
+    let report = log.window(Anchor::From(candidate.offset), 1, tail)?.rows;
+    if report.iter().any(|row| plain(&row.text, Progress::Last).contains(" FAIL ")) {
         return Ok(candidate);
     }
     let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
     let is_message = |row: &End| {
         let is_report = matches!(row.weight(), Some(Weight::Aftermath | Weight::Passed));
-        !row.is_blank() && !is_report && !is_harmless(&row.text)
+        !row.is_blank() && !is_report && !is_harmless(&row.text) && !is_excerpt(&row.text)
     };
     let message = rows.iter().map(End::of).rfind(is_message);
-    Ok(message.map_or(candidate, |message| Candidate {
-        offset: message.offset,
-        rule: WRAPPERS,
-        ..candidate
-    }))
+    Ok(message.as_ref().map_or(candidate, |message| candidate.moved_to(message)))
 }

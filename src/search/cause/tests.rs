@@ -327,7 +327,7 @@ fn a_failure_that_is_ignored_is_not_the_cause() {
     );
     let make = "e lint.c:1:1: error: style\ne make: [Makefile:7: lint] Error 1 (ignored)\n\
                 o CC a.c\ne cc: no such tool\ne make: *** [Makefile:9: a.o] Error 127";
-    assert_eq!(at(make, Some(2)).as_deref(), Some("make: *** [Makefile:9: a.o] Error 127"));
+    assert_eq!(at(make, Some(2)).as_deref(), Some("cc: no such tool"));
     let earlier = format!("e a.c:1:1: error: bad\n{}{make}", "o step\n".repeat(600));
     assert_eq!(at(&earlier, Some(2)).as_deref(), Some("a.c:1:1: error: bad"));
 }
@@ -362,6 +362,24 @@ fn a_report_of_a_failure_never_leads_to_a_passed_step() {
     {
         let log = format!("o drift: 2 routes\no {passed}\no Process completed with exit code 1.");
         assert_eq!(at(&log, Some(1)).as_deref(), Some("drift: 2 routes"), "{passed}");
+    }
+}
+
+#[test]
+fn a_report_of_make_leads_to_the_last_words_of_its_command() {
+    let make = "make: *** [Makefile:5: b] Error 1";
+    let said = |rows: &str| at(&format!("{rows}\ne {make}"), Some(2));
+    assert_eq!(
+        said("o gen b\ne b.proto:3:1: Expected \";\".").as_deref(),
+        Some("b.proto:3:1: Expected \";\".")
+    );
+    let nested =
+        "e no template\ne make[1]: *** [Makefile:2: all] Error 3\no make[1]: Leaving directory 'x'";
+    assert_eq!(said(nested).as_deref(), Some("no template"));
+    for silent in
+        ["o test -f b", "e a.c:1:1: warning: odd\ne  1 | f", "e ok 1 - it works\no test -f b"]
+    {
+        assert_eq!(said(silent).as_deref(), Some(make), "{silent}");
     }
 }
 
