@@ -1,8 +1,8 @@
 //! External programs that use the terminal: the user's editor and pager.
 //!
-//! Neither gets a file of the store: an editor gets a private read-only copy, or the source file that
-//! the cause of a failure names; a pager gets the rows as they are read. The user chooses the program as for any other tool: with `$VISUAL`, `$EDITOR`
-//! or `$PAGER`.
+//! Neither gets a file of the store: an editor gets a private read-only copy, or the source file
+//! that the cause of a failure names; a pager gets the rows as they are read. The user chooses the
+//! program as for any other tool: with `$VISUAL`, `$EDITOR` or `$PAGER`.
 //!
 //! Vim obeys modelines, so the last lines of a log could set its options. `--cmd 'set nomodeline'`
 //! is not enough, because a vimrc can undo it. So Vim starts without a file; a command that runs

@@ -120,8 +120,8 @@ impl Candidate {
     }
 }
 
-/// Returns the last row of standard error before a report of `make`, if no rule matches it. `make`
-/// prints the commands to standard output. A command that failed without a word is shown there.
+/// Returns the last row of standard error before a report of `make`, if no rule matches it: it is
+/// the last message of the failed command, as `make` prints the commands to standard output.
 fn last_error_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
     let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
     let errors = rows.iter().rev().filter(|row| row.stream == Some(Stream::Stderr)).map(End::of);
