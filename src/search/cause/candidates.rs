@@ -69,6 +69,12 @@ impl Candidate {
     pub(super) const fn new(offset: u64, weight: Weight, rule: &'static str) -> Self {
         Self { offset, weight, rule, head: None, fits_exit: false }
     }
+
+    /// Returns true if the program that printed it often continues.
+    pub(super) fn may_be_survived(&self) -> bool {
+        matches!(self.weight, Weight::Message | Weight::Aside | Weight::Logged)
+            || [TRACE, EXCEPTION, PANIC].contains(&self.rule)
+    }
 }
 
 /// The candidates since the last retry of a failure.
@@ -231,12 +237,7 @@ impl Candidates {
     /// Drops the exceptions and messages since the last verdict of a tool: they were survived.
     fn succeed(&mut self, offset: u64) {
         let from = self.verdict;
-        self.drop_all(|candidate| {
-            let is_thrown = [TRACE, EXCEPTION, PANIC].contains(&candidate.rule);
-            let is_said =
-                matches!(candidate.weight, Weight::Message | Weight::Aside | Weight::Logged);
-            candidate.offset >= from && (is_thrown || is_said)
-        });
+        self.drop_all(|candidate| candidate.offset >= from && candidate.may_be_survived());
         self.verdict = offset;
     }
 

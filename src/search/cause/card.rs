@@ -4,7 +4,7 @@ use super::super::errors::{Weight, is_harmless, judge};
 use super::super::filter::{Around, FilteredRead, RowFilter};
 use super::super::shown::{Progress, plain};
 use super::MAX_CAUSE_ROWS;
-use super::candidates::{Candidate, EXCEPTION, PANIC, TRACE};
+use super::candidates::Candidate;
 use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
@@ -55,7 +55,8 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
         above.split_off(above.len() - before).into_iter().chain(below).collect();
     let far = match cause.head {
         Some(head) => log.window(Anchor::From(head), 1, tail)?.rows,
-        None if may_be_survived(cause) => last_row(log, tail)?,
+        // If the program continued, the last row may explain the failure.
+        None if cause.may_be_survived() => last_row(log, tail)?,
         None => Vec::new(),
     };
     let is_below = |row: &Row| rows.last().is_none_or(|last| last.offset < row.offset);
@@ -63,13 +64,6 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
         add_below(&mut rows, cause.offset, far);
     }
     Ok(rows)
-}
-
-/// Returns true if the program that printed a cause often continues. Then the last row of the log
-/// may explain the failure.
-fn may_be_survived(cause: &Candidate) -> bool {
-    matches!(cause.weight, Weight::Aside | Weight::Message | Weight::Logged)
-        || [TRACE, EXCEPTION, PANIC].contains(&cause.rule)
 }
 
 /// Reads the last row of the log that is not blank, unless a rule matches it: then it reports what
