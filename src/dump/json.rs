@@ -5,7 +5,6 @@
 //! Unknown values are `null`.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use super::documents::{
     CauseJson, CauseRowJson, FindingJson, HeadJson, JobJson, Lazy, LogJson, RUN, RUNS, RunDocument,
     RunJson, RunsDocument, Seq, ShJson, WhyJson,
 };
-use super::printing::{Printing, run_id, write_harmless, write_line};
+use super::printing::{Printing, row_numbers, run_id, write_harmless, write_line};
 use super::values::{Progress, UtcMillis, UtcNanos};
 use crate::catalog::RunList;
 use crate::display::{self, Status};
@@ -253,13 +252,9 @@ fn cause_json(
         return Ok(None);
     }
     let shown = cause.rows.iter().map(|row| row.offset);
-    let offsets: BTreeSet<u64> = shown.chain(cause.why.iter().map(|why| why.at)).collect();
-    let offsets: Vec<u64> = offsets.into_iter().collect();
-    let numbers = file.row_numbers(index, &offsets, tail)?;
-    let number_of = |offset: u64| {
-        let at = offsets.binary_search(&offset).ok()?;
-        numbers.get(at).copied().flatten().map(|number| number + 1)
-    };
+    let offsets = shown.chain(cause.why.iter().map(|why| why.at));
+    let numbers = row_numbers(file, index, offsets, tail)?;
+    let number_of = |offset: u64| numbers.get(&offset).copied();
     let rows = cause.rows.iter().map(|row| CauseRowJson {
         row: number_of(row.offset),
         stream: row.stream,

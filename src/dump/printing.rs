@@ -1,7 +1,7 @@
 //! The state shared by all formats while a run is printed. It reads logs, writes harmless JSON, and
 //! reports the data that could not be printed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{self, Write};
 use std::mem;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::options::{Format, PrintOptions, Report};
 use super::picker::{Grep, Picked, Picker};
 use crate::error::{Error, Result};
 use crate::join::{FindingKind, JobNode, LogRef, RunNode, ShNode};
-use crate::log::{self, LogFile, Reading, Row, RowsAhead, Tail};
+use crate::log::{self, Index, LogFile, Reading, Row, RowsAhead, Tail};
 use crate::model::{Phase, Run};
 use crate::{ci, display, sanitize};
 
@@ -204,6 +204,20 @@ impl<'a> Printing<'a> {
         let job = Some(job.job.id.as_str()).filter(|id| !id.is_empty());
         LogPlace { run: run_id(&self.run.head.run), job, n: job.map(|_| sh.n) }
     }
+}
+
+/// Returns the numbers, from 1, of the rows at these offsets.
+pub(super) fn row_numbers(
+    file: &LogFile,
+    index: &Index,
+    offsets: impl Iterator<Item = u64>,
+    tail: Tail,
+) -> Result<HashMap<u64, u64>> {
+    // The lookup needs ascending offsets, and rows around one cause may be those of another one.
+    let offsets: Vec<u64> = offsets.collect::<BTreeSet<_>>().into_iter().collect();
+    let numbers = file.row_numbers(index, &offsets, tail)?;
+    let numbered = offsets.into_iter().zip(numbers);
+    Ok(numbered.filter_map(|(offset, number)| Some((offset, number? + 1))).collect())
 }
 
 /// Writes an object on a line of its own.

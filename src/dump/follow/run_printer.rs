@@ -251,7 +251,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
                 }
             };
             for row in batch.rows {
-                if self.look.stream.is_none() || row.stream == self.look.stream {
+                if self.look.selects_stream(&row) {
                     rows.push(row, self.look.grep.as_ref());
                 }
             }

@@ -23,11 +23,12 @@ mod rows;
 mod style;
 mod text;
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use super::failure::{MAX_OTHER_CAUSES, marked, message};
 use super::options::PrintOptions;
-use super::printing::{Printing, run_id};
+use super::printing::{Printing, row_numbers, run_id};
 use crate::display::{self, Status};
 use crate::join::{JobNode, Place, RunNode, ShNode};
 use crate::search::Cause;
@@ -139,10 +140,9 @@ impl Page<'_> {
             let nothing = if node.log.is_some() { "No output." } else { "The log is missing." };
             writeln!(out, "<p>{nothing}</p>")?;
         }
-        let numbers = row_numbers(printing, node, causes);
-        let mut numbers = numbers.into_iter();
+        let numbers = numbers_of(printing, node, causes);
         for cause in causes {
-            write_cause(printing.look, &id, node, cause, &mut numbers, out)?;
+            write_cause(printing.look, &id, node, cause, &numbers, out)?;
         }
         writeln!(out, "</article>")
     }
@@ -265,13 +265,13 @@ impl Page<'_> {
     }
 }
 
-/// Writes a cause: its message, its place in the source, and its rows, whose numbers come next.
+/// Writes a cause: its message, its place in the source, and its rows, which have these numbers.
 fn write_cause(
     look: &PrintOptions,
     id: &str,
     node: &ShNode,
     cause: &Cause,
-    numbers: &mut impl Iterator<Item = Option<u64>>,
+    numbers: &HashMap<u64, u64>,
     out: &mut impl Write,
 ) -> io::Result<()> {
     match (marked(cause), cause.location()) {
@@ -287,31 +287,25 @@ fn write_cause(
         }
     }
     write!(out, "<div class=\"rows\">")?;
-    for (row, number) in cause.rows.iter().zip(numbers) {
-        let is_shown = look.grep.is_none() && (look.stream.is_none() || look.stream == row.stream);
-        let link = number.filter(|_| is_shown).map(|number| format!("{id}-{}", number + 1));
+    for row in &cause.rows {
+        let is_shown = look.grep.is_none() && look.selects_stream(row);
+        let number = numbers.get(&row.offset).filter(|_| is_shown);
+        let link = number.map(|number| format!("{id}-{number}"));
         rows::write_cause_row(row, link, Some(row.offset) == cause.at, out)?;
     }
     writeln!(out, "</div>")
 }
 
-/// Returns the numbers, from 0, of the rows of causes in their order.
-fn row_numbers(printing: &mut Printing<'_>, node: &ShNode, causes: &[Cause]) -> Vec<Option<u64>> {
-    let offsets: Vec<u64> =
-        causes.iter().flat_map(|cause| &cause.rows).map(|row| row.offset).collect();
-    let mut sorted = offsets.clone();
-    sorted.sort_unstable();
-    // The rows around one cause may be those around another one.
-    sorted.dedup();
+/// Returns the numbers, from 1, of the rows of causes by their offsets.
+fn numbers_of(printing: &mut Printing<'_>, node: &ShNode, causes: &[Cause]) -> HashMap<u64, u64> {
+    let offsets = causes.iter().flat_map(|cause| &cause.rows).map(|row| row.offset);
     let tail = printing.tail();
-    let file = node.log.as_ref().filter(|_| !offsets.is_empty()).and_then(|log| printing.open(log));
+    let file = node.log.as_ref().filter(|_| !causes.is_empty()).and_then(|log| printing.open(log));
     let numbers = file.and_then(|file| {
-        let numbers = file.index().and_then(|index| file.row_numbers(&index, &sorted, tail));
-        printing.report_err(numbers)
+        let index = file.index();
+        printing.report_err(index.and_then(|index| row_numbers(&file, &index, offsets, tail)))
     });
-    let numbers = numbers.unwrap_or_default();
-    let number_of = |offset| numbers.get(sorted.binary_search(offset).ok()?).copied().flatten();
-    offsets.iter().map(number_of).collect()
+    numbers.unwrap_or_default()
 }
 
 fn write_time(lasted: Option<String>, out: &mut impl Write) -> io::Result<()> {
