@@ -38,11 +38,8 @@ fn run() -> u8 {
     };
     let records = arguments.records();
     let checked = if arguments.prints() { check_stdout() } else { Ok(()) };
-    let code = match checked.map_err(Into::into).and_then(|()| arguments.run()) {
-        Ok(code) => code,
-        Err(error) if error.downcast_ref().is_some_and(Error::is_closed_pipe) => 0,
-        Err(error) => failed(&error),
-    };
+    let done = checked.map_err(Into::into).and_then(|()| arguments.run());
+    let code = done.unwrap_or_else(|error| failed(&error));
     // A recorded command's exit code takes precedence, even if a part of the recording is lost.
     if records { code } else { panics::exit_code(code) }
 }
@@ -55,8 +52,11 @@ fn check_stdout() -> Result<(), Error> {
     Ok(())
 }
 
-/// Prints an error, and returns its exit code.
+/// Prints an error, and returns its exit code. A closed pipe is not an error.
 fn failed(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref().is_some_and(Error::is_closed_pipe) {
+        return 0;
+    }
     print_notice(&chain(error.as_ref()));
     error.downcast_ref::<Error>().map_or(70, Error::exit_code)
 }

@@ -16,7 +16,7 @@ use crate::sanitize::{Progress, Sanitizer, Span, Style, sgr};
 /// code.
 ///
 /// # Errors
-/// If stdout cannot be written. A closed pipe is not an error.
+/// If stdout cannot be written.
 pub fn print_usage(usage: &clap::Error) -> Result<u8> {
     let text = usage.render().ansi().to_string();
     let (stdout, stderr) = (io::stdout(), io::stderr());
@@ -24,10 +24,8 @@ pub fn print_usage(usage: &clap::Error) -> Result<u8> {
         // An error that cannot be printed to stderr cannot be reported.
         let _ = write(&text, AutoStream::choice(&stderr) != ColorChoice::Never, stderr);
     } else {
-        let written = write(&text, AutoStream::choice(&stdout) != ColorChoice::Never, stdout);
-        written
-            .map_err(Error::Output)
-            .or_else(|error| if error.is_closed_pipe() { Ok(()) } else { Err(error) })?;
+        write(&text, AutoStream::choice(&stdout) != ColorChoice::Never, stdout)
+            .map_err(Error::Output)?;
     }
     Ok(u8::try_from(usage.exit_code()).unwrap_or(2))
 }
