@@ -22,7 +22,7 @@ mod tests;
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use super::errors::{Weight, judge, tool};
+use super::errors::judge;
 use super::query::Query;
 use super::shown::{Progress, plain};
 use super::walk::walk;
@@ -141,8 +141,8 @@ fn candidates_at_end(
     let mut candidates = Candidates::new(exit_code);
     walk(log, &query, from, end, tail, &mut |row| {
         let text = plain(row.text, Progress::Last);
-        if let Some((weight, rule)) = judge(&text) {
-            candidates.push(Candidate::new(row.offset, weight, rule), &text);
+        if let Some(judgment) = judge(&text) {
+            candidates.push(Candidate::new(row.offset, judgment), &text);
         }
         ControlFlow::Continue(())
     })?;
@@ -162,7 +162,7 @@ fn cause(
     let why = why(&found.ranked);
     if let Some(chosen) = chosen {
         let rows = card::around(log, &chosen, tail)?;
-        let (at, rule) = (Some(chosen.offset), tool(chosen.rule));
+        let (at, rule) = (Some(chosen.offset), chosen.judgment.tool());
         return Ok(Cause { at, is_last_words: false, rule, rows, searched_bytes, why });
     }
     let end = card::end(log, tail)?;
@@ -176,17 +176,12 @@ fn why(ranked: &[Candidate]) -> Vec<Why> {
     let mut seen = HashSet::new();
     let distinct = ranked.iter().filter(|candidate| seen.insert(candidate.offset));
     let explained = distinct.map(|candidate| {
-        let (score, reason) = match candidate.weight {
-            _ if candidate.fits_exit => (100, "fits the exit code"),
-            Weight::Heading => (80, "names a failed test or step, above its details"),
-            Weight::Fault => (70, "is a defect: a program that reports one has failed"),
-            Weight::Message => (60, "is a problem in a program's own words"),
-            Weight::Aside => (40, "is a problem that does not always stop a program"),
-            Weight::Name => (30, "names a failed test or step"),
-            Weight::Logged => (20, "is an error in a program's own log"),
-            _ => (10, "reports a failure that other rows describe"),
+        let (score, reason) = if candidate.fits_exit {
+            (100, "fits the exit code")
+        } else {
+            (candidate.judgment.score(), candidate.judgment.reason())
         };
-        Why { at: candidate.offset, rule: tool(candidate.rule), score, reason }
+        Why { at: candidate.offset, rule: candidate.judgment.tool(), score, reason }
     });
     explained.take(MAX_WHY).collect()
 }

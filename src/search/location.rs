@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use regex_lite::Regex;
 
 use super::cause::Cause;
-use super::errors::{Weight, judge};
+use super::errors::{Judgment, judge};
 use super::shown::{Progress, plain};
 
 /// A path with an extension, a line, and possibly a column. The forms are those of rustc, gcc, go,
@@ -50,7 +50,7 @@ impl Cause {
         rows.find_map(|row| {
             let text = plain(&row.text, Progress::Last);
             // Another error has a location of its own.
-            let is_error = judge(&text).is_some_and(|(weight, _)| weight > Weight::Name);
+            let is_error = judge(&text).is_some_and(Judgment::states_problem);
             if is_error && Some(row.offset) != self.at { None } else { location(&text) }
         })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
-use super::errors::{CLUE_LITERALS, LITERALS, is_error};
+use super::errors::{all_literals, error_literals, is_error};
 use super::markers::{self, marks};
 use super::prefilter::Prefilter;
 use super::shown::{Progress, plain};
@@ -60,13 +60,13 @@ impl Query {
     /// Creates a query for rows that report an error.
     #[must_use]
     pub fn errors() -> Self {
-        Self::of_table(Criterion::Errors, LITERALS)
+        Self::of_table(Criterion::Errors, &error_literals())
     }
 
     /// Creates a query for rows that may report an error, or that affect the weight of nearby error
     /// rows.
     pub(super) fn clues() -> Self {
-        Self::of_table(Criterion::Clues, &[LITERALS, CLUE_LITERALS].concat())
+        Self::of_table(Criterion::Clues, &all_literals())
     }
 
     /// Creates a query for all rows of a small log that may be examined one by one: making a

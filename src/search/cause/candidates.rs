@@ -3,7 +3,7 @@
 
 use std::mem;
 
-use super::super::errors::Weight;
+use super::super::errors::{Judgment, Kind, Severity};
 
 /// The number of early candidates that [`keep`] always keeps. The rest of a list is for the latest
 /// candidates.
@@ -37,28 +37,11 @@ const PLACE_BYTES: u64 = 1 << 10;
 /// apply to rows that fit the exit code.
 const END_BYTES: u64 = 4 << 10;
 
-/// Names of the rules that get special treatment. `go test` prints the rows of a test before its
-/// verdict. `pytest` prints the rows of its rule only for failed tests. The other rules match the
-/// first and the last row of a trace, panics, compiler errors, and reports that another command
-/// failed.
-pub(super) const GO: &str = "go";
-pub(super) const COMPILERS: &str = "compilers";
-pub(super) const WRAPPERS: &str = "wrappers";
-pub(super) const MAKE: &str = "make";
-pub(super) const NPM: &str = "npm, pnpm, yarn";
-const GO_TEST: &str = "go test";
-const PYTEST: &str = "pytest";
-pub(super) const TRACE: &str = "python";
-pub(super) const PANIC: &str = "rust";
-pub(super) const EXCEPTION: &str = "python, java, node";
-
 /// A row that may be the cause.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Candidate {
     pub offset: u64,
-    pub weight: Weight,
-    /// The name of the rule that matched.
-    pub rule: &'static str,
+    pub judgment: Judgment,
     /// The offset of the last exception of a chain, if this is the exception that caused it.
     pub head: Option<u64>,
     /// True if it fits the exit code.
@@ -66,14 +49,16 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    pub(super) const fn new(offset: u64, weight: Weight, rule: &'static str) -> Self {
-        Self { offset, weight, rule, head: None, fits_exit: false }
+    pub(super) const fn new(offset: u64, judgment: Judgment) -> Self {
+        Self { offset, judgment, head: None, fits_exit: false }
     }
 
     /// Returns true if the program that printed it often continues.
     pub(super) fn may_be_survived(&self) -> bool {
-        matches!(self.weight, Weight::Message | Weight::Aside | Weight::Logged)
-            || [TRACE, EXCEPTION, PANIC].contains(&self.rule)
+        match self.judgment.kind {
+            Kind::Headline => self.judgment.severity < Severity::Fatal,
+            kind => matches!(kind, Kind::Entry | Kind::Trace | Kind::Exception | Kind::Panic),
+        }
     }
 }
 
@@ -102,7 +87,7 @@ pub(super) struct Candidates {
     trace: Option<u64>,
     /// The last candidate.
     last: Option<Candidate>,
-    go: Go,
+    tests: Tests,
     /// The offset of the last retry, and the candidates above it.
     retry: Option<(u64, Box<Candidates>)>,
 }
@@ -132,9 +117,9 @@ impl Clusters {
     }
 }
 
-/// The state of the output of `go test`.
+/// The state of tests whose messages are printed before their verdicts, as by `go test`.
 #[derive(Default, Debug)]
-struct Go {
+struct Tests {
     /// True after the verdict on a failed test, until another test starts.
     has_failed: bool,
     /// The name of the running test; empty if it is not printed before the verdict.
@@ -144,7 +129,7 @@ struct Go {
     undecided: Vec<(String, Candidate)>,
 }
 
-impl Go {
+impl Tests {
     fn begin(&mut self, text: &str) {
         (self.has_failed, self.name) = (false, nth_word(text, 2));
     }
@@ -169,26 +154,28 @@ impl Candidates {
 
     /// Adds the next row.
     pub(super) fn push(&mut self, candidate: Candidate, text: &str) {
-        match (candidate.weight, candidate.rule) {
-            (Weight::Again, _) => self.try_again(candidate.offset),
-            (Weight::Ignored, _) => self.ignore(candidate.offset),
-            (Weight::Task, _) => self.task = candidate.offset,
-            (Weight::Succeeded, _) => self.succeed(candidate.offset),
-            (Weight::Place, _) => self.place(candidate.offset),
-            (Weight::Started, _) => self.go.begin(text),
-            (Weight::Passed, GO_TEST) => drop(self.go.decided(text)),
-            (Weight::Passed, _) => self.end_heading(),
-            (Weight::Fault, GO_TEST) if !self.go.has_failed => {
-                keep(&mut self.go.undecided, (self.go.name.clone(), candidate));
+        match candidate.judgment.kind {
+            Kind::Retry => self.try_again(candidate.offset),
+            Kind::Ignored => self.ignore(candidate.offset),
+            Kind::Task => self.task = candidate.offset,
+            Kind::Succeeded => self.succeed(candidate.offset),
+            Kind::Detail => self.place(candidate.offset),
+            Kind::Started => self.tests.begin(text),
+            Kind::Passed => {
+                drop(self.tests.decided(text));
+                self.end_heading();
             }
-            _ => {
-                if (candidate.weight, candidate.rule) == (Weight::Name, GO_TEST) {
-                    self.go.has_failed = true;
-                    for candidate in self.go.decided(text) {
+            Kind::TestOutput if !self.tests.has_failed => {
+                keep(&mut self.tests.undecided, (self.tests.name.clone(), candidate));
+            }
+            kind => {
+                if kind == Kind::Name {
+                    self.tests.has_failed = true;
+                    for candidate in self.tests.decided(text) {
                         self.take(candidate);
                     }
                 }
-                if candidate.weight > Weight::Name && self.exit.fits(text) {
+                if candidate.judgment.states_problem() && self.exit.fits(text) {
                     keep_last(&mut self.fitting, Candidate { fits_exit: true, ..candidate });
                 }
                 self.take(candidate);
@@ -271,10 +258,12 @@ impl Candidates {
     /// found a defect.
     fn place(&mut self, offset: u64) {
         let message = self.last.filter(|last| {
-            last.weight == Weight::Message && is_within(PLACE_BYTES, last.offset, offset)
+            (last.judgment.kind, last.judgment.severity) == (Kind::Headline, Severity::Error)
+                && is_within(PLACE_BYTES, last.offset, offset)
         });
-        if let Some(message) = message {
-            keep(&mut self.faults, Candidate { weight: Weight::Fault, ..message });
+        if let Some(mut message) = message {
+            message.judgment.severity = Severity::Fatal;
+            keep(&mut self.faults, message);
         }
     }
 
@@ -283,44 +272,38 @@ impl Candidates {
         let heading = self
             .heading
             .filter(|heading| is_within(HEADED_BYTES, heading.offset, candidate.offset));
-        match candidate.weight {
-            Weight::Heading => {
+        let Judgment { kind, severity, .. } = candidate.judgment;
+        let explains = candidate.judgment.states_problem() && heading.is_some();
+        match (kind, severity) {
+            (Kind::Heading, _) => {
                 self.end_heading();
                 self.heading = Some(candidate);
             }
-            Weight::Fault
-                if candidate.rule == EXCEPTION
-                    && self
-                        .trace
-                        .take()
-                        .is_some_and(|trace| is_within(HEADED_BYTES, trace, candidate.offset)) => {}
-            Weight::Fault | Weight::Message | Weight::Aside
-                if heading.is_some()
-                    || (candidate.weight, candidate.rule) == (Weight::Fault, PYTEST) =>
-            {
-                self.trace = Some(candidate.offset).filter(|_| candidate.rule == TRACE);
-                keep(&mut self.headed, candidate);
-                self.heading = None;
-            }
-            Weight::Fault => {
-                self.trace = Some(candidate.offset).filter(|_| candidate.rule == TRACE);
-                keep(&mut self.faults, candidate);
-            }
-            Weight::Message => self.messages.push(candidate, MESSAGE_BYTES),
-            Weight::Aside => self.asides.push(candidate, ASIDE_BYTES),
-            Weight::Name => keep(&mut self.names, candidate),
-            Weight::Logged => self.logged = Some(candidate),
-            Weight::Aftermath => {
+            (Kind::Exception, _)
+                if self
+                    .trace
+                    .take()
+                    .is_some_and(|trace| is_within(HEADED_BYTES, trace, candidate.offset)) => {}
+            (Kind::Name, _) => keep(&mut self.names, candidate),
+            (Kind::Entry, _) => self.logged = Some(candidate),
+            (Kind::Status, _) => {
                 self.verdict = candidate.offset;
                 keep(&mut self.aftermath, candidate);
             }
-            Weight::Again
-            | Weight::Ignored
-            | Weight::Task
-            | Weight::Succeeded
-            | Weight::Started
-            | Weight::Passed
-            | Weight::Place => {}
+            _ if explains || kind == Kind::Assertion => {
+                self.trace = Some(candidate.offset).filter(|_| kind == Kind::Trace);
+                keep(&mut self.headed, candidate);
+                self.heading = None;
+            }
+            (Kind::Headline, Severity::Error) => self.messages.push(candidate, MESSAGE_BYTES),
+            (Kind::Headline, Severity::Info | Severity::Warning) => {
+                self.asides.push(candidate, ASIDE_BYTES);
+            }
+            _ if candidate.judgment.states_problem() => {
+                self.trace = Some(candidate.offset).filter(|_| kind == Kind::Trace);
+                keep(&mut self.faults, candidate);
+            }
+            _ => {}
         }
     }
 

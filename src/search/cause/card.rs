@@ -1,6 +1,6 @@
 //! The rows of the cause card, with and without a cause.
 
-use super::super::errors::{Weight, is_harmless, judge};
+use super::super::errors::{Judgment, Kind, is_harmless, is_remark, judge};
 use super::super::filter::{Around, FilteredRead, RowFilter};
 use super::super::shown::{Progress, plain};
 use super::MAX_CAUSE_ROWS;
@@ -36,18 +36,18 @@ pub(super) fn around(log: &LogFile, cause: &Candidate, tail: Tail) -> Result<Vec
     let mut above = read(log, row_filter, reach, tail)?;
     let below = above.split_off(above.partition_point(|row| row.offset < cause.offset));
     let Some(stream) = below.first().map(|row| row.stream) else { return Ok(Vec::new()) };
-    let details = details(below.iter().filter(|row| row.stream == stream), cause.weight);
+    let details = details(below.iter().filter(|row| row.stream == stream), cause.judgment.kind);
     let [mut above, mut below] = [above, below]
         .map(|rows| rows.into_iter().filter(|row| !is_blank(row)).collect::<Vec<_>>());
     let own = |rows: &[Row]| rows.iter().filter(|row| row.stream == stream).count();
     // The details of a failed test or step may be on a different stream than its name.
-    if !matches!(cause.weight, Weight::Heading | Weight::Name)
+    if !matches!(cause.judgment.kind, Kind::Heading | Kind::Name)
         && own(&above) + own(&below) >= MAX_CAUSE_ROWS
     {
         above.retain(|row| row.stream == stream);
         below.retain(|row| row.stream == stream);
     }
-    let (least_above, most_below) = shares(cause.weight);
+    let (least_above, most_below) = shares(cause.judgment);
     let before = (MAX_CAUSE_ROWS - details.min(most_below)).max(least_above).min(above.len());
     below.truncate(MAX_CAUSE_ROWS - before);
     let before = (MAX_CAUSE_ROWS - below.len()).min(above.len());
@@ -97,18 +97,18 @@ fn read(log: &LogFile, row_filter: RowFilter, around: Around, tail: Tail) -> Res
 }
 
 /// Returns the minimum number of rows above the cause, and the maximum number from the cause on.
-const fn shares(weight: Weight) -> (usize, usize) {
-    match weight {
-        Weight::Heading => (0, 9),
-        Weight::Fault | Weight::Message => (2, 8),
-        Weight::Name | Weight::Aside | Weight::Logged => (4, 6),
-        _ => (7, 3),
+const fn shares(judgment: Judgment) -> (usize, usize) {
+    match judgment.kind {
+        Kind::Heading => (0, 9),
+        Kind::Status => (7, 3),
+        _ if judgment.is_serious() => (2, 8),
+        _ => (4, 6),
     }
 }
 
 /// Returns how many rows, from the cause on, belong to the cause. They end at the first blank row,
 /// unless the row before or after the blank one shows that more of them follow.
-fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
+fn details<'r>(below: impl Iterator<Item = &'r Row>, kind: Kind) -> usize {
     let (mut rows, mut has_ended, mut goes_on) = (0, false, true);
     for row in below {
         let text = plain(&row.text, Progress::Last);
@@ -118,7 +118,7 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, weight: Weight) -> usize {
         } else if has_ended && !text.starts_with("Caused by") {
             break;
         } else {
-            (has_ended, goes_on) = (false, weight == Weight::Heading || text.ends_with(':'));
+            (has_ended, goes_on) = (false, kind == Kind::Heading || text.ends_with(':'));
             rows += 1;
         }
     }
@@ -159,34 +159,6 @@ pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
     );
     rows.sort_by_key(|row| row.offset);
     Ok(End { rows, last_words })
-}
-
-/// Returns true for a hint, progress or a total, which explain no failure.
-fn is_remark(text: &str) -> bool {
-    const FIRST_WORDS: [&str; 16] = [
-        "try",
-        "type",
-        "use",
-        "using",
-        "see",
-        "run",
-        "running",
-        "usage:",
-        "finished",
-        "done",
-        "took",
-        "scanning",
-        "linting",
-        "checking",
-        "processing",
-        "loading",
-    ];
-    let first = text.split_whitespace().next().unwrap_or_default().to_lowercase();
-    let is_comment = text.starts_with('#');
-    FIRST_WORDS.contains(&first.as_str())
-        || is_comment
-        || text.ends_with("...")
-        || text.contains("--help")
 }
 
 fn is_blank(row: &Row) -> bool {

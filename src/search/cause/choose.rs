@@ -1,8 +1,8 @@
 //! The choice between the candidates, by the rows around them.
 
-use super::super::errors::{Weight, judge};
+use super::super::errors::{Kind, judge};
 use super::super::shown::{Progress, plain};
-use super::candidates::{Candidate, EXCEPTION, GO, PANIC, TRACE};
+use super::candidates::Candidate;
 use super::end;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
@@ -23,7 +23,7 @@ const GOROUTINE_ROWS: usize = 20;
 pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<Option<Candidate>> {
     let mut logged = None;
     for candidate in ranked {
-        if logged.is_some() && candidate.weight < Weight::Message {
+        if logged.is_some() && !candidate.judgment.is_serious() {
             break;
         }
         if !is_logged(log, candidate, tail)? {
@@ -43,7 +43,7 @@ pub(super) fn others(
     max: usize,
     tail: Tail,
 ) -> Result<Vec<Candidate>> {
-    let is_alike = |other: &&Candidate| (other.weight, other.rule) == (chosen.weight, chosen.rule);
+    let is_alike = |other: &&Candidate| other.judgment == chosen.judgment;
     let mut found = Vec::new();
     for candidate in ranked.iter().filter(is_alike) {
         if found.len() <= max && !is_logged(log, candidate, tail)? {
@@ -61,7 +61,7 @@ pub(super) fn others(
 /// command.
 fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
     let candidate = end::ended_by(log, &candidate, tail)?.unwrap_or(candidate);
-    if candidate.weight == Weight::Aftermath {
+    if candidate.judgment.kind == Kind::Status {
         end::message_before(log, candidate, tail)
     } else {
         follow(log, candidate, tail)
@@ -71,38 +71,31 @@ fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate>
 /// Returns true if the program that printed the candidate continued: the candidate is part of an
 /// entry of its log, a panic that it survived, or console output of a test, which `jest` repeats.
 fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
-    if candidate.weight < Weight::Message {
+    if !candidate.judgment.is_serious() {
         return Ok(false);
     }
-    if candidate.rule == GO {
-        return Ok(!has_goroutine(log, candidate.offset, tail)?);
-    }
-    if candidate.rule == PANIC {
-        return has_passed(log, candidate.offset, tail);
+    if candidate.judgment.kind == Kind::Panic {
+        return is_survived(log, candidate.offset, tail);
     }
     let rows = log.window(Anchor::Before(candidate.offset), ENTRY_ROWS, tail)?.rows;
     let texts: Vec<_> = rows.iter().map(|row| plain(&row.text, Progress::Last)).collect();
-    let is_entry = [TRACE, EXCEPTION].contains(&candidate.rule)
+    let is_entry = matches!(candidate.judgment.kind, Kind::Trace | Kind::Exception)
         && texts.last().is_some_and(|text| is_log_entry(text) || is_unraisable(text));
     Ok(is_entry || texts.iter().any(|text| text.trim_start().starts_with("console.")))
 }
 
-/// Returns true if a Go trace follows the panic. A program may print the same words for a panic
+/// Returns true if a program survived a panic: if it is in a `cargo` test that passed, because the
+/// panic was expected, or if no Go trace follows it. A program may print the words of a Go panic
 /// that it recovered from.
-fn has_goroutine(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
-    let rows = log.window(Anchor::From(panic), GOROUTINE_ROWS, tail)?.rows;
-    Ok(rows
-        .iter()
-        .any(|row| plain(&row.text, Progress::Last).trim_start().starts_with("goroutine ")))
-}
-
-/// Returns true if a panic is in a `cargo` test that passed, because the panic was expected.
-fn has_passed(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
+fn is_survived(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
     let rows = log.window(Anchor::From(panic), TRACE_ROWS, tail)?.rows;
     let mut texts = rows.iter().map(|row| plain(&row.text, Progress::Last));
     let heading = texts.next().unwrap_or_default();
     let thread = heading.split_once("thread '").and_then(|(_, rest)| rest.split_once('\''));
-    let Some((name, _)) = thread else { return Ok(false) };
+    let Some((name, _)) = thread else {
+        let mut trace = texts.take(GOROUTINE_ROWS);
+        return Ok(!trace.any(|text| text.trim_start().starts_with("goroutine ")));
+    };
     Ok(texts.any(|text| {
         let verdict = text.strip_prefix("test ").and_then(|rest| rest.strip_prefix(name));
         verdict.is_some_and(|verdict| verdict.starts_with(' ') && verdict.ends_with(" ok"))
@@ -119,7 +112,7 @@ fn is_log_entry(text: &str) -> bool {
     const LEVELS: [&str; 4] = ["WARN", "WARNING", "ERROR", "CRITICAL"];
     let words =
         text.split(|found: char| !found.is_ascii_alphabetic()).filter(|word| !word.is_empty());
-    let is_heading = judge(text).is_some_and(|(weight, _)| weight == Weight::Heading);
+    let is_heading = judge(text).is_some_and(|judgment| judgment.kind == Kind::Heading);
     !is_heading && words.take(4).any(|word| LEVELS.contains(&word))
 }
 
@@ -127,7 +120,7 @@ fn is_log_entry(text: &str) -> bool {
 /// row of the trace or of a later trace in the same chain, or the last row that begins with
 /// `Caused by: ` or `[cause]: `.
 fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candidate> {
-    if candidate.weight < Weight::Message && candidate.rule != TRACE {
+    if !candidate.judgment.is_serious() {
         return Ok(candidate);
     }
     let rows = log.window(Anchor::From(candidate.offset), TRACE_ROWS, tail)?.rows;
@@ -144,9 +137,10 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     for row in rest.iter().filter(|row| row.stream == first.stream) {
         let text = plain(&row.text, Progress::Last);
         let trimmed = text.trim_start();
-        let weighed = judge(&text);
+        let judgment = judge(&text);
         let ends = |before: &String| {
-            ends_trace(&text, before) || weighed.is_some_and(|(_, rule)| rule == EXCEPTION)
+            ends_trace(&text, before)
+                || judgment.is_some_and(|judgment| judgment.kind == Kind::Exception)
         };
         if trace.as_ref().is_some_and(ends) {
             // The message of an exception may be a trace itself.
@@ -171,9 +165,15 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
         {
             candidate.offset = row.offset;
         } else if trace.is_none() {
-            match weighed.map(|(weight, _)| weight) {
-                Some(Weight::Fault) if goes_on => (goes_on, candidate.offset) = (false, row.offset),
-                Some(Weight::Heading | Weight::Name | Weight::Aftermath | Weight::Fault) => break,
+            let ends_failure = judgment.is_some_and(|judgment| {
+                matches!(judgment.kind, Kind::Heading | Kind::Name | Kind::Status)
+                    || judgment.is_defect()
+            });
+            match judgment {
+                Some(judgment) if goes_on && judgment.is_defect() => {
+                    (goes_on, candidate.offset) = (false, row.offset);
+                }
+                _ if ends_failure => break,
                 _ if trimmed.starts_with("____") || trimmed.starts_with("====") => break,
                 _ => {}
             }

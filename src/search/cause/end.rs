@@ -2,9 +2,9 @@
 //! failure that ended it. If a row only reports that something failed, the cause is the last
 //! message before that row.
 
-use super::super::errors::{Weight, is_harmless, judge};
+use super::super::errors::{Judgment, Kind, Severity, is_harmless, judge};
 use super::super::shown::{Progress, plain};
-use super::candidates::{COMPILERS, Candidate, EXCEPTION, MAKE, NPM, TRACE, WRAPPERS};
+use super::candidates::Candidate;
 use crate::cri::Stream;
 use crate::error::Result;
 use crate::log::{Anchor, LogFile, Row, Tail};
@@ -18,39 +18,39 @@ const ORDINARY_ROWS: usize = 20;
 /// The number of rows above a report of a failure that are searched for the last message.
 const MESSAGE_ROWS: usize = 20;
 
-/// A row with its weight.
+/// A row with its judgment.
 struct End {
     offset: u64,
     text: String,
-    weighed: Option<(Weight, &'static str)>,
+    judgment: Option<Judgment>,
 }
 
 impl End {
     fn of(row: &Row) -> Self {
         let text = plain(&row.text, Progress::Last).into_owned();
-        Self { offset: row.offset, weighed: judge(&text), text }
+        Self { offset: row.offset, judgment: judge(&text), text }
     }
 
-    fn weight(&self) -> Option<Weight> {
-        self.weighed.map(|(weight, _)| weight)
-    }
-
-    fn rule(&self) -> Option<&'static str> {
-        self.weighed.map(|(_, rule)| rule)
+    fn kind(&self) -> Option<Kind> {
+        self.judgment.map(|judgment| judgment.kind)
     }
 
     fn is_blank(&self) -> bool {
         self.text.trim().is_empty()
     }
 
+    fn is_indented(&self) -> bool {
+        self.text.starts_with([' ', '\t'])
+    }
+
     /// Returns true if the row reports no problem and does not belong to the row above it.
     fn is_ordinary(&self) -> bool {
-        !self.is_blank() && !self.text.starts_with([' ', '\t']) && !self.may_be_cause()
+        !self.is_blank() && !self.is_indented() && !self.may_be_cause()
     }
 
     /// Returns true if the row may be the cause.
     fn may_be_cause(&self) -> bool {
-        self.weight().is_some_and(|weight| weight >= Weight::Name)
+        self.judgment.is_some_and(|judgment| judgment.score() >= Judgment::NAME)
     }
 }
 
@@ -65,19 +65,19 @@ pub(super) fn ended_by(
     candidate: &Candidate,
     tail: Tail,
 ) -> Result<Option<Candidate>> {
-    let is_survivable = match candidate.weight {
-        Weight::Fault => [TRACE, EXCEPTION, COMPILERS].contains(&candidate.rule),
-        Weight::Message => true,
-        _ => false,
-    };
-    if !is_survivable {
+    let is_survivable = matches!(
+        candidate.judgment.kind,
+        Kind::Headline | Kind::Finding | Kind::Trace | Kind::Exception
+    );
+    if !is_survivable || !candidate.judgment.is_serious() {
         return Ok(None);
     }
     let rows = log.window(Anchor::Before(u64::MAX), END_ROWS, tail)?.rows;
     let rows: Vec<End> = rows.iter().map(End::of).collect();
-    let is_over = |row: &&End| !row.is_blank() && row.weight() != Some(Weight::Aftermath);
+    let is_over = |row: &&End| !row.is_blank() && row.kind() != Some(Kind::Status);
     let Some(last) = rows.iter().rposition(|row| is_over(&row)) else { return Ok(None) };
-    let Some((started, cause)) = rows.get(..=last).and_then(|rows| failure(rows, candidate.weight))
+    let Some((started, cause)) =
+        rows.get(..=last).and_then(|rows| failure(rows, candidate.judgment))
     else {
         return Ok(None);
     };
@@ -89,47 +89,32 @@ pub(super) fn ended_by(
 
 /// Returns the failure that ends with the last of these rows, and the index of its first row. The
 /// failure is a trace, or successive error rows.
-fn failure(rows: &[End], replaced_weight: Weight) -> Option<(usize, Candidate)> {
+fn failure(rows: &[End], replaced: Judgment) -> Option<(usize, Candidate)> {
     let last = rows.last()?;
-    let is_raised = |row: &End| row.rule() == Some(EXCEPTION) || row.weight().is_none();
-    if is_raised(last) && !last.text.starts_with([' ', '\t']) {
-        let lines =
-            rows.iter().rev().skip(1).take_while(|row| row.text.starts_with([' ', '\t'])).count();
+    let is_raised = |row: &End| row.judgment.is_none() || row.kind() == Some(Kind::Exception);
+    if is_raised(last) && !last.is_indented() {
+        let lines = rows.iter().rev().skip(1).take_while(|row| row.is_indented()).count();
         let started = rows.len().checked_sub(lines + 2)?;
-        let first = rows.get(started).filter(|row| row.rule() == Some(TRACE))?;
-        return Some((started, Candidate::new(first.offset, Weight::Fault, TRACE)));
+        let first = rows.get(started).filter(|row| row.kind() == Some(Kind::Trace))?;
+        return Some((started, Candidate::new(first.offset, first.judgment?)));
     }
-    if last.weight() != Some(Weight::Aside) || replaced_weight != Weight::Message {
+    let is_statement = |row: &End, most: Severity| {
+        row.judgment.is_some_and(|row| row.kind == Kind::Headline && row.severity <= most)
+    };
+    if !is_statement(last, Severity::Warning) || replaced.is_defect() {
         return None;
     }
-    let trailing = rows
-        .iter()
-        .rev()
-        .take_while(|row| matches!(row.weight(), Some(Weight::Aside | Weight::Message)))
-        .count();
+    let trailing = rows.iter().rev().take_while(|row| is_statement(row, Severity::Error)).count();
     let started = rows.len().checked_sub(trailing)?;
     let first = rows.get(started)?;
-    let (weight, rule) = first.weighed?;
-    Some((started, Candidate::new(first.offset, weight, rule)))
+    Some((started, Candidate::new(first.offset, first.judgment?)))
 }
 
 impl Candidate {
     /// Returns this candidate at a row of a tool that is unknown.
     fn moved_to(self, row: &End) -> Self {
-        Self { offset: row.offset, rule: WRAPPERS, ..self }
+        Self { offset: row.offset, judgment: Judgment::MESSAGE, ..self }
     }
-}
-
-/// Returns the last row of standard error before a report of `make`, if no rule matches it: it is
-/// the last message of the failed command, as `make` prints the commands to standard output.
-fn last_error_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
-    let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
-    let errors = rows.iter().rev().filter(|row| row.stream == Some(Stream::Stderr)).map(End::of);
-    let last = errors.into_iter().find(|row| !row.is_blank() && !row.text.contains("make["));
-    let is_message =
-        |row: &End| row.is_ordinary() && row.weight().is_none() && !is_harmless(&row.text);
-    let message = last.filter(is_message);
-    Ok(message.as_ref().map_or(candidate, |message| candidate.moved_to(message)))
 }
 
 /// Returns true for the lines of code that Node prints above an exception.
@@ -140,25 +125,45 @@ fn is_excerpt(text: &str) -> bool {
         || text.chars().all(|found| found == '^')
 }
 
-/// Returns the last message before `candidate`, if `candidate` only reports that something failed.
-/// The rule of the message is `WRAPPERS`, because the tool that printed it is unknown. Returns
-/// `candidate` if it is another kind of row, if it names what failed, or if no message is near.
+/// Returns the last message before a report that something failed. If the report is on standard
+/// error and messages are near it on that stream, this is the last of them: standard output often
+/// ends with the commands that a tool started. Returns `candidate` if it names what failed, or if
+/// no message is near.
 pub(super) fn message_before(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
-    if candidate.rule == MAKE {
-        return last_error_before(log, candidate, tail);
-    }
-    if ![WRAPPERS, NPM].contains(&candidate.rule) {
-        return Ok(candidate);
-    }
     let report = log.window(Anchor::From(candidate.offset), 1, tail)?.rows;
-    if report.iter().any(|row| plain(&row.text, Progress::Last).contains(" FAIL ")) {
+    let Some(report) = report.first() else { return Ok(candidate) };
+    let text = plain(&report.text, Progress::Last);
+    if text.contains(" FAIL ") {
         return Ok(candidate);
     }
     let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
-    let is_message = |row: &End| {
-        let is_report = matches!(row.weight(), Some(Weight::Aftermath | Weight::Passed));
-        !row.is_blank() && !is_report && !is_harmless(&row.text) && !is_excerpt(&row.text)
+    let is_error = |row: &Row| row.stream == Some(Stream::Stderr);
+    let rows: Vec<(bool, End)> = rows.iter().map(|row| (is_error(row), End::of(row))).collect();
+    let messages = messages(rows.iter().map(|(_, row)| row));
+    let is_report = |row: &End| row.kind() == Some(Kind::Status) || row.text.contains("make[");
+    let mut errors = rows.iter().filter(|(is_error, _)| *is_error).map(|(_, row)| row);
+    let error = errors.rfind(|row| !row.is_blank() && !is_report(row));
+    let error = error.filter(|row| {
+        is_error(report)
+            && !row.is_indented()
+            && messages.iter().any(|message| message.offset == row.offset)
+    });
+    // `make` prints the commands that it starts to standard output.
+    let other = messages.last().copied().filter(|_| !text.contains("make"));
+    Ok(error.or(other).map_or(candidate, |message| candidate.moved_to(message)))
+}
+
+/// Returns the rows that may explain a failure: not harmless and the indented rows below those, and
+/// not a report.
+fn messages<'r>(rows: impl Iterator<Item = &'r End>) -> Vec<&'r End> {
+    let mut is_below_harmless = false;
+    let is_message = |row: &&End| {
+        is_below_harmless = is_harmless(&row.text) || (is_below_harmless && row.is_indented());
+        let may_explain = match row.judgment {
+            Some(judgment) => judgment.score() >= Judgment::NAME,
+            None => !is_excerpt(&row.text),
+        };
+        !row.is_blank() && !is_below_harmless && may_explain
     };
-    let message = rows.iter().map(End::of).rfind(is_message);
-    Ok(message.as_ref().map_or(candidate, |message| candidate.moved_to(message)))
+    rows.filter(is_message).collect()
 }

@@ -10,7 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_lite::Regex;
 
-use super::{CLUE_LITERALS, CLUES, HARMLESS, LITERALS, RULES};
+use super::{Kind, RULES, rules};
 
 /// The number of rows after which the set of all rules is compiled.
 const FEW_ROWS: usize = 100;
@@ -20,20 +20,17 @@ static ROWS: AtomicUsize = AtomicUsize::new(0);
 
 static TABLE: LazyLock<Option<Table>> = LazyLock::new(Table::new);
 
-/// The rules and clues by the literals in them. Every match of a rule contains a literal that is in
-/// its pattern.
+/// The rules by the literals in them. Every match of a rule contains one of its literals.
 struct Table {
     /// Finds the literals in a row.
     literals: AhoCorasick,
-    /// The patterns without escapes: a literal may be escaped in a pattern.
-    texts: Vec<String>,
-    /// The rules that contain a literal, by literal.
-    rules_of: Vec<OnceLock<Vec<usize>>>,
+    /// The rule of each literal, by the number of the literal.
+    rules: Vec<usize>,
     compiled: Vec<OnceLock<Option<Regex>>>,
 }
 
-/// Returns the numbers of the rules and clues that match a text, in order. Returns `None` if so
-/// many rows were tried that the set of all rules is faster.
+/// Returns the numbers of the rules that match a text, in order. Returns `None` if so many rows
+/// were tried that the set of all rules is faster.
 pub(super) fn matches(text: &str) -> Option<Vec<usize>> {
     if ROWS.fetch_add(1, Ordering::Relaxed) >= FEW_ROWS {
         return None;
@@ -47,73 +44,65 @@ pub(super) fn is_harmless(text: &str) -> Option<bool> {
     if ROWS.load(Ordering::Relaxed) >= FEW_ROWS {
         return None;
     }
-    let mut patterns = HARMLESS_PATTERNS.iter();
-    Some(patterns.any(|pattern| pattern.as_ref().is_some_and(|pattern| pattern.is_match(text))))
+    Some(any_is_in(&HARMLESS, text))
 }
 
-static HARMLESS_PATTERNS: LazyLock<Vec<Option<Regex>>> =
-    LazyLock::new(|| HARMLESS.iter().map(|(pattern, _)| Regex::new(pattern).ok()).collect());
-
-fn patterns() -> impl Iterator<Item = &'static str> {
-    RULES.iter().chain(CLUES).map(|(_, _, pattern, _)| *pattern)
+/// Returns true if a text is a remark.
+pub(super) fn is_remark(text: &str) -> bool {
+    any_is_in(&REMARKS, text)
 }
 
-fn literals() -> impl Iterator<Item = &'static str> {
-    LITERALS.iter().chain(CLUE_LITERALS).copied()
+static HARMLESS: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| compiled(Kind::Harmless));
+static REMARKS: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| compiled(Kind::Remark));
+
+fn compiled(kind: Kind) -> Vec<Option<Regex>> {
+    let rules = rules::table().filter(|rule| rule.kind == kind);
+    rules.map(|rule| Regex::new(rule.pattern).ok()).collect()
+}
+
+fn any_is_in(patterns: &[Option<Regex>], text: &str) -> bool {
+    patterns.iter().flatten().any(|pattern| pattern.is_match(text))
 }
 
 impl Table {
     fn new() -> Option<Self> {
+        let numbered = RULES.iter().enumerate();
+        let pairs =
+            numbered.flat_map(|(n, rule)| rule.literals.iter().map(move |literal| (*literal, n)));
+        let (literals, rules): (Vec<&str>, Vec<usize>) = pairs.unzip();
         let kind = Some(AhoCorasickKind::NoncontiguousNFA);
-        let found = AhoCorasick::builder().kind(kind).prefilter(false).build(literals()).ok()?;
-        let texts: Vec<String> = patterns().map(|pattern| pattern.replace('\\', "")).collect();
-        let compiled = texts.iter().map(|_| OnceLock::new()).collect();
-        let rules_of = literals().map(|_| OnceLock::new()).collect();
-        Some(Self { literals: found, texts, rules_of, compiled })
+        let literals = AhoCorasick::builder().kind(kind).prefilter(false).build(literals).ok()?;
+        Some(Self { literals, rules, compiled: RULES.iter().map(|_| OnceLock::new()).collect() })
     }
 
     fn matches(&self, text: &str) -> Vec<usize> {
         let found = self.literals.find_overlapping_iter(text);
-        let found = found.map(|found| self.rules_of(found.pattern().as_usize()));
-        let mut rules: Vec<usize> = found.flatten().copied().collect();
+        let found = found.filter_map(|found| self.rules.get(found.pattern().as_usize()));
+        let mut rules: Vec<usize> = found.copied().collect();
         rules.sort_unstable();
         rules.dedup();
         rules.retain(|n| self.rule(*n).is_some_and(|rule| rule.is_match(text)));
         rules
     }
 
-    /// Returns the rules that contain the nth literal.
-    fn rules_of(&self, n: usize) -> &[usize] {
-        let Some((rules, literal)) = self.rules_of.get(n).zip(literals().nth(n)) else {
-            return &[];
-        };
-        // A blank at the end of a literal may be outside of the group that contains the literal.
-        let has_literal = |(_, text): &(usize, &String)| text.contains(literal.trim());
-        rules.get_or_init(|| {
-            self.texts.iter().enumerate().filter(has_literal).map(|(n, _)| n).collect()
-        })
-    }
-
     fn rule(&self, n: usize) -> Option<&Regex> {
         let rule = self.compiled.get(n)?;
-        rule.get_or_init(|| Regex::new(patterns().nth(n)?).ok()).as_ref()
+        rule.get_or_init(|| Regex::new(RULES.get(n)?.pattern).ok()).as_ref()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
     use proptest::strategy::Union;
 
     use super::*;
     use crate::search::errors::tests::{LOGS, described, fixture, rows};
-    use crate::search::errors::{HARMLESS_SET, WEIGHED};
+    use crate::search::errors::{HARMLESS_SET, RULE_SET};
 
     /// Returns the matches of both ways to find them.
     fn both(text: &str) -> [Vec<usize>; 2] {
-        let all = WEIGHED.matches(text.as_bytes()).into_iter().collect();
+        let all = RULE_SET.matches(text.as_bytes()).into_iter().collect();
         [TABLE.as_ref().unwrap().matches(text), all]
     }
 
@@ -125,21 +114,13 @@ mod tests {
 
     #[test]
     fn both_ways_find_the_same_harmless_rows() {
-        assert!(HARMLESS_PATTERNS.iter().all(Option::is_some));
+        assert!(HARMLESS.iter().chain(&*REMARKS).all(Option::is_some));
         for (name, ..) in LOGS {
             for (_, text) in rows(&fixture(name)) {
-                let few = HARMLESS_PATTERNS.iter().flatten().any(|few| few.is_match(&text));
+                let few = any_is_in(&HARMLESS, &text);
                 assert_eq!(few, HARMLESS_SET.is_match(text.as_bytes()), "{name}: {text}");
             }
         }
-    }
-
-    #[test]
-    fn every_rule_contains_a_literal() {
-        let table = TABLE.as_ref().unwrap();
-        let linked: BTreeSet<&usize> =
-            (0..table.rules_of.len()).flat_map(|n| table.rules_of(n)).collect();
-        assert_eq!(linked.len(), table.texts.len());
     }
 
     #[test]
@@ -158,7 +139,7 @@ mod tests {
         #[test]
         fn texts_match_the_same_rules_as_in_the_set(
             text in prop_oneof![
-                9 => Union::new(patterns().map(described)),
+                9 => Union::new(RULES.iter().map(|rule| described(rule.pattern))),
                 1 => ".{0,80}",
             ],
         ) {

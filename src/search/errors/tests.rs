@@ -96,47 +96,54 @@ pub(super) fn rows(log: &str) -> impl Iterator<Item = (&str, String)> {
     })
 }
 
-fn has_literal(text: &str) -> bool {
-    LITERALS.iter().any(|literal| text.contains(literal))
+fn has_literal(text: &str, literals: &[&str]) -> bool {
+    literals.iter().any(|literal| text.contains(literal))
 }
 
-fn has_clue_literal(text: &str) -> bool {
-    CLUE_LITERALS.iter().any(|literal| text.contains(literal))
+/// Returns true if the pattern of a rule matches a text, with and without prefixes.
+fn is_in(rule: &Rule, text: &str) -> bool {
+    let set = set([rule.pattern]);
+    set.is_match(without_prefix(text).as_bytes())
+        || (!rule.is_found() && set.is_match(text.as_bytes()))
+}
+
+fn set<'p>(patterns: impl IntoIterator<Item = &'p str>) -> RegexSet {
+    RegexSetBuilder::new(patterns).unicode(false).build().unwrap()
 }
 
 #[test]
-fn every_rule_matches_its_example() {
-    for (number, (_, tool, pattern, example)) in RULES.iter().enumerate() {
-        assert!(is_error(example), "{tool}: {example}");
-        assert!(
-            RULE_SET.matches(without_prefix(example).as_bytes()).matched(number),
-            "{tool}: {pattern} does not find {example}"
-        );
-        assert!(has_literal(example), "{tool}: {example}");
+fn every_rule_matches_its_example_and_not_its_counterexample() {
+    let is_right = |rule: &&Rule| is_in(rule, rule.example) && !is_in(rule, rule.counterexample);
+    let wrong: Vec<_> = rules::table().filter(|rule| !is_right(rule)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_rule_applies_to_its_example() {
+    let is_right = |rule: &&&Rule| judge(rule.example) == Some(rule.judgment());
+    let wrong: Vec<_> = RULES.iter().filter(|rule| !is_right(rule)).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn every_rule_has_literals() {
+    for rule in &*RULES {
+        assert!(!rule.literals.is_empty(), "{rule:?}");
+        assert!(rule.literals.iter().all(|literal| literal.len() >= 3), "{rule:?}");
+        assert!(has_literal(rule.example, rule.literals), "{rule:?}");
+    }
+    assert!(ERROR_LITERALS.len() <= 62);
+    for literal in ERROR_LITERALS {
+        assert!(error_literals().contains(literal), "no rule needs {literal:?}");
     }
 }
 
 #[test]
-fn every_clue_has_the_weight_of_the_table() {
-    for (weight, tool, pattern, example) in CLUES {
-        assert_eq!(
-            judge(example).map(|(weight, _)| weight),
-            Some(*weight),
-            "{tool}: {pattern}, {example}"
-        );
-        assert!(has_literal(example) || has_clue_literal(example), "{tool}: {example}");
-    }
-}
-
-#[test]
-fn every_exception_excludes_a_row_that_a_rule_matches() {
-    for (number, (pattern, example)) in HARMLESS.iter().enumerate() {
-        assert!(WEIGHED.is_match(without_prefix(example).as_bytes()), "no rule finds {example}");
-        assert!(
-            HARMLESS_SET.matches(example.as_bytes()).matched(number),
-            "{pattern} does not find {example}"
-        );
-        assert!(!is_error(example), "{example}");
+fn harmless_rules_override_a_rule() {
+    for rule in rules::table().filter(|rule| rule.kind == Kind::Harmless) {
+        let overridden = matches(without_prefix(rule.example)).any(Rule::yields);
+        assert!(overridden, "no rule finds {}", rule.example);
+        assert!(!is_error(rule.example), "{}", rule.example);
     }
 }
 
@@ -235,21 +242,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
-    fn every_error_text_contains_a_literal(
-        text in prop_oneof![
-            9 => Union::new(RULES.iter().map(|(_, _, pattern, _)| described(pattern))),
-            1 => ".{0,80}",
-        ],
-    ) {
-        prop_assert!(!is_error(&text) || has_literal(&text), "{text:?}");
-    }
-    #[test]
-    fn every_text_with_a_weight_contains_a_literal(
-        text in Union::new(CLUES.iter().map(|(_, _, pattern, _)| described(pattern)))
+    fn every_match_of_a_rule_contains_one_of_its_literals(
+        (rule, text) in Union::new(RULES.iter().map(|rule| {
+            described(rule.pattern).prop_map(move |text| (rule, text))
+        })),
     ) {
         prop_assert!(
-            judge(&text).is_none() || has_literal(&text) || has_clue_literal(&text),
-            "{text:?}"
+            !is_in(rule, &text) || has_literal(&text, rule.literals),
+            "{rule:?}: {text:?}"
         );
     }
 }
