@@ -16,6 +16,7 @@ use std::sync::LazyLock;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use prefix::without_prefix;
+pub(super) use prefix::without_time;
 
 /// The literals of error rules. Every text that reports an error contains one of them,
 /// case-sensitive, so bytes without any of them need no closer look. Most are a word or a part of
@@ -44,7 +45,8 @@ pub(super) struct Rule {
     pattern: &'static str,
     /// Every text that the pattern matches contains one of these, at least three bytes long. A rule
     /// finds error rows if all are in [`ERROR_LITERALS`]; otherwise, its rows are only considered
-    /// as a cause. Empty for the kinds `Harmless` and `Remark`.
+    /// as a cause. Empty for the kinds `Harmless`, `Remark` and
+    /// `Complaint`.
     literals: &'static [&'static str],
     /// A text that the pattern matches.
     example: &'static str,
@@ -61,6 +63,8 @@ pub(super) enum Kind {
     Harmless,
     /// A hint, progress or a total, which explains no failure.
     Remark,
+    /// A text with a word that often states a problem. It counts only at the end of a log.
+    Complaint,
     /// A retry after the failure above it.
     Retry,
     /// A declaration that the failure above it does not count.
@@ -74,7 +78,7 @@ pub(super) enum Kind {
     Started,
     /// A passed test.
     Passed,
-    /// The source location of the problem above.
+    /// A row that points at the problem in the row above it, such as its source location.
     Detail,
     /// An entry in a program's own log. It does not always stop the program.
     Entry,
@@ -139,6 +143,7 @@ impl Judgment {
             (Kind::Heading, _) => 80,
             (Kind::Headline, Severity::Error) => 60,
             (Kind::Headline, Severity::Warning | Severity::Info) => 40,
+            (Kind::Detail, _) => 50,
             (Kind::Name, _) => Self::NAME,
             (Kind::Entry, _) => 20,
             (Kind::Status, _) => 10,
@@ -153,6 +158,7 @@ impl Judgment {
             80 => "names a failed test or step, above its details",
             Self::DEFECT => "is a defect: a program that reports one has failed",
             60 => "is a problem in a program's own words",
+            50 => "points at the problem above it",
             40 => "is a problem that does not always stop a program",
             Self::NAME => "names a failed test or step",
             20 => "is an error in a program's own log",
@@ -162,7 +168,7 @@ impl Judgment {
 
     /// Returns true for a row that states a problem, not only what failed.
     pub(super) const fn states_problem(self) -> bool {
-        self.score() >= 40
+        self.score() >= 40 && !matches!(self.kind, Kind::Detail)
     }
 
     /// Returns true for a row that states a problem that usually stops the program.
@@ -188,12 +194,12 @@ impl Rule {
 
     /// Returns true if its kind and severity apply to the rows that it matches.
     const fn is_found(&self) -> bool {
-        !matches!(self.kind, Kind::Harmless | Kind::Remark)
+        !matches!(self.kind, Kind::Harmless | Kind::Remark | Kind::Complaint)
     }
 
     /// Returns true if its rows are error rows.
     fn finds_errors(&self) -> bool {
-        self.kind != Kind::Entry
+        !matches!(self.kind, Kind::Entry | Kind::Detail)
             && self.judgment().score() > 0
             && self.literals.iter().all(|literal| ERROR_LITERALS.contains(literal))
     }
@@ -220,9 +226,21 @@ pub(super) fn is_harmless(text: &str) -> bool {
     is_match(text) || (bare.len() < text.len() && is_match(bare))
 }
 
+/// Returns true if a row displays nothing but prefixes.
+pub(super) fn is_blank(text: &str) -> bool {
+    without_prefix(text).trim().is_empty()
+}
+
 /// Returns true for a hint, progress or a total, which explains no failure.
 pub(super) fn is_remark(text: &str) -> bool {
     few::is_remark(without_prefix(text))
+}
+
+/// Returns how likely a text without a rule states a problem: `Error` if it has a word that often
+/// gives a reason, `Warning` if it has a general one. `None` if it is harmless or has neither.
+pub(super) fn complaint(text: &str) -> Option<Severity> {
+    let found = few::complaint(without_prefix(text));
+    found.filter(|_| !is_harmless(text) && !is_remark(text))
 }
 
 /// Judges a row by its displayed text. `None` if no rule applies.

@@ -74,6 +74,8 @@ pub(super) struct Candidates {
     faults: Vec<Candidate>,
     messages: Clusters,
     asides: Clusters,
+    /// Rows that point at the row above them.
+    details: Vec<Candidate>,
     names: Vec<Candidate>,
     logged: Option<Candidate>,
     aftermath: Vec<Candidate>,
@@ -82,7 +84,7 @@ pub(super) struct Candidates {
     /// The start of the last task; 0 if there are no tasks.
     task: u64,
     /// The offset of the last verdict of a tool, or report of a failure.
-    verdict: u64,
+    verdict: Option<u64>,
     /// The start of a trace whose last row has not been reached yet.
     trace: Option<u64>,
     /// The last candidate.
@@ -159,7 +161,7 @@ impl Candidates {
             Kind::Ignored => self.ignore(candidate.offset),
             Kind::Task => self.task = candidate.offset,
             Kind::Succeeded => self.succeed(candidate.offset),
-            Kind::Detail => self.place(candidate.offset),
+            Kind::Detail => self.point(candidate),
             Kind::Started => self.tests.begin(text),
             Kind::Passed => {
                 drop(self.tests.decided(text));
@@ -197,7 +199,7 @@ impl Candidates {
             headed.sort_by_key(|heading| heading.offset);
         }
         let located = headed.into_iter().chain(self.faults).chain(unexplained);
-        let located = located.chain(self.messages.late_first());
+        let located = located.chain(self.messages.late_first()).chain(self.details);
         let named =
             self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
         let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
@@ -224,14 +226,18 @@ impl Candidates {
     /// Drops the exceptions and messages since the last verdict of a tool: they were survived.
     fn succeed(&mut self, offset: u64) {
         let from = self.verdict;
-        self.drop_all(|candidate| candidate.offset >= from && candidate.may_be_survived());
-        self.verdict = offset;
+        self.drop_all(|candidate| {
+            from.is_none_or(|from| candidate.offset >= from) && candidate.may_be_survived()
+        });
+        self.verdict = Some(offset);
     }
 
     /// Drops the candidates of the failure above an offset: those of its task or, without tasks,
     /// those nearby.
     fn ignore(&mut self, offset: u64) {
-        let from = self.task.max(offset.saturating_sub(IGNORED_BYTES));
+        let near = offset.saturating_sub(IGNORED_BYTES);
+        let from =
+            if self.task > 0 { self.task } else { near.max(self.verdict.map_or(0, |at| at + 1)) };
         self.drop_all(|candidate| candidate.offset >= from);
     }
 
@@ -243,6 +249,7 @@ impl Candidates {
             &mut self.faults,
             &mut self.messages.firsts,
             &mut self.asides.firsts,
+            &mut self.details,
             &mut self.names,
             &mut self.aftermath,
         ];
@@ -254,9 +261,10 @@ impl Candidates {
         }
     }
 
-    /// Raises the message above a source location to a fault: a tool that prints locations has
-    /// found a defect.
-    fn place(&mut self, offset: u64) {
+    /// Raises the message that a row points at to a fault: a tool that prints locations has found a
+    /// defect. If there is no message, the row above may be one that no rule matches.
+    fn point(&mut self, candidate: Candidate) {
+        let offset = candidate.offset;
         let message = self.last.filter(|last| {
             (last.judgment.kind, last.judgment.severity) == (Kind::Headline, Severity::Error)
                 && is_within(PLACE_BYTES, last.offset, offset)
@@ -264,6 +272,8 @@ impl Candidates {
         if let Some(mut message) = message {
             message.judgment.severity = Severity::Fatal;
             keep(&mut self.faults, message);
+        } else {
+            keep(&mut self.details, candidate);
         }
     }
 
@@ -287,7 +297,7 @@ impl Candidates {
             (Kind::Name, _) => keep(&mut self.names, candidate),
             (Kind::Entry, _) => self.logged = Some(candidate),
             (Kind::Status, _) => {
-                self.verdict = candidate.offset;
+                self.verdict = Some(candidate.offset);
                 keep(&mut self.aftermath, candidate);
             }
             _ if explains || kind == Kind::Assertion => {

@@ -1,6 +1,6 @@
 //! The rows of the cause card, with and without a cause.
 
-use super::super::errors::{Judgment, Kind, is_harmless, is_remark, judge};
+use super::super::errors::{Judgment, Kind, Severity, complaint, is_harmless, is_remark, judge};
 use super::super::filter::{Around, FilteredRead, RowFilter};
 use super::super::shown::{Progress, plain};
 use super::MAX_CAUSE_ROWS;
@@ -142,23 +142,47 @@ pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
     let mut rows =
         read(log, RowFilter { stream: Some(Stream::Stderr), ..RowFilter::default() }, end, tail)?;
     rows.retain(|row| !is_blank(row));
+    last.retain(|row| !is_blank(row));
     // A row that a rule matches has been considered: the program survived it.
-    let is_survived = |row: &Row| judge(&plain(&row.text, Progress::Last)).is_some();
+    let judgment = |row: &Row| judge(&plain(&row.text, Progress::Last));
+    let is_survived = |row: &Row| judgment(row).is_some();
     let may_speak = !is_old && rows.len() <= MAX_LAST_WORDS && !rows.iter().any(is_survived);
     let is_statement = |row: &&Row| {
         let text = plain(&row.text, Progress::Last);
         let is_indented = text.starts_with([' ', '\t']);
-        !is_indented && !is_harmless(&text) && !is_remark(&text)
+        let is_plain = !is_harmless(&text) && !is_remark(&text);
+        is_plain && (!is_indented || complaint(&text) == Some(Severity::Error))
     };
-    let last_words = rows.iter().rfind(|row| may_speak && is_statement(row));
+    let is_complaint = |row: &Row| complaint(&plain(&row.text, Progress::Last)).is_some();
+    let errors = if is_old { &[] } else { rows.as_slice() };
+    let last_complaint = [errors, &last].into_iter().find_map(|rows| {
+        (0..rows.len()).rev().take(LAST_ROWS).find_map(|n| {
+            let row = rows.get(n)?;
+            // The message of a panic is below it.
+            let is_panic = n.checked_sub(1).and_then(|n| rows.get(n)).is_some_and(|above| {
+                judgment(above).is_some_and(|above| above.kind == Kind::Panic)
+            });
+            let speaks = !is_survived(row) && !is_panic && is_statement(&row);
+            (speaks && is_complaint(row)).then_some(row)
+        })
+    });
+    // The last command that a shell traced.
+    let traced = last.last().filter(|row| is_traced(&plain(&row.text, Progress::Last)));
+    let last_words =
+        last_complaint.or(traced).or(rows.iter().rfind(|row| may_speak && is_statement(row)));
     let last_words = last_words.map(|row| row.offset);
     rows.drain(..rows.len().saturating_sub(MAX_CAUSE_ROWS - LAST_ROWS));
-    last.retain(|row| !is_blank(row) && !rows.contains(row));
+    last.retain(|row| !rows.contains(row));
     rows.extend(
         last.split_off((last.len() + rows.len()).saturating_sub(MAX_CAUSE_ROWS).min(last.len())),
     );
     rows.sort_by_key(|row| row.offset);
     Ok(End { rows, last_words })
+}
+
+/// Returns true for a command as `set -x` prints it, unless it ends the script.
+fn is_traced(text: &str) -> bool {
+    text.strip_prefix("+ ").is_some_and(|command| !command.starts_with("exit"))
 }
 
 fn is_blank(row: &Row) -> bool {

@@ -1,6 +1,6 @@
 //! The choice between the candidates, by the rows around them.
 
-use super::super::errors::{Kind, judge};
+use super::super::errors::{Kind, judge, without_time};
 use super::super::shown::{Progress, plain};
 use super::candidates::Candidate;
 use super::end;
@@ -18,18 +18,27 @@ const TRACE_ROWS: usize = 150;
 const GOROUTINE_ROWS: usize = 20;
 
 /// Chooses the first candidate that is not merely an entry of a program's own log. After such an
-/// entry, the search stops at a candidate that weighs less than a message, and chooses the last
-/// entry. Returns the row that explains the chosen candidate; `None` if there are no candidates.
+/// entry, the search stops at a candidate that is not serious, and chooses the last entry. Returns the row that explains the chosen candidate; `None` if there are no candidates.
 pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<Option<Candidate>> {
-    let mut logged = None;
+    let mut logged: Option<Candidate> = None;
     for candidate in ranked {
-        if logged.is_some() && !candidate.judgment.is_serious() {
-            break;
+        let candidate = *candidate;
+        if candidate.judgment.kind == Kind::Detail {
+            if let Some(message) = end::row_above(log, candidate, tail)? {
+                return Ok(Some(message));
+            }
+            continue;
         }
-        if !is_logged(log, candidate, tail)? {
-            return explain(log, *candidate, tail).map(Some);
+        if let Some(logged) = logged.filter(|_| !candidate.judgment.is_serious()) {
+            let is_later = candidate.offset > logged.offset;
+            let is_last = candidate.judgment.kind == Kind::Entry && is_later;
+            return explain(log, if is_last { candidate } else { logged }, tail).map(Some);
         }
-        logged = Some(*candidate);
+        match standing(log, &candidate, tail)? {
+            Standing::Reported => return explain(log, candidate, tail).map(Some),
+            Standing::Logged => logged = Some(candidate),
+            Standing::Harmless => {}
+        }
     }
     logged.map(|candidate| explain(log, candidate, tail)).transpose()
 }
@@ -46,7 +55,7 @@ pub(super) fn others(
     let is_alike = |other: &&Candidate| other.judgment == chosen.judgment;
     let mut found = Vec::new();
     for candidate in ranked.iter().filter(is_alike) {
-        if found.len() <= max && !is_logged(log, candidate, tail)? {
+        if found.len() <= max && standing(log, candidate, tail)? == Standing::Reported {
             found.push(follow(log, *candidate, tail)?);
         }
     }
@@ -60,28 +69,51 @@ pub(super) fn others(
 /// Returns the row that explains a candidate, or one that explains a later failure that ended the
 /// command.
 fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
+    if let Some(complaint) = end::complaint_after(log, &candidate, tail)? {
+        return Ok(complaint);
+    }
     let candidate = end::ended_by(log, &candidate, tail)?.unwrap_or(candidate);
     if candidate.judgment.kind == Kind::Status {
-        end::message_before(log, candidate, tail)
-    } else {
-        follow(log, candidate, tail)
+        return end::message_before(log, candidate, tail);
     }
+    let cause = end::content_below(log, follow(log, candidate, tail)?, tail)?;
+    // An exception that only reports that a command failed leads to the output of that command.
+    let row = log.window(Anchor::From(cause.offset), 1, tail)?.rows;
+    let is_report = |row: &Row| judge(&shown(row)).is_some_and(|row| row.kind == Kind::Status);
+    if candidate.judgment.kind != Kind::Trace || !row.iter().any(is_report) {
+        return Ok(cause);
+    }
+    let message = end::message_before(log, candidate, tail)?;
+    Ok(if message == candidate { cause } else { message })
 }
 
-/// Returns true if the program that printed the candidate continued: the candidate is part of an
-/// entry of its log, a panic that it survived, or console output of a test, which `jest` repeats.
-fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
+/// Whether a program continued after it printed a candidate.
+#[derive(PartialEq, Eq)]
+enum Standing {
+    Reported,
+    /// It is part of an entry of the program's log, a panic that the program survived, or console
+    /// output of a test, which `jest` repeats.
+    Logged,
+    /// It is about an exception that the program ignored.
+    Harmless,
+}
+
+fn standing(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<Standing> {
+    let logged = |is_logged| if is_logged { Standing::Logged } else { Standing::Reported };
     if !candidate.judgment.is_serious() {
-        return Ok(false);
+        return Ok(Standing::Reported);
     }
     if candidate.judgment.kind == Kind::Panic {
-        return is_survived(log, candidate.offset, tail);
+        return is_survived(log, candidate.offset, tail).map(logged);
     }
     let rows = log.window(Anchor::Before(candidate.offset), ENTRY_ROWS, tail)?.rows;
-    let texts: Vec<_> = rows.iter().map(|row| plain(&row.text, Progress::Last)).collect();
-    let is_entry = matches!(candidate.judgment.kind, Kind::Trace | Kind::Exception)
-        && texts.last().is_some_and(|text| is_log_entry(text) || is_unraisable(text));
-    Ok(is_entry || texts.iter().any(|text| text.trim_start().starts_with("console.")))
+    let texts: Vec<_> = rows.iter().map(shown).collect();
+    let is_trace = matches!(candidate.judgment.kind, Kind::Trace | Kind::Exception);
+    if is_trace && texts.last().is_some_and(|text| text.starts_with("Exception ignored in")) {
+        return Ok(Standing::Harmless);
+    }
+    let is_entry = is_trace && texts.last().is_some_and(|text| is_log_entry(text));
+    Ok(logged(is_entry || texts.iter().any(|text| text.trim_start().starts_with("console."))))
 }
 
 /// Returns true if a program survived a panic: if it is in a `cargo` test that passed, because the
@@ -89,7 +121,7 @@ fn is_logged(log: &LogFile, candidate: &Candidate, tail: Tail) -> Result<bool> {
 /// that it recovered from.
 fn is_survived(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
     let rows = log.window(Anchor::From(panic), TRACE_ROWS, tail)?.rows;
-    let mut texts = rows.iter().map(|row| plain(&row.text, Progress::Last));
+    let mut texts = rows.iter().map(shown);
     let heading = texts.next().unwrap_or_default();
     let thread = heading.split_once("thread '").and_then(|(_, rest)| rest.split_once('\''));
     let Some((name, _)) = thread else {
@@ -100,11 +132,6 @@ fn is_survived(log: &LogFile, panic: u64, tail: Tail) -> Result<bool> {
         let verdict = text.strip_prefix("test ").and_then(|rest| rest.strip_prefix(name));
         verdict.is_some_and(|verdict| verdict.starts_with(' ') && verdict.ends_with(" ok"))
     }))
-}
-
-/// Returns true for the row above the trace of an exception that Python ignored.
-fn is_unraisable(text: &str) -> bool {
-    text.starts_with("Exception ignored in")
 }
 
 /// Returns true for entries like `2026-01-02 03:04:05,123 ERROR nightly: …` and `WARNING:root:…`.
@@ -125,17 +152,17 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
     }
     let rows = log.window(Anchor::From(candidate.offset), TRACE_ROWS, tail)?.rows;
     let Some((first, rest)) = rows.split_first() else { return Ok(candidate) };
-    let text = plain(&first.text, Progress::Last);
+    let text = shown(first);
     let mut trace = text.split_once("Traceback (most").map(|(before, _)| before.to_owned());
     // True after the exception that the chain names as the cause of the others.
     let mut is_caused = false;
     // `ERROR: Exception:` explains nothing by itself.
-    let is_trace = |row: &Row| plain(&row.text, Progress::Last).contains("Traceback (most");
+    let is_trace = |row: &Row| shown(row).contains("Traceback (most");
     let is_group = |text: &str| text.contains("Exception Group Traceback (most");
     let mut goes_on =
         is_group(&text) || text.trim_end().ends_with(':') && rest.first().is_some_and(is_trace);
     for row in rest.iter().filter(|row| row.stream == first.stream) {
-        let text = plain(&row.text, Progress::Last);
+        let text = shown(row);
         let trimmed = text.trim_start();
         let judgment = judge(&text);
         let ends = |before: &String| {
@@ -180,6 +207,11 @@ fn follow(log: &LogFile, mut candidate: Candidate, tail: Tail) -> Result<Candida
         }
     }
     Ok(candidate)
+}
+
+/// Returns the displayed text of a row, without the time that a runner writes before it.
+fn shown(row: &Row) -> String {
+    without_time(&plain(&row.text, Progress::Last)).to_owned()
 }
 
 /// Returns true if a row is the last line of a trace: it is not indented more than the first line.

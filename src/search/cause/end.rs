@@ -2,7 +2,9 @@
 //! failure that ended it. If a row only reports that something failed, the cause is the last
 //! message before that row.
 
-use super::super::errors::{Judgment, Kind, Severity, is_harmless, judge};
+use super::super::errors::{
+    Judgment, Kind, Severity, complaint, is_blank, is_harmless, is_remark, judge, without_time,
+};
 use super::super::shown::{Progress, plain};
 use super::candidates::Candidate;
 use crate::cri::Stream;
@@ -15,8 +17,15 @@ const END_ROWS: usize = 250;
 /// The minimum number of ordinary rows that shows that a command continued.
 const ORDINARY_ROWS: usize = 20;
 
+/// The minimum number of ordinary rows between an error and a complaint at the end of the log that
+/// shows that a command continued.
+const MIN_ROWS_BETWEEN: usize = 2;
+
 /// The number of rows above a report of a failure that are searched for the last message.
 const MESSAGE_ROWS: usize = 20;
+
+/// The number of rows from a heading on that are searched for its content.
+const CONTENT_ROWS: usize = 12;
 
 /// A row with its judgment.
 struct End {
@@ -27,7 +36,7 @@ struct End {
 
 impl End {
     fn of(row: &Row) -> Self {
-        let text = plain(&row.text, Progress::Last).into_owned();
+        let text = without_time(&plain(&row.text, Progress::Last)).to_owned();
         Self { offset: row.offset, judgment: judge(&text), text }
     }
 
@@ -36,7 +45,7 @@ impl End {
     }
 
     fn is_blank(&self) -> bool {
-        self.text.trim().is_empty()
+        is_blank(&self.text)
     }
 
     fn is_indented(&self) -> bool {
@@ -110,6 +119,29 @@ fn failure(rows: &[End], replaced: Judgment) -> Option<(usize, Candidate)> {
     Some((started, Candidate::new(first.offset, first.judgment?)))
 }
 
+/// Returns the last row of the log if the command survived `candidate`, continued, and ended with a
+/// complaint that no rule matches.
+pub(super) fn complaint_after(
+    log: &LogFile,
+    candidate: &Candidate,
+    tail: Tail,
+) -> Result<Option<Candidate>> {
+    if !candidate.may_be_survived() || candidate.fits_exit {
+        return Ok(None);
+    }
+    let rows = log.window(Anchor::Before(u64::MAX), MESSAGE_ROWS, tail)?.rows;
+    let rows: Vec<End> = rows.iter().map(End::of).filter(|row| !row.is_blank()).collect();
+    let Some((last, above)) = rows.split_last() else { return Ok(None) };
+    let between = above.iter().filter(|row| row.offset > candidate.offset);
+    let goes_on = |row: &End| row.is_ordinary() && !is_harmless(&row.text);
+    let is_complaint = last.offset > candidate.offset
+        && last.judgment.is_none()
+        && !last.is_indented()
+        && complaint(&last.text) == Some(Severity::Error);
+    let goes_on = between.filter(|row| goes_on(row)).count() >= MIN_ROWS_BETWEEN;
+    Ok((is_complaint && goes_on).then(|| candidate.moved_to(last)))
+}
+
 impl Candidate {
     /// Returns this candidate at a row of a tool that is unknown.
     fn moved_to(self, row: &End) -> Self {
@@ -117,11 +149,64 @@ impl Candidate {
     }
 }
 
+/// Returns the row above a candidate that points at it; `None` if it is blank or harmless, or if a
+/// rule matches it.
+pub(super) fn row_above(
+    log: &LogFile,
+    candidate: Candidate,
+    tail: Tail,
+) -> Result<Option<Candidate>> {
+    let own = log.window(Anchor::From(candidate.offset), 1, tail)?.rows;
+    let stream = own.first().map(|row| row.stream);
+    let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
+    let above = rows.iter().rfind(|row| Some(row.stream) == stream).map(End::of);
+    let is_message =
+        |row: &End| !row.is_blank() && row.judgment.is_none() && !is_harmless(&row.text);
+    Ok(above.filter(is_message).map(|row| candidate.moved_to(&row)))
+}
+
+/// Returns the next row with content, if the candidate is a heading that nothing else explains, or
+/// a row that ends with a colon.
+pub(super) fn content_below(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
+    if !matches!(candidate.judgment.kind, Kind::Heading | Kind::Headline) {
+        return Ok(candidate);
+    }
+    let rows = log.window(Anchor::From(candidate.offset), CONTENT_ROWS, tail)?.rows;
+    let is_first = |row: &End| row.offset == candidate.offset;
+    let rows = rows
+        .iter()
+        .map(End::of)
+        .filter(|row| is_first(row) || !row.is_blank() && !is_remark(&row.text));
+    let is_headline = candidate.judgment.kind == Kind::Headline;
+    let mut has_content = is_headline;
+    let mut cause = candidate;
+    for row in rows {
+        let is_other = row.offset > candidate.offset
+            && (is_harmless(&row.text)
+                || row.judgment.is_some_and(|row| is_headline || row.score() <= Judgment::NAME));
+        if is_other {
+            break;
+        }
+        cause.offset = row.offset;
+        let text = row.text.trim_end();
+        let before = text.strip_suffix([':', '|']).or_else(|| text.strip_suffix("|-"));
+        let is_heading =
+            before.is_some_and(|before| !before.ends_with(|last: char| last.is_ascii_digit()));
+        if !is_heading && (has_content || row.offset > candidate.offset) {
+            break;
+        }
+        has_content = true;
+    }
+    Ok(cause)
+}
+
 /// Returns true for the lines of code that Node prints above an exception.
 fn is_excerpt(text: &str) -> bool {
     let text = text.trim();
     text.starts_with("node:")
         || text.starts_with("throw ")
+        || text.starts_with("The above exception was")
+        || text.starts_with("During handling of the above")
         || text.chars().all(|found| found == '^')
 }
 
@@ -139,7 +224,9 @@ pub(super) fn message_before(log: &LogFile, candidate: Candidate, tail: Tail) ->
     let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
     let is_error = |row: &Row| row.stream == Some(Stream::Stderr);
     let rows: Vec<(bool, End)> = rows.iter().map(|row| (is_error(row), End::of(row))).collect();
-    let messages = messages(rows.iter().map(|(_, row)| row));
+    // A tool that fails because of warnings says so.
+    let is_strict = text.contains("arning") && !is_harmless(&text);
+    let messages = messages(rows.iter().map(|(_, row)| row), is_strict);
     let is_report = |row: &End| row.kind() == Some(Kind::Status) || row.text.contains("make[");
     let mut errors = rows.iter().filter(|(is_error, _)| *is_error).map(|(_, row)| row);
     let error = errors.rfind(|row| !row.is_blank() && !is_report(row));
@@ -149,16 +236,29 @@ pub(super) fn message_before(log: &LogFile, candidate: Candidate, tail: Tail) ->
             && messages.iter().any(|message| message.offset == row.offset)
     });
     // `make` prints the commands that it starts to standard output.
-    let other = messages.last().copied().filter(|_| !text.contains("make"));
-    Ok(error.or(other).map_or(candidate, |message| candidate.moved_to(message)))
+    let is_stated = |row: &&End| !text.contains("make") || complaint(&row.text).is_some();
+    let other = messages.last().copied().filter(is_stated);
+    if let Some(message) = error.or(other) {
+        return Ok(candidate.moved_to(message));
+    }
+    // The streams may have been read in another order than they were written.
+    let below = log.window(Anchor::From(candidate.offset), MESSAGE_ROWS, tail)?.rows;
+    let below = below
+        .iter()
+        .map(End::of)
+        .skip(1)
+        .find(|row| row.judgment.is_none() && complaint(&row.text) == Some(Severity::Error));
+    Ok(below.map_or(candidate, |message| candidate.moved_to(&message)))
 }
 
 /// Returns the rows that may explain a failure: not harmless and the indented rows below those, and
-/// not a report.
-fn messages<'r>(rows: impl Iterator<Item = &'r End>) -> Vec<&'r End> {
+/// not a report. If `is_strict` is true, warnings are not harmless.
+fn messages<'r>(rows: impl Iterator<Item = &'r End>, is_strict: bool) -> Vec<&'r End> {
     let mut is_below_harmless = false;
     let is_message = |row: &&End| {
-        is_below_harmless = is_harmless(&row.text) || (is_below_harmless && row.is_indented());
+        let is_warning = is_strict && row.text.to_lowercase().contains("warning");
+        is_below_harmless =
+            is_harmless(&row.text) && !is_warning || (is_below_harmless && row.is_indented());
         let may_explain = match row.judgment {
             Some(judgment) => judgment.score() >= Judgment::NAME,
             None => !is_excerpt(&row.text),

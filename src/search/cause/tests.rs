@@ -19,7 +19,7 @@ const FAILURES: &[Failure] = &[
     // also valid, because it explains most.
     ("bash-messages", None, &[8, 15]),
     ("bats-fail", None, &[4]),
-    ("cmake-error", None, &[9]),
+    ("cmake-error", None, &[9, 10]),
     ("cpp-terminate", Some(134), &[2, 3]),
     ("ctest-failure", None, &[56, 57]),
     ("ctest-output", None, &[12, 13]),
@@ -41,22 +41,22 @@ const FAILURES: &[Failure] = &[
     ("go-test-panic", None, &[2]),
     // The log of two commands that failed, one after the other.
     ("javac-and-java", None, &[1, 12]),
-    ("jest-fail", None, &[18]),
+    ("jest-fail", None, &[18, 20]),
     ("jest-suite-fails-to-run", None, &[4]),
     ("jest-throws", None, &[12]),
     ("json-log", None, &[51]),
     ("long-log-middle", None, &[11]),
     ("make-keep-going", None, &[10]),
     ("maven-surefire-failure", None, &[33]),
-    ("minitest-fail", None, &[9]),
+    ("minitest-fail", None, &[9, 11]),
     ("mocha-fail", None, &[16]),
     ("ninja-fail", None, &[5]),
     ("node-test", None, &[3, 34]),
     // The log of two commands that failed.
     ("npm-404", None, &[6, 11, 12]),
-    ("npm-eresolve", None, &[1, 2]),
+    ("npm-eresolve", None, &[2, 10]),
     ("npm-tsc", None, &[9]),
-    ("precommit-wrapper", None, &[1]),
+    ("precommit-wrapper", None, &[5]),
     // In a chain, the cause is the exception raised while another was handled. With a direct cause,
     // it is the exception that caused the other.
     ("py-traceback-chained", None, &[29]),
@@ -346,8 +346,10 @@ fn what_a_passed_test_prints_is_not_the_cause() {
         ("o #   at t/a.t line 3.", "All tests successful."),
         ("e java.lang.IllegalStateException: handled", "[INFO] BUILD SUCCESS"),
     ] {
-        let log = format!("{printed}\no {verdict}\no license header missing in a.py");
+        let log = format!("{printed}\no {verdict}\no bye");
         assert_eq!(at(&log, Some(1)), None, "{log}");
+        let complaint = "license header missing in a.py";
+        assert_eq!(at(&log.replace("bye", complaint), Some(1)).as_deref(), Some(complaint));
         let compiler = format!("e a.c:1:1: error: bad\no {verdict}\no more");
         assert!(at(&compiler, Some(1)).is_some(), "a compiler is not survived: {compiler}");
     }
@@ -385,17 +387,94 @@ fn a_report_of_make_leads_to_the_last_words_of_its_command() {
 
 #[test]
 fn a_traced_command_that_may_fail_is_not_the_cause() {
-    let log = "e + git describe\ne fatal: not a git repository\ne + true\ne + test -d out";
+    let log = "e + git describe\ne fatal: not a git repository\ne + true\no built";
     assert_eq!(at(log, Some(1)), None);
+    let failed = log.replace("o built", "e + test -d out");
+    assert_eq!(at(&failed, Some(1)).as_deref(), Some("+ test -d out"), "the last command");
 }
 
 #[test]
 fn the_last_row_is_shown_with_a_cause_that_a_program_may_survive() {
     let log = format!(
-        "e rm: cannot remove 'x': No such file or directory\n{}o license missing",
+        "e rm: cannot remove 'x': No such file or directory\n{}o license header",
         "o step\n".repeat(30)
     );
-    assert_eq!(card(&log, Some(1)).last().map(String::as_str), Some("license missing"));
+    assert_eq!(card(&log, Some(1)).last().map(String::as_str), Some("license header"));
+}
+
+#[test]
+fn a_complaint_at_the_end_outranks_an_error_that_the_command_survived() {
+    let survived = "e rm: cannot remove 'x': No such file or directory\no step\no step\n";
+    for (last, expected) in [
+        ("o license header missing", "license header missing"),
+        ("o license header written", "rm: cannot remove 'x': No such file or directory"),
+        ("o the build failed", "rm: cannot remove 'x': No such file or directory"),
+    ] {
+        let found = at(&format!("{survived}{last}"), Some(1));
+        assert_eq!(found.as_deref(), Some(expected), "{last}");
+    }
+    let fault = "e a.c:1:1: error: bad\no step\no license header missing";
+    assert_eq!(at(fault, Some(1)).as_deref(), Some("a.c:1:1: error: bad"), "not survived");
+}
+
+#[test]
+fn a_complaint_at_the_end_is_the_last_words_of_a_command() {
+    let end = "o cleanup\no removed 3 files";
+    for (rows, expected) in [
+        ("o a.md: 2 broken links", Some("a.md: 2 broken links")),
+        ("o Linted 3 files, found 2 errors.", None),
+        ("o docs: no errors, 3 pages", None),
+        ("e using config x.toml\no src/a.py:3: tab", Some("src/a.py:3: tab")),
+        ("o   a.json::$: 'name' is required", Some("  a.json::$: 'name' is required")),
+        ("o   File \"x.py\", line 1, in missing", None),
+    ] {
+        assert_eq!(at(&format!("{rows}\n{end}"), Some(1)).as_deref(), expected, "{rows}");
+    }
+}
+
+#[test]
+fn a_heading_leads_to_the_next_row_with_content() {
+    for (rows, expected) in [
+        ("o Validation Error:\no \no   Preset x not found", "  Preset x not found"),
+        ("o error during build:\no Build failed with 1 error:\no \no [X] no a.js", "[X] no a.js"),
+        ("e npm error Could not resolve dependency:\ne npm error peer a@1", "npm error peer a@1"),
+        ("o check json....Failed\no - hook id: x\no - exit code: 1\no a.json: bad", "a.json: bad"),
+        ("o error: unexpected end, line 1:\no x", "error: unexpected end, line 1:"),
+    ] {
+        assert_eq!(at(rows, Some(1)).as_deref(), Some(expected), "{rows}");
+    }
+}
+
+#[test]
+fn a_row_that_points_at_the_row_above_it_leads_there() {
+    let tcl = "e reading\no 3 rows\ne expected integer but got \"x\"\ne     while executing";
+    assert_eq!(at(tcl, Some(1)).as_deref(), Some("expected integer but got \"x\""));
+    let ruff = "o F821 Undefined name `x`\no  --> a.py:3:5\no   |\no Found 1 error.";
+    assert_eq!(at(ruff, Some(1)).as_deref(), Some("F821 Undefined name `x`"));
+    let warning = "e warning: unused\ne  --> a.rs:3:5\no done";
+    assert_eq!(at(warning, Some(1)), None);
+}
+
+#[test]
+fn warnings_are_the_cause_if_a_tool_says_that_they_made_it_fail() {
+    let log = "e WARNING -  a.md is not found\ne Aborted with 1 warnings in strict mode!";
+    assert_eq!(at(log, Some(1)).as_deref(), Some("WARNING -  a.md is not found"));
+}
+
+#[test]
+fn times_before_each_row_do_not_hide_the_rows_of_a_trace() {
+    let rows = [
+        "Traceback (most recent call last):",
+        "  File \"a.py\", line 1",
+        "ValueError: bad",
+        "##[error]Process completed with exit code 1.",
+    ];
+    let rows: Vec<_> =
+        (1..).zip(rows).map(|(n, row)| format!("o 2026-01-02T03:04:05.{n}Z {row}")).collect();
+    assert_eq!(
+        at(&rows.join("\n"), Some(1)).as_deref(),
+        Some("2026-01-02T03:04:05.3Z ValueError: bad")
+    );
 }
 
 #[test]

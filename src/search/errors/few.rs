@@ -10,7 +10,7 @@ use std::sync::{LazyLock, OnceLock};
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use regex_lite::Regex;
 
-use super::{Kind, RULES, rules};
+use super::{Kind, RULES, Severity, rules};
 
 /// The number of rows after which the set of all rules is compiled.
 const FEW_ROWS: usize = 100;
@@ -52,8 +52,18 @@ pub(super) fn is_remark(text: &str) -> bool {
     any_is_in(&REMARKS, text)
 }
 
+/// Returns the greatest severity of the complaints in a text.
+pub(super) fn complaint(text: &str) -> Option<Severity> {
+    let found = COMPLAINTS.iter().filter(|(pattern, _)| pattern.is_match(text));
+    found.map(|(_, severity)| *severity).max()
+}
+
 static HARMLESS: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| compiled(Kind::Harmless));
 static REMARKS: LazyLock<Vec<Option<Regex>>> = LazyLock::new(|| compiled(Kind::Remark));
+static COMPLAINTS: LazyLock<Vec<(Regex, Severity)>> = LazyLock::new(|| {
+    let rules = rules::table().filter(|rule| rule.kind == Kind::Complaint);
+    rules.filter_map(|rule| Some((Regex::new(rule.pattern).ok()?, rule.severity))).collect()
+});
 
 fn compiled(kind: Kind) -> Vec<Option<Regex>> {
     let rules = rules::table().filter(|rule| rule.kind == kind);

@@ -25,6 +25,11 @@ pub(super) fn without_prefix(text: &str) -> &str {
     many0_count(prefix).parse(text).map_or(text, |(rest, _)| rest)
 }
 
+/// Returns the text without the time that a runner writes before each row.
+pub(in crate::search) fn without_time(text: &str) -> &str {
+    alt((date_time, time)).parse(text).map_or(text, |(rest, ())| rest)
+}
+
 fn prefix(text: &str) -> Parsed<'_> {
     let frame = alt((tag("│"), tag("╷"), tag("╵"), tag("| "), tag("> ")));
     let framed = alt((take_while1(is_blank), frame));

@@ -55,7 +55,7 @@ pub(super) const LOGS: &[Log] = &[
     ("ninja-fail", &[5, 9, 12], &[2, 16]),
     ("node-test", &[3, 34], &[2, 30, 33]),
     ("npm-404", &[6, 12, 14], &[11]),
-    ("npm-eresolve", &[2, 9, 10], &[1, 4, 5, 14]),
+    ("npm-eresolve", &[2, 9, 10], &[1, 4]),
     ("npm-tsc", &[9, 10, 11], &[]),
     ("precommit-wrapper", &[1, 19, 26, 34], &[]),
     ("py-traceback-chained", &[13, 29], &[6, 17]),

@@ -1,6 +1,6 @@
 //! Compilers, linkers and linters.
 
-use super::super::Kind::{Detail, Finding, Headline, Status};
+use super::super::Kind::{Detail, Finding, Heading, Headline, Status};
 use super::super::Rule;
 use super::super::Severity::{Error, Fatal, Info};
 
@@ -165,7 +165,7 @@ pub(super) static RULES: &[Rule] = &[
         kind: Headline,
         severity: Fatal,
         pattern: concat!(
-            r"^\S+\.(?:scala|sbt):\d+(?::\d+)?: (?:error|not found|type mismatch)",
+            r"^\S+\.(?:scala|sbt)(?:\.\w+)?:\d+(?::\d+)?: (?:error|not found|type mismatch)",
             r"|^-- (?:\[E\d+\] )?.*Error: ",
         ),
         literals: &["rror", "not found", "type mismatch"],
@@ -243,5 +243,50 @@ pub(super) static RULES: &[Rule] = &[
         literals: &["Diff in "],
         example: "Diff in src/lib.rs:1:",
         counterexample: "Diff of src/lib.rs",
+    },
+    Rule {
+        tool: "codespell",
+        kind: Finding,
+        severity: Fatal,
+        pattern: r"^\S+:\d+: \S+ ==> \S",
+        literals: &[" ==> "],
+        example: "a.md:1: teh ==> the",
+        counterexample: "a ==> b",
+    },
+    Rule {
+        tool: "oxlint",
+        kind: Finding,
+        severity: Fatal,
+        pattern: r"^(?:x|×) [\w-]*eslint\([\w-]+\): ",
+        literals: &["eslint("],
+        example: "  x eslint(no-unused-labels): 'foo:' is defined but never used.",
+        counterexample: "x eslint is slow",
+    },
+    Rule {
+        tool: "ghc",
+        kind: Heading,
+        severity: Error,
+        pattern: r"^\S+\.hs:\d+:\d+:(?: error:.*)?$",
+        literals: &[".hs:"],
+        example: "src/Main.hs:12:5:",
+        counterexample: "src/Main.hs:12:5: Warning: unused",
+    },
+    Rule {
+        tool: "eslint",
+        kind: Headline,
+        severity: Error,
+        pattern: r"^ESLint couldn't find ",
+        literals: &["ESLint couldn't"],
+        example: "ESLint couldn't find an eslint.config.(js|mjs|cjs) file.",
+        counterexample: "ESLint couldn't be faster",
+    },
+    Rule {
+        tool: "lintrunner",
+        kind: Headline,
+        severity: Error,
+        pattern: r"^Error \([A-Z_]+\) ",
+        literals: &["rror"],
+        example: "  Error (CLANGTIDY) Linter failed",
+        counterexample: "Errors (2)",
     },
 ];

@@ -1,8 +1,8 @@
 //! Rows that are harmless although another rule matches.
 
-use super::super::Kind::{Harmless, Remark};
+use super::super::Kind::{Complaint, Harmless, Remark};
 use super::super::Rule;
-use super::super::Severity::Info;
+use super::super::Severity::{Error, Info, Warning};
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
@@ -151,11 +151,72 @@ pub(super) static RULES: &[Rule] = &[
         kind: Remark,
         severity: Info,
         pattern: concat!(
+            r"\b(?:[Nn]o|0|[Ww]ithout|[Zz]ero) (?:\w+ )?(?:errors?|failures?|failed|issues?|problems?)\b",
+            r"|\b(?:failed|failures?|errors?|FAILED)(?:=| )0\b",
+        ),
+        literals: &[],
+        example: "docs: no errors, 2 pages",
+        counterexample: "10 errors",
+    },
+    Rule {
+        tool: "",
+        kind: Remark,
+        severity: Info,
+        pattern: concat!(
             r"^(?i:try|type|use|using|see|run|running|usage:|finished|done|took|scanning|linting",
-            r"|checking|processing|loading)(?:\s|$)|^#|\.\.\.$|--help",
+            r"|checking|processing|loading)(?:\s|$)|^#(?:\s|$)|\.\.\.$|--help",
         ),
         literals: &[],
         example: "Try 'ls --help' for more information.",
         counterexample: "trying harder did not work",
+    },
+    Rule {
+        tool: "",
+        kind: Complaint,
+        severity: Error,
+        pattern: concat!(
+            r"(?i)\b(?:not?|nothing|never|none|cannot|\w+n't|missing|lacks?|without|invalid|illegal|bad",
+            r"|un(?:known|expected|used|defined|declared|resolved|supported|reachable|healthy|safe)",
+            r"|expected|duplicat\w+|mismatch\w*|differs?|different|broken|wrong|stale|outdated",
+            r"|obsolete|expired|corrupt\w*|too|below|above|exceed\w*|limit|denied|refused|reject\w*",
+            r"|forbidden|locked|held|busy|blocked|insufficient|must|requires?|required|violat\w+",
+            r"|drift\w*|regress\w*|leak\w*|incompatible|malformed|ambiguous|trailing|line \d+)\b",
+            r"|^\S+\.\w+[:(]\d+[:,)]",
+        ),
+        literals: &[],
+        example: "license header missing in src/a.py",
+        counterexample: "Compiling 3 files",
+    },
+    Rule {
+        tool: "",
+        kind: Complaint,
+        severity: Warning,
+        pattern: r"(?i)\b(?:abort\w*|failed|fails|failures?|errors?|conflicts?|should|would be)\b",
+        literals: &[],
+        example: "2 files would be reformatted",
+        counterexample: "2 files left unchanged",
+    },
+    Rule {
+        tool: "",
+        kind: Remark,
+        severity: Info,
+        pattern: concat!(
+            r"^(?:[Ll]inted|[Ss]canned|[Cc]hecked|[Pp]rocessed|[Ff]ound|[Tt]otal|Ran)\b.*\d",
+            r"|^\d+ (?:of \d+ )?(?:specs?|tests?|files?|checks?|scenarios?|steps?|problems?|errors?)\b|\brate[ :=]+0",
+            r"|^As a reminder|^\(Background on|^[Pp]lease |^Ran all |^You (?:should|can|may) ",
+            r#"|^File "|^at \S+|^\(file |^\(procedure |^- (?:hook id|exit code|duration): |^={3,} |^-{3,}|: OK\b|\.\.\. expected failure$"#,
+        ),
+        literals: &[],
+        example: "Linted 1 file, found 2 errors.",
+        counterexample: "Found an unused import",
+    },
+    Rule {
+        tool: "npm",
+        kind: Harmless,
+        severity: Info,
+        pattern: r"^npm (?:error|ERR!) (?:syscall|errno|path|dest|command|address|port|hostname|type|cwd|argv|file|stack|node v\S*|npm +v\S*|Linux|Darwin|Windows|Found: |Fix the upstream|this command with|to accept an)\b.*",
+        literals: &[],
+        example: "npm ERR! syscall mkdir",
+        counterexample: "npm ERR! Error: EACCES: permission denied, mkdir '/home/a'",
     },
 ];

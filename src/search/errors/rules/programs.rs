@@ -1,6 +1,6 @@
 //! Panics, exceptions, memory errors and interpreters.
 
-use super::super::Kind::{Exception, Finding, Headline, Panic, Trace};
+use super::super::Kind::{Detail, Exception, Finding, Heading, Headline, Panic, Trace};
 use super::super::Rule;
 use super::super::Severity::{Error, Fatal};
 
@@ -136,7 +136,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         tool: "java",
-        kind: Headline,
+        kind: Heading,
         severity: Error,
         pattern: r"^Error occurred during initialization of VM",
         literals: &["rror"],
@@ -181,5 +181,77 @@ pub(super) static RULES: &[Rule] = &[
         literals: &["== "],
         example: "==12990== Invalid write of size 4",
         counterexample: "==12990== HEAP SUMMARY:",
+    },
+    Rule {
+        tool: "node",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"^UnhandledPromiseRejection: |^\[UnhandledPromiseRejection: ",
+        literals: &["PromiseRejection"],
+        example: "UnhandledPromiseRejection: This error originated either by throwing inside of",
+        counterexample: "no UnhandledPromiseRejection",
+    },
+    Rule {
+        tool: "glibc",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"^\*\*\* (?:glibc detected|Error in) ",
+        literals: &["***"],
+        example: "*** Error in `./a': double free or corruption (out): 0x000000000279b820 ***",
+        counterexample: "*** Errors: 0 ***",
+    },
+    Rule {
+        tool: "linux",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"\bKernel panic - ",
+        literals: &["panic"],
+        example: "[   63.722091] Kernel panic - not syncing: Attempted to kill init!",
+        counterexample: "Kernel panics: 0",
+    },
+    Rule {
+        tool: "elixir",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"^\*\* \(\w+(?:\.\w+)*\) \S",
+        literals: &["** ("],
+        example: "** (File.Error) could not read file \"/a\": no such file",
+        counterexample: "** bold ** (x)",
+    },
+    Rule {
+        tool: "fortran",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"^Fortran runtime error: ",
+        literals: &["rror"],
+        example: "Fortran runtime error: Index '4' of dimension 1 of array 'n' above upper bound of 3",
+        counterexample: "Fortran runtime: 3 s",
+    },
+    Rule {
+        tool: "tcl",
+        kind: Detail,
+        severity: Error,
+        pattern: r"^while (?:executing|compiling)$",
+        literals: &["while executing", "while compiling"],
+        example: "    while executing",
+        counterexample: "while executing the query",
+    },
+    Rule {
+        tool: "node",
+        kind: Detail,
+        severity: Error,
+        pattern: r"^\(Use `node --trace-uncaught",
+        literals: &["trace-uncaught"],
+        example: "(Use `node --trace-uncaught ...` to show where the exception was thrown)",
+        counterexample: "node --trace-uncaught a.js",
+    },
+    Rule {
+        tool: "django",
+        kind: Heading,
+        severity: Error,
+        pattern: r"^(?:\S+\.)?SystemCheckError: ",
+        literals: &["rror"],
+        example: "SystemCheckError: System check identified some issues:",
+        counterexample: "System check identified no issues (0 silenced).",
     },
 ];
