@@ -12,12 +12,16 @@
 //! next-error = ["e", "F8"]      # in every context of the action, except help and typing
 //! [keys.tree]
 //! open = "o"                    # in this context only
+//! [[rule]]
+//! pattern = "license header missing"
 //! ```
 //!
 //! The settings apply to the screen, except `output`, `mask`, `default-masks`, `mask-output`,
-//! `max-log`, `sync` and `[retention]`, which apply to the recorder. Output for scripts does not
-//! depend on the configuration, and a faulty configuration does not prevent such output or a
-//! recording. The command line takes precedence over the file.
+//! `max-log`, `sync` and `[retention]`, which apply to the recorder. Except for the rules, output
+//! for scripts does not depend on the configuration, and a faulty configuration does not prevent
+//! such output or a recording. The command line takes precedence over the file.
+//!
+//! A store may have rules, too, in the file `rules.toml`.
 
 mod read;
 mod write;
@@ -31,12 +35,16 @@ use memchr::memchr_iter;
 use super::place::path_variable;
 use crate::error::{Error, Result};
 use crate::record::Output;
+use crate::search::UserRule;
 use crate::tui::Settings;
 use crate::tui::keymap::Fault;
 use crate::upkeep::Limits;
 
 /// The largest file that is read: no real configuration is larger.
 const MAX_BYTES: u64 = 1 << 20;
+
+/// The file of a store with its rules.
+pub(super) const RULES_FILE: &str = "rules.toml";
 
 /// The settings of the screen and of the recorder.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -60,6 +68,8 @@ pub struct Config {
     pub max_log: Option<u64>,
     /// True if the recorder syncs the logs to disk when a run ends.
     pub sync: bool,
+    /// The rules for errors and causes, which precede those of rundown.
+    pub rules: Vec<UserRule>,
     /// The limits on the runs of a store, for `prune` and for the recorder.
     pub retention: Limits,
 }
@@ -76,6 +86,7 @@ impl Default for Config {
             mask_output: false,
             max_log: None,
             sync: true,
+            rules: Vec::new(),
             retention: Limits::default(),
         }
     }
@@ -97,12 +108,27 @@ impl Config {
         }
     }
 
+    /// Reads the rules of a store, if it has any.
+    pub(super) fn load_rules(root: &Path) -> Result<Vec<UserRule>> {
+        let path = root.join(RULES_FILE);
+        let mut bytes = Vec::new();
+        match File::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
+            Ok(_) => Self::checked_only(&path, &bytes, &["rule"]).map(|config| config.rules),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(Error::io("read the rules", path)(error)),
+        }
+    }
+
     /// Parses the bytes of a file; `path` is for the messages. Public only for the fuzz targets.
     ///
     /// # Errors
     /// If the configuration is invalid. The error lists every fault on a line of its own, with its
     /// position.
     pub fn checked(path: &Path, bytes: &[u8]) -> Result<Self> {
+        Self::checked_only(path, bytes, &read::NAMES)
+    }
+
+    fn checked_only(path: &Path, bytes: &[u8], names: &'static [&'static str]) -> Result<Self> {
         let describe = |place: &str, message: &str| format!("{}{place}: {message}", path.display());
         if bytes.len() as u64 > MAX_BYTES {
             let why = "too large for a configuration file (limit: 1 MiB)";
@@ -112,7 +138,7 @@ impl Config {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
             Error::Config(describe(&place(valid), "invalid UTF-8; save the file as UTF-8"))
         })?;
-        read::parse(text).map_err(|faults| {
+        read::parse(text, names).map_err(|faults| {
             let before = |fault: &Fault| text.as_bytes().get(..fault.at).unwrap_or_default();
             let lines: Vec<String> = faults
                 .iter()

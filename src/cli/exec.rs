@@ -17,7 +17,7 @@ use super::args::{Exec, RecordArgs};
 use super::leaving::open_command;
 use super::recording::{Adds, Setup, config_or_default, setup};
 use super::steps::result;
-use super::{color, print_notice, watch};
+use super::{color, print_notice, use_rules, watch};
 use crate::catalog::Catalog;
 use crate::ci;
 use crate::dump::{FailureSummary, PrintOptions};
@@ -91,6 +91,7 @@ fn setup_of(exec: &Exec) -> Result<Setup> {
 /// end of the run could not be recorded, which has been reported.
 fn print_summary(root: &Path, named: Option<&Path>, id: &RunId) {
     let Ok(Some(run)) = Catalog::of_store(root, None).run(id) else { return };
+    use_rules(None, Some(root));
     if run.head.phase != Phase::Finished {
         return;
     }

@@ -46,7 +46,7 @@ use crate::store::RunRowFilter;
 use crate::time::Time;
 use crate::tui::theme::Scheme;
 use crate::upkeep::{self, Repaired};
-use crate::{display, sanitize, tui};
+use crate::{display, sanitize, search, tui};
 
 pub use args::Arguments;
 use args::{
@@ -128,6 +128,7 @@ fn view(view: &View) -> anyhow::Result<u8> {
     if view.output.follow {
         follow::check(view)?;
     } else if view.prints() || !io::stdout().is_terminal() {
+        use_rules(view.screen.look.config.as_deref(), catalog.root());
         return once(view, &catalog, spec.as_ref());
     }
     let is_plain = view.output.follow || follow::is_plain();
@@ -165,6 +166,18 @@ fn check_screen(view: &View, instead: &str) -> Result<()> {
     Err(Error::Usage(format!("--watch needs the screen, but {why}\n{instead}")))
 }
 
+/// Uses the rules of a store and of the configuration. A faulty file is ignored, after a notice if
+/// it belongs to the store: the screen and `rundown config` report faults of the configuration.
+fn use_rules(config: Option<&Path>, root: Option<&Path>) {
+    let of_store = root.map_or(Ok(Vec::new()), Config::load_rules);
+    let of_store = of_store.unwrap_or_else(|error| {
+        print_notice(&format!("{error}\nthe rules of this store are ignored"));
+        Vec::new()
+    });
+    let own = Config::load(config).map(|config| config.rules).unwrap_or_default();
+    search::use_rules(of_store.into_iter().chain(own).collect());
+}
+
 /// Returns the exit code after the screen was left.
 fn exit_code(view: &View, left: &tui::Left) -> Result<u8> {
     match (left.signal, &left.run) {
@@ -184,7 +197,9 @@ fn find_soon(
     let is_named = view.store.db.is_some() || view.store.root.is_named();
     let (requested, filter, again) = (spec.clone(), view.narrow.filter(), catalog.reopened());
     let (send, found) = mpsc::channel();
+    let config = view.screen.look.config.clone();
     thread::spawn(move || {
+        use_rules(config.as_deref(), catalog.root());
         let open = find_to_open(&catalog, requested, &filter, is_named);
         let _ = send.send(open.map(|open| (catalog, open)));
     });

@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 
 use rustix::process::geteuid;
 
+use super::config::RULES_FILE;
 use crate::error::{Error, Result};
 use crate::store::{OUR_DATABASE, QUIRE_DATABASE};
 
@@ -82,7 +83,8 @@ fn why_mode_untrusted(file: &Metadata) -> Option<String> {
         .then(|| "can be written by every user (to fix this, run chmod o-w)".into())
 }
 
-/// Returns true if git tracks the directory, or any file in it except `.gitignore` and `.gitkeep`.
+/// Returns true if git tracks the directory, or any file in it except `.gitignore`, `.gitkeep` and the
+/// rules.
 /// Returns false if git is not available.
 fn is_tracked(root: &Path) -> bool {
     let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return false };
@@ -99,7 +101,9 @@ fn is_tracked(root: &Path) -> bool {
         git.env("GIT_OPTIONAL_LOCKS", "0").stdin(Stdio::null()).stderr(Stdio::null()).output();
     let is_of_store = |path: &[u8]| {
         let name = path.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-        !path.is_empty() && name != b".gitignore" && name != b".gitkeep"
+        let is_known =
+            [b".gitignore".as_slice(), b".gitkeep", RULES_FILE.as_bytes()].contains(&name);
+        !path.is_empty() && !is_known
     };
     listed.is_ok_and(|listed| listed.stdout.split(|byte| *byte == 0).any(is_of_store))
 }

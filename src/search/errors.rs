@@ -9,6 +9,7 @@
 mod few;
 mod prefix;
 mod rules;
+mod user;
 
 use std::cmp::Reverse;
 use std::sync::LazyLock;
@@ -17,6 +18,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use prefix::without_prefix;
 pub(super) use prefix::without_time;
+pub use user::{UserRule, use_rules};
 
 /// The literals of error rules. Every text that reports an error contains one of them,
 /// case-sensitive, so bytes without any of them need no closer look. Most are a word or a part of
@@ -35,7 +37,7 @@ static ERROR_LITERALS: &[&str] = &[
 
 /// A rule for rows of one kind.
 #[derive(PartialEq, Eq, Debug)]
-pub(super) struct Rule {
+struct Rule {
     /// The tools that print such rows, separated by commas; empty if there are too many.
     tool: &'static str,
     kind: Kind,
@@ -141,8 +143,8 @@ impl Judgment {
     pub(super) const fn score(self) -> u8 {
         match (self.kind, self.severity) {
             (Kind::Heading, _) => 80,
-            (Kind::Headline, Severity::Error) => 60,
-            (Kind::Headline, Severity::Warning | Severity::Info) => 40,
+            (Kind::Headline | Kind::Finding, Severity::Error) => 60,
+            (Kind::Headline | Kind::Finding, Severity::Warning | Severity::Info) => 40,
             (Kind::Detail, _) => 50,
             (Kind::Name, _) => Self::NAME,
             (Kind::Entry, _) => 20,
@@ -201,7 +203,8 @@ impl Rule {
     fn finds_errors(&self) -> bool {
         !matches!(self.kind, Kind::Entry | Kind::Detail)
             && self.judgment().score() > 0
-            && self.literals.iter().all(|literal| ERROR_LITERALS.contains(literal))
+            && (self.literals.iter().all(|literal| ERROR_LITERALS.contains(literal))
+                || user::is_users(self))
     }
 
     /// Returns true if the rule does not apply to rows that are harmless.
@@ -214,7 +217,10 @@ impl Rule {
 /// Returns true if a row's displayed text, without escapes, reports an error.
 #[must_use]
 pub(super) fn is_error(text: &str) -> bool {
-    matches(without_prefix(text)).any(Rule::finds_errors) && !is_harmless(text)
+    let bare = without_prefix(text);
+    let mut found = matches(bare).peekable();
+    let is_users = found.peek().is_some_and(|rule| user::is_users(rule));
+    found.any(Rule::finds_errors) && !user::is_harmless(bare) && (is_users || !is_harmless(text))
 }
 
 /// Returns true if a row's displayed text looks like a report of an error, but is harmless: a
@@ -245,8 +251,15 @@ pub(super) fn complaint(text: &str) -> Option<Severity> {
 
 /// Judges a row by its displayed text. `None` if no rule applies.
 pub(super) fn judge(text: &str) -> Option<Judgment> {
-    let mut found = matches(without_prefix(text)).peekable();
-    found.peek()?;
+    let bare = without_prefix(text);
+    let mut found = matches(bare).peekable();
+    let first = found.peek()?;
+    if user::is_harmless(bare) {
+        return None;
+    }
+    if user::is_users(first) {
+        return Some(first.judgment());
+    }
     let is_harmless = is_harmless(text);
     let applied = found.filter(|rule| !(is_harmless && rule.yields())).map(Rule::judgment);
     // Of several rules with the same score, the first one wins.
@@ -281,8 +294,10 @@ fn literals(is_wanted: impl Fn(&Rule) -> bool) -> Vec<&'static str> {
 }
 
 /// The rules that may apply to a row, except for harmless ones.
-static RULES: LazyLock<Vec<&'static Rule>> =
-    LazyLock::new(|| rules::table().filter(|rule| rule.is_found()).collect());
+static RULES: LazyLock<Vec<&'static Rule>> = LazyLock::new(|| {
+    let table = rules::table().filter(|rule| rule.is_found());
+    user::rules().iter().copied().chain(table).collect()
+});
 
 static RULE_SET: LazyLock<RegexSet> = LazyLock::new(|| set(RULES.iter().copied()));
 

@@ -41,6 +41,8 @@ pub use cause::{Cause, Why, find_cause, find_causes};
 #[doc(hidden)]
 pub use crate::log::Towards;
 #[doc(hidden)]
+pub use errors::{UserRule, use_rules};
+#[doc(hidden)]
 pub use filter::{Around, FilteredRead, PatternFilter, RowFilter};
 #[doc(hidden)]
 pub use groups::{Group, Groups, group};

@@ -186,7 +186,7 @@ fn has_upper_case(pattern: &str, literal: bool) -> bool {
 
 /// Returns the last line of the error message of `regex`. The earlier lines repeat the pattern and
 /// mark the error with a caret, which does not fit on one line.
-fn reason(error: &regex::Error) -> String {
+pub(super) fn reason(error: &regex::Error) -> String {
     match error {
         regex::Error::CompiledTooBig(_) => "pattern too large".to_owned(),
         error => {

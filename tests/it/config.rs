@@ -1,14 +1,17 @@
 //! Configuration files, read by the real binary: their locations, their errors, and their effects.
-//! They affect the screen, but not the output for scripts, except that secure mode removes links.
+//! They affect the screen, but not the output for scripts, except that secure mode removes links
+//! and that rules find causes.
 
 use std::fs;
 use std::path::Path;
 
+use rundown::cri::Stream;
+use rundown::store::{JobEnd, RunEnd};
 use tempfile::TempDir;
 
 use crate::support::built::{Built, passed_run, run_id};
 use crate::support::session::Session;
-use crate::support::{rundown, script, stderr, stdout};
+use crate::support::{json, rundown, script, stderr, stdout};
 
 /// Makes a home directory with a configuration file in the default location.
 fn home(config: &str) -> TempDir {
@@ -237,4 +240,46 @@ fn the_screen_applies_the_configuration() {
     session.press("x");
     assert_eq!(session.exit().code(), Some(0));
     session.assert_given_back();
+}
+
+/// A failed run with three rows, and the text of the row with its cause; empty without a cause.
+fn marked(home: &TempDir, rules: Option<&str>) -> String {
+    let (mut built, run) = (Built::new(), run_id(1));
+    built.begin(&run, &["a"], 0);
+    built.start(&run, "a", 1, "./deploy", 1);
+    let rows = "error: telemetry could not be sent\nlock held by alice\ndone\n";
+    built.print(&run, "a", 1, 2, Stream::Stdout, rows);
+    built.end(&run, "a", 1, 1, 3);
+    built.end_job(&run, "a", JobEnd::Failed(1), 4);
+    built.end_run(&run, RunEnd::Failed("job-failed"), 5);
+    if let Some(rules) = rules {
+        write(built.root(), "rules.toml", rules);
+    }
+    let root = built.root().to_str().unwrap();
+    let document = json(home.path(), &["--root", root, "latest", "--once", "--format", "json"], 0);
+    let cause = &document["run"]["jobs"][0]["commands"][0]["cause"];
+    let row = cause["row"].as_u64().map_or(0, |row| usize::try_from(row).unwrap());
+    row.checked_sub(1).and_then(|row| rows.lines().nth(row)).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn rules_of_the_configuration_and_of_the_store_find_the_cause() {
+    let harmless = "[[rule]]\npattern = 'telemetry'\nseverity = 'harmless'\n";
+    let lock = "[[rule]]\ntool = 'deploy'\npattern = '^lock held by '\nseverity = 'fatal'\n";
+    assert_eq!(marked(&home(""), None), "error: telemetry could not be sent");
+    assert_eq!(marked(&home(lock), None), "lock held by alice");
+    assert_eq!(marked(&home(""), Some(lock)), "lock held by alice");
+    assert_eq!(marked(&home(harmless), Some("")), "lock held by alice", "a complaint");
+    let both = marked(&home(&lock.replace("lock held by ", "done")), Some(lock));
+    assert_eq!(both, "lock held by alice", "the rules of the store are first");
+}
+
+#[test]
+fn faulty_rules_of_a_store_are_reported_and_ignored() {
+    let store = store();
+    write(store.root(), "rules.toml", "[[rule]]\npattern = 'a('\n");
+    let root = store.root().to_str().unwrap();
+    let shown = stderr(store.root(), &["--root", root, "latest", "--once"], 0);
+    assert!(shown.contains("rules.toml:2:11: invalid `pattern`: unclosed group"), "{shown}");
+    assert!(shown.contains("the rules of this store are ignored"), "{shown}");
 }

@@ -223,9 +223,10 @@ fn settings_are_documented() {
     let file = Config::default().to_toml();
     let names = file.lines().filter_map(|line| {
         let line = line.trim_start_matches("# ");
-        let table = line.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let table =
+            line.strip_prefix('[').and_then(|_| line.rfind(']')).and_then(|at| line.get(..=at));
         let name = line.split_once(" = ").map(|(name, _)| name);
-        table.map(|(table, _)| format!("[{table}]")).or_else(|| name.map(str::to_owned))
+        table.or(name).map(str::to_owned)
     });
     let schemes = Scheme::ALL.map(|scheme| scheme.name().to_owned());
     // docs/keys.md contains the names of actions. `mouse` and `wrap` are also names of settings.

@@ -10,12 +10,13 @@ use super::Config;
 use crate::cli::amounts::{AGE, LOG_SIZE, SIZE, parse_age, parse_log_size, parse_size};
 use crate::display;
 use crate::record::Output;
+use crate::search::UserRule;
 use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Rebinding};
 use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
 
 /// The names at the top level of a file.
-pub(super) const NAMES: [&str; 17] = [
+pub(super) const NAMES: [&str; 18] = [
     "ascii",
     "mouse",
     "times",
@@ -33,7 +34,11 @@ pub(super) const NAMES: [&str; 17] = [
     "retention",
     "theme",
     "keys",
+    "rule",
 ];
+
+/// The names in each `[[rule]]`.
+const RULE: [&str; 3] = ["tool", "pattern", "severity"];
 
 /// The names in `[retention]`.
 pub(super) const LIMITS: [&str; 4] = ["keep", "older-than", "max-bytes", "failed-keep"];
@@ -45,15 +50,22 @@ type Read<T> = std::result::Result<T, Fault>;
 type Value<'i> = Spanned<DeValue<'i>>;
 
 /// Parses a configuration, or returns its faults in the order of the file. After a syntax error, no
-/// other faults are reported.
-pub(super) fn parse(text: &str) -> std::result::Result<Config, Vec<Fault>> {
+/// other faults are reported. `names` are the names that may be at the top level.
+pub(super) fn parse(
+    text: &str,
+    names: &'static [&'static str],
+) -> std::result::Result<Config, Vec<Fault>> {
     let root = DeTable::parse(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         vec![Fault { at, message: error.message().replace('\n', ", ") }]
     })?;
     let mut draft = Draft::default();
     for (name, at, value) in entries(root.get_ref()) {
-        let read = draft.setting(name, at, value);
+        let read = if names.contains(&name) {
+            draft.setting(name, at, value)
+        } else {
+            Err(unknown("setting", name, at, "", names))
+        };
         draft.note(read);
     }
     draft.finish()
@@ -112,6 +124,7 @@ impl Draft {
             "retention" => return self.retention(value),
             "theme" => return self.theme(value),
             "keys" => return self.keys(value),
+            "rule" => return self.rules(value),
             _ => return Err(unknown("setting", name, at, "", &NAMES)),
         }
         Ok(())
@@ -134,6 +147,17 @@ impl Draft {
             "older-than" => limits.older_than = Some(amount(name, AGE, value, parse_age)?),
             "max-bytes" => limits.max_bytes = Some(amount(name, SIZE, value, parse_size)?),
             _ => return Err(unknown("limit", name, at, " in [retention]", &LIMITS)),
+        }
+        Ok(())
+    }
+
+    fn rules(&mut self, value: &Value<'_>) -> Read<()> {
+        let wanted = "an array of tables ([[rule]] and lines such as pattern = \"out of disk\")";
+        let fault = || wrong("rule", wanted, value);
+        for rule in value.get_ref().as_array().ok_or_else(fault)? {
+            let read = rule_of(rule, wanted);
+            let read = read.map(|rule| self.config.rules.push(rule));
+            self.note(read);
         }
         Ok(())
     }
@@ -328,6 +352,34 @@ fn keys_of(name: &str, value: &Value<'_>) -> Read<Vec<Keys>> {
         Keys::parse(text).map_err(fault)
     };
     all.into_iter().map(one).collect()
+}
+
+/// Reads a `[[rule]]`.
+fn rule_of(value: &Value<'_>, wanted: &str) -> Read<UserRule> {
+    let table = value.get_ref().as_table().ok_or_else(|| wrong("rule", wanted, value))?;
+    let (mut tool, mut pattern, mut severity) = ("", None, "error");
+    for (name, at, value) in entries(table) {
+        match name {
+            "tool" => tool = text_of(name, "a name such as \"deploy\"", value)?,
+            "pattern" => {
+                let text = text_of(name, "a regular expression in a string", value)?;
+                pattern = Some((text, value.span().start));
+            }
+            "severity" => {
+                let known = UserRule::SEVERITIES.map(|severity| (severity, severity));
+                severity = one_of(name, value, known)?;
+            }
+            _ => return Err(unknown("name", name, at, " in [[rule]]", &RULE)),
+        }
+    }
+    let missing = || Fault {
+        at: value.span().start,
+        message: "a [[rule]] without a `pattern`; add a line such as pattern = \"out of disk\""
+            .into(),
+    };
+    let (pattern, at) = pattern.ok_or_else(missing)?;
+    let fault = |why| Fault { at, message: format!("invalid `pattern`: {why}") };
+    UserRule::new(tool, pattern, severity).map_err(fault)
 }
 
 fn table_of<'a, 'i>(value: &'a Value<'i>, name: &str, example: &str) -> Read<&'a DeTable<'i>> {

@@ -35,7 +35,7 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
         [keys.tree]
         open = "o"
     "#;
-    let config = read::parse(text).unwrap();
+    let config = read::parse(text, &read::NAMES).unwrap();
     let settings = &config.settings;
     assert!(config.ascii && !config.sync && settings.notify && settings.secure);
     assert_eq!((config.output, config.max_log), (Output::Merge, Some(100 << 20)));
@@ -62,7 +62,7 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
     assert_eq!(meaning(Context::Log, "f"), Meaning::Nothing);
     assert_eq!(meaning(Context::Tree, "o"), Meaning::Action(Action::Open));
     assert_eq!(meaning(Context::Runs, "Enter"), Meaning::Action(Action::Open));
-    assert_eq!(read::parse(""), Ok(Config::default()));
+    assert_eq!(read::parse("", &read::NAMES), Ok(Config::default()));
 }
 
 #[test]
@@ -167,16 +167,18 @@ fn the_printed_configuration_parses_to_the_same_settings() {
     let changed = "notify = true\ntimezone = \"UTC\"\n\
                    retention = { keep = 7, older-than = \"36h\", max-bytes = \"1.5GiB\" }\n\
                    theme = { name = \"light\", bad = \"bold #aa0000\" }\n[keys]\nwrap = []\n\
-                   next-gap = [\"'\", \"\\\\\", '\"', \"z s\"]\ngo-to-mark = \"`\"\n";
+                   next-gap = [\"'\", \"\\\\\", '\"', \"z s\"]\ngo-to-mark = \"`\"\n\
+                   [[rule]]\npattern = '^\"drift\": \\S'\n[[rule]]\ntool = \"x\"\n\
+                   pattern = \"fine\"\nseverity = \"harmless\"\n";
     for text in ["", changed] {
-        let config = read::parse(text).unwrap();
+        let config = read::parse(text, &read::NAMES).unwrap();
         let printed = config.to_toml();
-        assert_eq!(read::parse(&printed).as_ref(), Ok(&config), "{printed}");
+        assert_eq!(read::parse(&printed, &read::NAMES).as_ref(), Ok(&config), "{printed}");
     }
     let printed = Config::default().to_toml();
     for name in read::NAMES
         .iter()
-        .filter(|name| !matches!(**name, "retention" | "theme" | "keys"))
+        .filter(|name| !matches!(**name, "retention" | "theme" | "keys" | "rule"))
         .chain(&read::LIMITS)
     {
         assert!(printed.contains(&format!("{name} = ")), "{name}");
@@ -184,4 +186,33 @@ fn the_printed_configuration_parses_to_the_same_settings() {
     for action in Action::ALL {
         assert!(printed.contains(&format!("\n{} = ", action.name())), "{action:?}");
     }
+}
+
+#[test]
+fn faults_in_rules_are_reported_with_their_lines() {
+    for (text, expected) in [
+        ("rule = 3", "c.toml:1:8: `rule` must be an array of tables"),
+        ("[[rule]]\ntool = \"x\"", "c.toml:1:1: a [[rule]] without a `pattern`"),
+        ("[[rule]]\npattern = \"a(b\"", "c.toml:2:11: invalid `pattern`: unclosed group"),
+        ("[[rule]]\npattern = \".+\"", "c.toml:2:11: invalid `pattern`: it needs a fixed text"),
+        ("[[rule]]\npatern = \"x\"", "c.toml:2:1: unknown name `patern` in [[rule]]; did you mean"),
+        (
+            "[[rule]]\npattern = \"abc\"\nseverity = \"eror\"",
+            "c.toml:3:12: invalid value \"eror\" of `severity`; did you mean `error`?",
+        ),
+    ] {
+        assert!(fault(text).starts_with(expected), "{text}: {}", fault(text));
+    }
+}
+
+#[test]
+fn the_rules_of_a_store_contain_no_settings() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(Config::load_rules(dir.path()).unwrap(), []);
+    let path = dir.path().join(RULES_FILE);
+    std::fs::write(&path, "[[rule]]\npattern = \"drift\"\n").unwrap();
+    assert_eq!(Config::load_rules(dir.path()).unwrap().len(), 1);
+    std::fs::write(&path, "wrap = true\n").unwrap();
+    let fault = Config::load_rules(dir.path()).unwrap_err().to_string();
+    assert!(fault.contains("rules.toml:1:1: unknown setting `wrap`"), "{fault}");
 }

@@ -5,6 +5,7 @@ use super::{Config, usual_place};
 use crate::cli::amounts::{age_text, size_text};
 use crate::record::Output;
 use crate::sanitize;
+use crate::search::UserRule;
 use crate::tui::keymap::{Context, Keys};
 use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, style_text};
@@ -29,6 +30,7 @@ pub(super) fn to_toml(config: &Config) -> String {
         .chain(retention(config))
         .chain(theme(config))
         .chain(keys)
+        .chain(rules(config))
         .collect();
     lines.join("\n") + "\n"
 }
@@ -117,6 +119,25 @@ fn keys(config: &Config, context: Context) -> Vec<String> {
         }
     });
     head.into_iter().chain(rows).collect()
+}
+
+/// Formats the rules; without any, the lines are a comment with an example.
+fn rules(config: &Config) -> Vec<String> {
+    let names = UserRule::SEVERITIES.map(|name| format!("{name:?}")).join(", ");
+    let rule = |lead: &str, tool: &str, pattern: &str, severity: &str| {
+        [
+            String::new(),
+            format!("{lead}[[rule]] # rows that report an error, or are harmless"),
+            line(&format!("{lead}tool"), tool, "a name that is shown"),
+            line(&format!("{lead}pattern"), pattern, "a regular expression"),
+            line(&format!("{lead}severity"), severity, &names),
+        ]
+    };
+    if config.rules.is_empty() {
+        return rule("# ", "deploy", "^lock held by ", "fatal").into();
+    }
+    let rules = config.rules.iter();
+    rules.flat_map(|one| rule("", one.tool(), one.pattern(), one.severity())).collect()
 }
 
 fn line(name: &str, value: impl Into<toml::Value>, comment: &str) -> String {

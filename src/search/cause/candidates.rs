@@ -56,7 +56,7 @@ impl Candidate {
     /// Returns true if the program that printed it often continues.
     pub(super) fn may_be_survived(&self) -> bool {
         match self.judgment.kind {
-            Kind::Headline => self.judgment.severity < Severity::Fatal,
+            Kind::Headline | Kind::Finding => self.judgment.severity < Severity::Fatal,
             kind => matches!(kind, Kind::Entry | Kind::Trace | Kind::Exception | Kind::Panic),
         }
     }
@@ -305,8 +305,10 @@ impl Candidates {
                 keep(&mut self.headed, candidate);
                 self.heading = None;
             }
-            (Kind::Headline, Severity::Error) => self.messages.push(candidate, MESSAGE_BYTES),
-            (Kind::Headline, Severity::Info | Severity::Warning) => {
+            (Kind::Headline | Kind::Finding, Severity::Error) => {
+                self.messages.push(candidate, MESSAGE_BYTES);
+            }
+            (Kind::Headline | Kind::Finding, Severity::Info | Severity::Warning) => {
                 self.asides.push(candidate, ASIDE_BYTES);
             }
             _ if candidate.judgment.states_problem() => {
