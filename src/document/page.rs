@@ -15,6 +15,8 @@ pub enum Answer {
     Unchanged(Known),
     /// More facts.
     Known(Known),
+    /// The likely cause of the failure of a command, after its whole log was searched.
+    Cause(Place, Box<Cause>),
     /// The absence of the requested row.
     Missed,
     /// The progress of the search for the requested row, or for rows that pass the filter, in

@@ -229,10 +229,22 @@ impl DocumentReader {
         if let Some(section) = self.next_on_page() {
             self.work_on(section);
             self.note_count(section);
+            if let Some(answer) = self.found_cause(section) {
+                return Ok(Some(answer));
+            }
         } else if let Some(section) = self.next_uncounted() {
             self.count(section);
         }
         Ok(self.report())
+    }
+
+    /// Returns the cause that the background work on a log has just found.
+    fn found_cause(&mut self, section: usize) -> Option<Answer> {
+        let (_, log) = self.logs.iter_mut().find(|(at, _)| *at == section)?;
+        let cause = log.take_found_cause()?;
+        let address = |offset| self.document.address(RowAddress::Row(section, offset));
+        let place = self.document.sections.get(section)?.place.clone();
+        Some(Answer::Cause(place, Box::new(job::addressed(cause, address))))
     }
 
     /// Drops the request and all background work until the next request.

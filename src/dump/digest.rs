@@ -314,8 +314,7 @@ fn main_row(cause: &Cause) -> usize {
 fn heading(cause: &Cause, index: usize) -> String {
     let what = match (cause.at, index) {
         (None, _) => "cause not recognized, last lines",
-        (Some(_), _) if cause.is_last_words => "last words on stderr",
-        (Some(_), 0) => "likely cause",
+        (Some(_), 0) => cause.title(),
         (Some(_), _) => "also",
     };
     let place = cause.location().map(|at| format!(", {}:{}", at.path, at.line));

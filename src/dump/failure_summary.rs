@@ -45,7 +45,8 @@ impl FailureSummary {
     fn of_command(lead: &str, job: &JobNode, sh: &ShNode) -> Self {
         let nothing = if sh.log.is_some() { "no output" } else { "the log is missing" };
         let (what, rows) = cause_of(sh).unwrap_or((nothing, Vec::new()));
-        Self { title: format!("{lead}: {}; {what}", title(job, sh)), rows }
+        let colon = if rows.is_empty() { "" } else { ":" };
+        Self { title: format!("{lead}: {}; {what}{colon}", title(job, sh)), rows }
     }
 
     /// Prints the rows that explain the failure, each after `indent`.
@@ -71,9 +72,8 @@ fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
     let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
     let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;
     let what = match cause.at {
-        Some(_) if cause.is_last_words => "last words on stderr:",
-        Some(_) => "likely cause:",
-        None => "cause not recognized; last lines:",
+        Some(_) => cause.title(),
+        None => "cause not recognized; last lines",
     };
     (!cause.rows.is_empty()).then_some((what, cause.rows))
 }

@@ -9,8 +9,8 @@
 //! make: *** [test] Error 101       likewise
 //! ```
 //!
-//! There are no guesses: if no rule matches, there is no cause, and the end of the log is shown.
-//! Memory is limited to the rows around the cause and a fixed number of candidates.
+//! If no rule matches, the last words of the command may be its complaint, and the end of the log is
+//! shown. Memory is limited to the rows around the cause and a fixed number of candidates.
 
 mod candidates;
 mod card;
@@ -20,18 +20,19 @@ mod end;
 mod tests;
 
 use std::collections::HashSet;
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use super::errors::judge;
 use super::query::Query;
 use super::shown::{Progress, plain};
 use super::walk::walk;
+use crate::cri::Stream;
 use crate::error::Result;
-use crate::log::{LogFile, Row, Tail};
+use crate::log::{Anchor, Checkpoint, LogFile, Row, Tail};
 use candidates::{Candidate, Candidates, has_failed_by_itself};
 
-/// The maximum number of bytes at the end of a log that are searched for a cause.
-const MAX_SEARCHED_BYTES: u64 = 32 << 20;
+/// The number of bytes at the end of a log that are searched first.
+const FIRST_BYTES: u64 = 32 << 20;
 
 /// The maximum size of a log, in bytes, that is searched without a prefilter.
 const SMALL_BYTES: u64 = 16 << 10;
@@ -47,8 +48,9 @@ const MAX_CAUSE_ROWS: usize = 10;
 pub struct Cause {
     /// The offset of the row with the cause; `None` if no row is likely to contain it.
     pub at: Option<u64>,
-    /// True if no rule matched: the row at `at` is the last one of the few rows that a failed
-    /// command wrote to standard error.
+    /// True if no rule matched: the row at `at` is a complaint at the end of the log, the last
+    /// traced command of a shell, or the last one of the few rows that a failed command wrote to
+    /// standard error.
     pub is_last_words: bool,
     /// The tool that prints such rows, as a display name: `rust`, `pytest`. `None` if no rule
     /// matched or if several tools print such rows.
@@ -64,11 +66,26 @@ pub struct Cause {
     pub why: Vec<Why>,
 }
 
+impl Cause {
+    /// Describes what the row at `at` is, in a few words.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        let row = self.rows.iter().find(|row| Some(row.offset) == self.at);
+        match row.map(|row| row.stream) {
+            _ if !self.is_last_words => "likely cause",
+            Some(Some(Stream::Stderr)) => "last words on stderr",
+            _ => "last words",
+        }
+    }
+}
+
 /// A row that may be the cause.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Why {
     /// Its offset in the log, in bytes.
     pub at: u64,
+    /// Its bytes.
+    pub text: Vec<u8>,
     /// The name of the tool, as [`Cause::rule`].
     pub rule: Option<&'static str>,
     /// The weight of its kind, from 10 to 80; 100 if it fits the exit code.
@@ -77,19 +94,21 @@ pub struct Why {
     pub reason: &'static str,
 }
 
-/// Finds the most likely cause of a failure at the end of a command's log. If a signal ended the
-/// command, `exit_code` is 128 plus the number of the signal. A command that exited with 0 has no
-/// cause, whatever words it printed.
+/// Finds the most likely cause of a failure. Searches the end of the log and, if no defect is stated
+/// there, the whole log. If a signal ended the command, `exit_code` is 128 plus the number of the
+/// signal. A command that exited with 0 has no cause, whatever words it printed.
 ///
 /// # Errors
 /// If the log cannot be read.
 pub fn find_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<Cause> {
-    find_at_end(log, exit_code, MAX_SEARCHED_BYTES, tail)
+    let found = search(log, exit_code, tail)?;
+    let chosen = choose::choose(log, &found.ranked, tail)?;
+    cause(log, chosen, exit_code, &found, tail)
 }
 
 /// Finds the most likely cause as [`find_cause`] does, and after it up to `max` other failures in
 /// the order of the log: one for each other defect or failed test that the command reported. The
-/// rows around one failure may contain those of another one.
+/// rows around one failure may contain those of another one. Only the cause has explanations.
 ///
 /// # Errors
 /// If the log cannot be read.
@@ -99,22 +118,26 @@ pub fn find_causes(
     max: usize,
     tail: Tail,
 ) -> Result<Vec<Cause>> {
-    let found = candidates_at_end(log, exit_code, MAX_SEARCHED_BYTES, tail)?;
+    let mut found = search(log, exit_code, tail)?;
     let chosen = choose::choose(log, &found.ranked, tail)?;
     let others = match &chosen {
         Some(chosen) => choose::others(log, &found.ranked, chosen, max, tail)?,
         None => Vec::new(),
     };
-    let chosen = std::iter::once(chosen);
-    let all = chosen.chain(others.into_iter().map(Some));
-    all.map(|chosen| cause(log, chosen, exit_code, &found, tail)).collect()
+    let first = cause(log, chosen, exit_code, &found, tail)?;
+    found.ranked.clear();
+    let others = others.into_iter().map(|other| cause(log, Some(other), exit_code, &found, tail));
+    std::iter::once(Ok(first)).chain(others).collect()
 }
 
-/// Finds the cause in the last `max_bytes` of the log.
-fn find_at_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64, tail: Tail) -> Result<Cause> {
-    let found = candidates_at_end(log, exit_code, max_bytes, tail)?;
-    let chosen = choose::choose(log, &found.ranked, tail)?;
-    cause(log, chosen, exit_code, &found, tail)
+/// Finds the rows that may be the cause: at the end of the log or, if it states no defect, in the
+/// whole log.
+fn search(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<Ranked> {
+    let end = CauseSearch::of_end(log, exit_code, FIRST_BYTES)?.finished(log, tail)?;
+    if end.is_sure() || end.searched_bytes >= log.bytes_now()? {
+        return Ok(end);
+    }
+    CauseSearch::of_whole(log, exit_code)?.finished(log, tail)
 }
 
 /// The rows that may be the cause, most likely first.
@@ -123,31 +146,130 @@ struct Ranked {
     searched_bytes: u64,
 }
 
-/// Finds the rows that may be the cause in the last `max_bytes` of the log.
-fn candidates_at_end(
+impl Ranked {
+    /// Returns true if an earlier part of the log can hardly contain a better candidate.
+    fn is_sure(&self) -> bool {
+        self.ranked.first().is_some_and(|first| first.fits_exit || first.judgment.is_sure())
+    }
+}
+
+/// A search for the cause of a failure, in slices: the rows that may be the cause so far.
+#[derive(Debug)]
+pub struct CauseSearch {
+    exit_code: Option<i64>,
+    candidates: Candidates,
+    query: Query,
+    /// The part of the log to search, in bytes.
+    range: Range<u64>,
+    /// The point to continue from.
+    at: Checkpoint,
+    /// The rows that were examined and may be read again: an entry was open before them.
+    seen: HashSet<u64>,
+}
+
+impl CauseSearch {
+    /// Starts a search of the last `max_bytes` of a log.
+    fn of_end(log: &LogFile, exit_code: Option<i64>, max_bytes: u64) -> Result<Self> {
+        let end = log.bytes_now()?;
+        let at = log.checkpoint_at(end.saturating_sub(max_bytes))?;
+        let range = at.offset.min(end)..end;
+        let is_small = range.end - range.start <= SMALL_BYTES;
+        let query = if is_small { Query::any_row() } else { Query::clues() };
+        let candidates = Candidates::new(exit_code);
+        Ok(Self { exit_code, candidates, query, range, at, seen: HashSet::new() })
+    }
+
+    /// Starts a search of a whole log.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn of_whole(log: &LogFile, exit_code: Option<i64>) -> Result<Self> {
+        Self::of_end(log, exit_code, u64::MAX)
+    }
+
+    /// Searches about `max_bytes` more. Returns true at the end.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn go_on(&mut self, log: &LogFile, max_bytes: u64, tail: Tail) -> Result<bool> {
+        // A command that succeeded has no cause.
+        if self.exit_code == Some(0) {
+            return Ok(true);
+        }
+        let mut bytes = max_bytes;
+        loop {
+            let end = self.at.offset.saturating_add(bytes).min(self.range.end);
+            let (candidates, seen) = (&mut self.candidates, &mut self.seen);
+            let at = walk(log, &self.query, self.at, end, tail, &mut |row| {
+                if seen.insert(row.offset) {
+                    let text = plain(row.text, Progress::Last);
+                    if let Some(judgment) = judge(&text) {
+                        candidates.push(Candidate::new(row.offset, judgment), &text);
+                    }
+                }
+                ControlFlow::Continue(())
+            })?;
+            let came = at.offset > self.at.offset;
+            self.seen.retain(|offset| *offset >= at.offset);
+            self.at = at;
+            if end >= self.range.end {
+                return Ok(true);
+            }
+            if came {
+                return Ok(false);
+            }
+            // An entry is longer than this slice.
+            bytes = bytes.saturating_mul(2);
+        }
+    }
+
+    /// Returns the cause that was found so far.
+    ///
+    /// # Errors
+    /// If the log cannot be read.
+    pub fn cause(self, log: &LogFile, tail: Tail) -> Result<Cause> {
+        let exit_code = self.exit_code;
+        let found = self.ranked();
+        let chosen = choose::choose(log, &found.ranked, tail)?;
+        cause(log, chosen, exit_code, &found, tail)
+    }
+
+    fn finished(mut self, log: &LogFile, tail: Tail) -> Result<Ranked> {
+        while !self.go_on(log, FIRST_BYTES, tail)? {}
+        Ok(self.ranked())
+    }
+
+    fn ranked(self) -> Ranked {
+        let searched_bytes = self.range.end - self.range.start;
+        Ranked { ranked: self.candidates.ranked(self.range.end), searched_bytes }
+    }
+}
+
+/// Finds the cause at the end of the log, and starts a search of the whole log if that may find a
+/// better one.
+///
+/// # Errors
+/// If the log cannot be read.
+pub fn find_cause_at_end(
+    log: &LogFile,
+    exit_code: Option<i64>,
+    tail: Tail,
+) -> Result<(Cause, Option<CauseSearch>)> {
+    find_within(log, exit_code, FIRST_BYTES, tail)
+}
+
+/// Finds the cause in the last `max_bytes` of the log.
+fn find_within(
     log: &LogFile,
     exit_code: Option<i64>,
     max_bytes: u64,
     tail: Tail,
-) -> Result<Ranked> {
-    let end = log.bytes_now()?;
-    let from = log.checkpoint_at(end.saturating_sub(max_bytes))?;
-    if exit_code == Some(0) {
-        let searched_bytes = end - from.offset.min(end);
-        return Ok(Ranked { ranked: Vec::new(), searched_bytes });
-    }
-    let is_small = end - from.offset.min(end) <= SMALL_BYTES;
-    let query = if is_small { Query::any_row() } else { Query::clues() };
-    let mut candidates = Candidates::new(exit_code);
-    walk(log, &query, from, end, tail, &mut |row| {
-        let text = plain(row.text, Progress::Last);
-        if let Some(judgment) = judge(&text) {
-            candidates.push(Candidate::new(row.offset, judgment), &text);
-        }
-        ControlFlow::Continue(())
-    })?;
-    let searched_bytes = end - from.offset.min(end);
-    Ok(Ranked { ranked: candidates.ranked(end), searched_bytes })
+) -> Result<(Cause, Option<CauseSearch>)> {
+    let end = CauseSearch::of_end(log, exit_code, max_bytes)?.finished(log, tail)?;
+    let is_part = end.searched_bytes < log.bytes_now()? && exit_code != Some(0);
+    let rest = (is_part && !end.is_sure()).then(|| CauseSearch::of_whole(log, exit_code));
+    let chosen = choose::choose(log, &end.ranked, tail)?;
+    Ok((cause(log, chosen, exit_code, &end, tail)?, rest.transpose()?))
 }
 
 /// Reads the rows around a chosen candidate or, without one, the last rows.
@@ -159,7 +281,7 @@ fn cause(
     tail: Tail,
 ) -> Result<Cause> {
     let searched_bytes = found.searched_bytes;
-    let why = why(&found.ranked);
+    let why = why(log, &found.ranked, tail)?;
     if let Some(chosen) = chosen {
         let rows = card::around(log, &chosen, tail)?;
         let (at, rule) = (Some(chosen.offset), chosen.judgment.tool());
@@ -172,16 +294,19 @@ fn cause(
 }
 
 /// Explains the order of the candidates.
-fn why(ranked: &[Candidate]) -> Vec<Why> {
+fn why(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<Vec<Why>> {
     let mut seen = HashSet::new();
     let distinct = ranked.iter().filter(|candidate| seen.insert(candidate.offset));
-    let explained = distinct.map(|candidate| {
+    let explained = distinct.take(MAX_WHY).map(|candidate| {
         let (score, reason) = if candidate.fits_exit {
             (100, "fits the exit code")
         } else {
             (candidate.judgment.score(), candidate.judgment.reason())
         };
-        Why { at: candidate.offset, rule: candidate.judgment.tool(), score, reason }
+        let at = candidate.offset;
+        let row = log.window(Anchor::From(at), 1, tail)?.rows.into_iter().next();
+        let text = row.map(|row| row.text).unwrap_or_default();
+        Ok(Why { at, text, rule: candidate.judgment.tool(), score, reason })
     });
-    explained.take(MAX_WHY).collect()
+    explained.collect()
 }

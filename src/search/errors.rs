@@ -157,14 +157,14 @@ impl Judgment {
     /// The reason for the score, as a phrase.
     pub(super) const fn reason(self) -> &'static str {
         match self.score() {
-            80 => "names a failed test or step, above its details",
-            Self::DEFECT => "is a defect: a program that reports one has failed",
-            60 => "is a problem in a program's own words",
-            50 => "points at the problem above it",
-            40 => "is a problem that does not always stop a program",
-            Self::NAME => "names a failed test or step",
-            20 => "is an error in a program's own log",
-            _ => "reports a failure that other rows describe",
+            80 => "heads the details",
+            Self::DEFECT => "states a defect",
+            60 => "states a problem",
+            50 => "points at the row above",
+            40 => "is often survived",
+            Self::NAME => "names what failed",
+            20 => "is an entry of a log",
+            _ => "reports a failure",
         }
     }
 
@@ -176,6 +176,11 @@ impl Judgment {
     /// Returns true for a row that states a problem that usually stops the program.
     pub(super) const fn is_serious(self) -> bool {
         self.score() >= 60
+    }
+
+    /// Returns true if a row elsewhere can hardly be a better cause.
+    pub(super) const fn is_sure(self) -> bool {
+        self.score() >= Self::DEFECT
     }
 
     /// Returns true for a row that states a defect.

@@ -36,6 +36,8 @@ mod tests;
 mod walk;
 
 pub use cause::{Cause, Why, find_cause, find_causes};
+#[doc(hidden)]
+pub use cause::{CauseSearch, find_cause_at_end};
 
 // For the program only.
 #[doc(hidden)]

@@ -156,7 +156,7 @@ pub static BINDINGS: &[Binding] = {
         bind(Log, "Find", &["-"], A::LessContext, "show less context", ""),
         bind(Log, "Find", &["e"], A::NextError, "next error", "error"),
         bind(Log, "Find", &["E"], A::PreviousError, "previous error", ""),
-        bind(Log, "Find", &["C"], A::Cause, "toggle likely cause", "cause"),
+        bind(Log, "Find", &["C"], A::Cause, "likely cause, then why", "cause"),
         bind(Log, "Find", &["s"], A::NextGap, "next longest gap", "gap"),
         bind(Log, "Find", &["S"], A::PreviousGap, "previous longest gap", ""),
         bind(Log, "Find", &[":"], A::Goto, "go to row/time/%", ""),

@@ -17,6 +17,7 @@ use rundown::tui::msg::{Effect, ExternalRequest, TerminalRequest};
 use rundown::tui::sim::Sim;
 
 use crate::support::built::{Built, at, failed_run, run_id};
+use crate::support::json;
 use crate::support::screen::{HUGE, LARGE, SMALL, TINY, open, options};
 
 const SIZES: [(u16, u16); 4] = [TINY, SMALL, LARGE, HUGE];
@@ -264,7 +265,7 @@ fn the_editor_opens_the_source_on_the_row_of_the_cause() {
     };
     assert_eq!(edited("C v"), Some(("/src".into(), "lib/a.c:7:5".into())));
     assert_eq!(edited("j v"), None, "another row");
-    assert_eq!(edited("k C v"), None, "the card is closed");
+    assert_eq!(edited("k C C v"), None, "the card is closed");
 }
 
 #[test]
@@ -305,7 +306,12 @@ fn the_cause_of_a_command_is_shown_among_the_others() {
     assert!(!sim.screen().contains("more failed below"));
     assert_eq!(current(sim.keys("g C")), "error[E0308]: mismatched types");
     assert!(sim.screen().contains("a/1: exit 2 after 1.0s · likely cause"), "{}", sim.screen());
-    assert!(!sim.keys("C").screen().contains("likely cause"), "a second time hides it");
+    let explained = sim.keys("C").screen();
+    assert!(
+        explained.contains("70 states a defect  error[E0308]: mismatched types"),
+        "{explained}"
+    );
+    assert!(!sim.keys("C").screen().contains("likely cause"), "a third time hides it");
     sim.keys("g z c C");
     assert_eq!(current(&sim), "error[E0308]: mismatched types", "its section is unfolded");
 }
@@ -528,7 +534,7 @@ fn opening_and_closing_the_card_moves_no_rows() {
     };
     let first = lines(&mut sim);
     assert!(sim.screen().contains("likely cause · rust"), "{}", sim.screen());
-    sim.keys("C");
+    sim.keys("C C");
     assert!(!is_open(&sim) && !sim.screen().contains("likely cause"));
     assert_eq!(lines(&mut sim), first);
     sim.keys("C j");
@@ -728,10 +734,44 @@ fn the_selected_row_stays_selected_when_filters_change() {
 }
 
 #[test]
+fn the_rows_that_may_be_the_cause_are_listed_with_scores_and_reasons() {
+    for (size, name) in [(SMALL, "80x24"), (LARGE, "120x40")] {
+        let mut sim = open(&failed(), size);
+        assert_snapshot!(format!("cause_explained_{name}"), sim.keys("C").screen());
+    }
+}
+
+/// A failed run whose log has one error, more than 32 MiB before its end.
+fn long_ago() -> Built {
+    let (mut built, run) = (Built::new(), run_id(1));
+    built.begin(&run, &["a"], 0);
+    built.start(&run, "a", 1, "make", 1);
+    built.print(&run, "a", 1, 2, Stream::Stderr, "starting\nerror: long ago\n");
+    let row = format!("{}\n", "x".repeat(60_000));
+    built.print(&run, "a", 1, 3, Stream::Stdout, &row.repeat(570));
+    built.end(&run, "a", 1, 2, 4);
+    built.end_job(&run, "a", JobEnd::Failed(2), 5);
+    built.end_run(&run, RunEnd::Failed("job-failed"), 6);
+    built
+}
+
+#[test]
+fn the_whole_log_is_searched_if_its_end_states_no_defect() {
+    let store = long_ago();
+    let mut sim = open(&store, SMALL);
+    assert_eq!(current(&sim), "error: long ago");
+    assert!(sim.screen().contains("likely cause"), "{}", sim.screen());
+    assert!(!sim.screen().contains("in the last 32"), "{}", sim.screen());
+    let root = store.root().to_str().unwrap();
+    let document = json(store.root(), &["--root", root, "latest", "--once", "--format", "json"], 0);
+    assert_eq!(document["run"]["jobs"][0]["commands"][0]["cause"]["row"], 2);
+}
+
+#[test]
 fn closing_the_card_on_a_small_screen_leaves_the_log_at_the_cause() {
     let store = failed();
     let mut sim = open(&store, (40, 10));
-    assert!(!sim.keys("C").screen().contains("likely cause"));
+    assert!(!sim.keys("C C").screen().contains("likely cause"));
     assert!(sim.screen().contains("▌thread"), "{}", sim.screen());
 }
 

@@ -181,6 +181,14 @@ impl Goal {
     }
 }
 
+/// Replaces the offsets of a cause with addresses.
+pub(super) fn addressed(mut cause: Cause, address: impl Fn(u64) -> u64) -> Cause {
+    cause.at = cause.at.map(&address);
+    cause.rows.iter_mut().for_each(|row| row.offset = address(row.offset));
+    cause.why.iter_mut().for_each(|why| why.at = address(why.at));
+    cause
+}
+
 impl DocumentJob {
     pub(super) fn new(request: PageRequest) -> Self {
         let nothing = Side { rows: 0, next: Edge::More };
@@ -333,11 +341,7 @@ impl DocumentJob {
             || self.seek.take().is_some_and(|seek| seek.has_wrapped);
         self.seek = None;
         self.folded = folded.into_iter().map(|(at, is_folded)| (address(at), is_folded)).collect();
-        self.cause = cause.map(|mut cause| {
-            cause.at = cause.at.map(address);
-            cause.rows.iter_mut().for_each(|row| row.offset = address(row.offset));
-            cause
-        });
+        self.cause = cause.map(|cause| Box::new(addressed(*cause, address)));
         let is_above = |row: &&Row| place.is_some_and(|place| address(row.offset) < place);
         let above = window.rows.iter().filter(is_above).count();
         let (half, below) = (self.request.rows.max_rows.div_ceil(2), window.rows.len() - above);

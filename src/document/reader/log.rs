@@ -18,7 +18,7 @@ use crate::document::{Folds, Goal, Head, HitCount, Known, RowsRequest};
 use crate::error::Result;
 use crate::file::{FilePath, dirs_of};
 use crate::log::{Anchor, Change, FileState, Gap, Index, LogFile, Tail, Totals};
-use crate::search::{Group, Groups, PatternFilter, Query, group};
+use crate::search::{Cause, CauseSearch, Group, Groups, PatternFilter, Query, group};
 use crate::time::Time;
 
 use job::ReadJob;
@@ -41,6 +41,12 @@ pub(super) struct LogReader {
     file_state: FileState,
     search: Option<Scan>,
     filter: Option<Scan>,
+    /// The search of the whole log for the cause of a failure with this exit code.
+    cause_search: Option<(Option<i64>, CauseSearch)>,
+    /// The result of that search.
+    whole_cause: Option<(Option<i64>, Cause)>,
+    /// True if that result is new.
+    has_found_cause: bool,
     groups: Groups,
     /// True if the whole log was scanned for groups.
     is_grouped: bool,
@@ -76,6 +82,9 @@ impl LogReader {
             file_state,
             search: None,
             filter: None,
+            cause_search: None,
+            whole_cause: None,
+            has_found_cause: false,
             groups: Groups::new(),
             is_grouped: false,
             tail: Tail::Emit,
@@ -174,7 +183,8 @@ impl LogReader {
 
     /// Returns true if a request was answered and background work remains.
     pub(super) fn has_work(&self) -> bool {
-        self.last.is_some() && (!self.is_grouped || self.has_uncounted())
+        let has_more = !self.is_grouped || self.has_uncounted() || self.cause_search.is_some();
+        self.last.is_some() && has_more
     }
 
     /// Returns true if rows or matches are still to be counted.
@@ -186,6 +196,15 @@ impl LogReader {
     /// Does one slice of background work.
     pub(super) fn go_on(&mut self) -> Result<()> {
         let tail = self.tail;
+        if let Some((exit_code, mut search)) = self.cause_search.take() {
+            if search.go_on(&self.file, SLICE_BYTES, tail)? {
+                self.whole_cause = Some((exit_code, search.cause(&self.file, tail)?));
+                self.has_found_cause = true;
+            } else {
+                self.cause_search = Some((exit_code, search));
+            }
+            return Ok(());
+        }
         // The user is waiting for the count of a search; row numbers come after.
         let scan =
             [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
@@ -239,6 +258,7 @@ impl LogReader {
     /// Marks all counts and scans as incomplete, because bytes were appended.
     fn look_again(&mut self) {
         (self.is_counted, self.is_grouped) = (false, false);
+        (self.cause_search, self.whole_cause) = (None, None);
         for scan in [&mut self.search, &mut self.filter].into_iter().flatten() {
             scan.is_done = false;
         }
@@ -263,6 +283,12 @@ impl LogReader {
         self.is_grouped =
             self.is_grouped || group(&self.file, &mut self.groups, COUNT_BYTES)? < COUNT_BYTES;
         Ok(())
+    }
+
+    /// Returns the cause that the search of the whole log has found since the last call.
+    pub(super) fn take_found_cause(&mut self) -> Option<Cause> {
+        std::mem::take(&mut self.has_found_cause).then_some(())?;
+        self.whole_cause.as_ref().map(|(_, cause)| cause.clone())
     }
 
     /// Returns the number of rows; `None` until all are counted.

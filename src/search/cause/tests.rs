@@ -580,18 +580,25 @@ fn the_last_of_few_rows_on_stderr_is_marked_if_a_command_failed_by_itself() {
 }
 
 #[test]
-fn only_the_end_of_a_log_is_searched() {
+fn the_end_of_a_log_is_searched_first() {
     let line = |text| format!("2026-01-02T03:04:05Z stdout F {text}\n");
     let log = line("error: long ago") + &line("step").repeat(100);
     let growing = Growing::new(log.as_bytes());
-    let look = |max_bytes| find_at_end(&growing.log, None, max_bytes, Tail::Emit).unwrap();
-    let (all, end) = (look(1 << 20), look(100));
+    let look = |max_bytes| find_within(&growing.log, None, max_bytes, Tail::Emit).unwrap();
+    let ((all, none), (end, rest)) = (look(1 << 20), look(100));
+    assert!(none.is_none());
     assert_eq!((all.at, all.searched_bytes), (Some(0), log.len() as u64));
     assert_eq!(
         (end.at, end.searched_bytes),
         (None, 2 * line("step").len() as u64),
         "two whole lines"
     );
+    for slice in [1, 100, 1 << 20] {
+        let mut rest = CauseSearch::of_whole(&growing.log, None).unwrap();
+        while !rest.go_on(&growing.log, slice, Tail::Emit).unwrap() {}
+        assert_eq!(rest.cause(&growing.log, Tail::Emit).unwrap(), all, "in slices of {slice}");
+    }
+    assert!(rest.is_some());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use super::{Aim, Card, Log, Pending, Request};
 use crate::display;
 use crate::document::{Answer, Goal, Known, Page, RankedGap, Target, Ticket};
+use crate::join::Place;
 use crate::log::{Anchor, Row, Window};
 use crate::search::Cause;
 use crate::tui::at::name_of;
@@ -45,6 +46,7 @@ impl Log {
                 self.take_known(known);
                 Events::none()
             }
+            Answer::Cause(place, cause) => self.take_whole_cause(&place, cause),
         }
     }
 
@@ -123,13 +125,36 @@ impl Log {
         };
         if let Some((cause, place)) = cause.zip(place) {
             let location = cause.location();
-            self.card = Some(Card { place, cause, location, far: Vec::new(), is_open: true });
+            let far = Vec::new();
+            let (is_open, is_explained, landed_at) = (true, false, None);
+            self.card =
+                Some(Card { place, cause, location, far, is_open, is_explained, landed_at });
             self.follow = target.is_none() && !self.has_headings();
             self.viewport.take();
         } else if target.is_some() {
             self.show_card(false);
         }
         is_landing
+    }
+
+    /// Takes in the cause that was found in a whole log. Shows it if the user has not moved away
+    /// from the one that was found at the end of the log.
+    fn take_whole_cause(&mut self, place: &Place, cause: Box<Cause>) -> Events {
+        let Some(card) = self.card.as_mut().filter(|card| card.place == *place) else {
+            return Events::none();
+        };
+        let is_better = card.cause.at != cause.at;
+        let is_here = card.is_open && self.cursor == card.landed_at;
+        if !is_better {
+            (card.location, card.cause) = (cause.location(), cause);
+            return Events::none();
+        }
+        if is_here {
+            return self.land("no output here");
+        }
+        // The next `C` shows the new cause.
+        self.keep_rows(|log| log.card = None);
+        AppEvent::status("a likelier cause was found; the key for the likely cause shows it")
     }
 
     /// Notes the position on screen before a page replaces the loaded rows.
@@ -166,6 +191,10 @@ impl Log {
         }
         if has_no_cause {
             self.show_end();
+        }
+        if arrival.is_landing {
+            let cursor = self.cursor;
+            self.card.iter_mut().for_each(|card| card.landed_at = cursor);
         }
     }
 

@@ -121,10 +121,19 @@ impl Log {
         }
     }
 
+    /// Lists the rows that may be the cause. The rows that remain on screen stay where they are.
+    fn explain(&mut self) {
+        self.keep_rows(|log| log.card.iter_mut().for_each(|card| card.is_explained = true));
+    }
+
     /// Opens or closes the card. The rows that remain on screen stay where they are.
     pub(in crate::tui) fn show_card(&mut self, is_open: bool) {
         if self.card.as_ref().is_some_and(|card| card.is_open != is_open) {
-            self.keep_rows(|log| log.card.iter_mut().for_each(|card| card.is_open = is_open));
+            self.keep_rows(|log| {
+                if let Some(card) = &mut log.card {
+                    (card.is_open, card.is_explained) = (is_open, false);
+                }
+            });
         }
     }
 
@@ -138,8 +147,8 @@ impl Log {
         Events::none()
     }
 
-    /// Opens or closes the card with the likely cause of the command under the cursor. Searches for
-    /// the cause if it is not known yet.
+    /// Opens the card with the likely cause of the command under the cursor, then lists the rows
+    /// that may be the cause, then closes the card. Searches for the cause if it is not known yet.
     pub(in crate::tui) fn toggle_cause(&mut self) -> Events {
         if self.options.header {
             self.keep_rows(|log| log.options.header = false);
@@ -149,9 +158,14 @@ impl Log {
         }
         let here = self.current_row().and_then(|row| self.place_at(row.offset));
         let is_of_card = |card: &&Card| here.is_none_or(|(place, _)| place == card.place);
-        match self.card.as_ref().filter(is_of_card).map(|card| card.is_open) {
-            Some(is_open) if is_open || !self.has_headings() => {
-                self.show_card(!is_open);
+        match self.card.as_ref().filter(is_of_card) {
+            Some(card) if card.is_open && !card.is_explained && !card.cause.why.is_empty() => {
+                self.explain();
+                Events::none()
+            }
+            Some(card) if card.is_open || !self.has_headings() => {
+                let is_open = !card.is_open;
+                self.show_card(is_open);
                 Events::none()
             }
             // Among other commands, the rows of the cause may be far away.
@@ -192,7 +206,7 @@ impl Log {
     }
 
     /// Changes the parts above the rows, and scrolls so that the rows stay where they are.
-    fn keep_rows(&mut self, change: impl FnOnce(&mut Self)) {
+    pub(super) fn keep_rows(&mut self, change: impl FnOnce(&mut Self)) {
         let rows = |log: &Self| log.parts(log.frame, false).rows;
         let before = rows(self);
         change(self);

@@ -27,7 +27,7 @@ impl Log {
     /// Divides an area of the pane into its parts.
     #[must_use]
     pub fn parts(&self, frame: Frame, has_no_rows: bool) -> LogParts {
-        let far_rows = self.open_card().map_or(0, |card| card.far.len());
+        let far_rows = self.open_card().map_or(0, Card::lines);
         let header = if self.options.header { frame.header } else { 0 };
         log_parts(frame.body, Above { header, notes: frame.notes, far_rows, has_no_rows })
     }

@@ -132,6 +132,18 @@ pub struct Card {
     pub far: Vec<Row>,
     /// True if the cause is shown above the rows, and marked in them.
     pub is_open: bool,
+    /// True if the rows that may be the cause are listed above the rows of the log.
+    pub is_explained: bool,
+    /// The row of the cursor when the cause was shown.
+    pub landed_at: Option<u64>,
+}
+
+impl Card {
+    /// Returns the number of lines above the rows of the log.
+    #[must_use]
+    pub fn lines(&self) -> usize {
+        if self.is_explained { self.cause.why.len() } else { self.far.len() }
+    }
 }
 
 /// The action to take when the requested rows arrive.

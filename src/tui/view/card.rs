@@ -20,7 +20,7 @@ use crate::sanitize;
 use crate::search::{Cause, Location};
 use crate::tui::at::name_of;
 use crate::tui::keymap::{Action, Context};
-use crate::tui::log::{Columns, LogRows, Stamps, Times};
+use crate::tui::log::{Card, Columns, LogRows, Stamps, Times};
 use crate::tui::model::Model;
 use crate::tui::tree::{Item, item_of, items_of};
 use crate::tui::widget::{Strip, spent_by};
@@ -45,10 +45,38 @@ pub(super) fn facts(model: &Model, cause: &Cause, room: usize) -> Vec<Option<Str
     }
 }
 
-/// Draws the rows that belong to the cause but are not beside it, and a line below them.
+/// Draws the explanation of the cause, or else the rows that belong to it but are not beside it, and
+/// a line below them.
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let Some(card) = model.log.card.as_ref().filter(|_| area.height > 1) else { return };
     let rows = Rect { height: area.height - 1, ..area };
+    if card.is_explained {
+        draw_candidates(model, &card.cause, rows, buffer);
+    } else {
+        draw_far_rows(model, card, rows, buffer);
+    }
+    let line = Rect { y: rows.bottom(), height: 1, ..area };
+    let signs = model.theme.signs;
+    Strip::new(buffer, line, signs.ellipsis).fill(signs.rule, model.theme.muted);
+}
+
+/// Lists the rows that may be the cause, with their scores and reasons.
+fn draw_candidates(model: &Model, cause: &Cause, area: Rect, buffer: &mut Buffer) {
+    let theme = &model.theme;
+    let widest = cause.why.iter().map(|why| why.reason.width()).max().unwrap_or(0);
+    for (y, why) in (area.y..area.bottom()).zip(&cause.why) {
+        let line = Rect { y, height: 1, ..area };
+        let is_cause = cause.at == Some(why.at);
+        let style = if is_cause { theme.strong } else { theme.base };
+        let text = sanitize::plain(&why.text, sanitize::Progress::Last);
+        let mut strip = Strip::new(buffer, line, theme.signs.ellipsis);
+        strip.put(if is_cause { theme.signs.here } else { " " }, theme.bad);
+        strip.put(&format!("{:>4} {:widest$}  ", why.score, why.reason), theme.muted);
+        strip.put(text.trim_start(), style);
+    }
+}
+
+fn draw_far_rows(model: &Model, card: &Card, rows: Rect, buffer: &mut Buffer) {
     LogRows {
         rows: &card.far,
         headings: &[],
@@ -60,7 +88,7 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         sideways: 0,
         wrap: false,
         line: 0,
-        columns: Columns::new(area.width, None, Times::None, false),
+        columns: Columns::new(rows.width, None, Times::None, false),
         stamps: Stamps {
             times: Times::None,
             start: None,
@@ -77,9 +105,6 @@ pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
         theme: &model.theme,
     }
     .draw(buffer, rows);
-    let line = Rect { y: rows.bottom(), height: 1, ..area };
-    let signs = model.theme.signs;
-    Strip::new(buffer, line, signs.ellipsis).fill(signs.rule, model.theme.muted);
 }
 
 /// Returns the status of the command of the card, and describes its end: `exit 101 after 34.0s`. In
@@ -120,8 +145,7 @@ fn what(model: &Model, cause: &Cause) -> String {
     if cause.at.is_some() {
         let dot = model.theme.signs.dot;
         let by = cause.rule.map(|rule| format!(" {dot} {rule}")).unwrap_or_default();
-        let what = if cause.is_last_words { "last words on stderr" } else { "likely cause" };
-        return format!("{what}{part}{by}");
+        return format!("{}{part}{by}", cause.title());
     }
     let is_stderr = |row: &Row| row.stream == Some(Stream::Stderr);
     let far = model.log.card.iter().flat_map(|card| &card.far);

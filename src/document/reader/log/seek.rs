@@ -5,7 +5,7 @@ use super::{LogReader, SLICE_BYTES};
 use crate::document::{Goal, Sought};
 use crate::error::Result;
 use crate::log::{Anchor, Tail};
-use crate::search::{Found, Query, Towards, find, find_cause};
+use crate::search::{Cause, Found, Query, Towards, find, find_cause_at_end};
 
 /// The result of one slice of the search for a row.
 pub(super) enum Sight {
@@ -28,7 +28,7 @@ impl LogReader {
             }
             Goal::Fold(row, how) => Ok(self.fold(job, row, how)),
             Goal::Cause(_, exit_code) => {
-                let cause = find_cause(&self.file, exit_code, tail)?;
+                let cause = self.cause(exit_code)?;
                 let at = cause.at;
                 job.cause = Some(Box::new(cause));
                 Ok(at.map_or(Sight::End, Sight::Row))
@@ -54,6 +54,17 @@ impl LogReader {
                 self.seek_match(job, &query, from, towards, round)
             }
         }
+    }
+
+    /// Returns the likely cause of a failure. If the end of a long log states no defect, the search
+    /// goes on in the background.
+    fn cause(&mut self, exit_code: Option<i64>) -> Result<Cause> {
+        if let Some((_, cause)) = self.whole_cause.as_ref().filter(|(of, _)| *of == exit_code) {
+            return Ok(cause.clone());
+        }
+        let (cause, rest) = find_cause_at_end(&self.file, exit_code, self.tail)?;
+        self.cause_search = rest.map(|search| (exit_code, search));
+        Ok(cause)
     }
 
     /// Finds the first row at or after a place, or the last row of the log.
