@@ -83,9 +83,8 @@ fn why_mode_untrusted(file: &Metadata) -> Option<String> {
         .then(|| "can be written by every user (to fix this, run chmod o-w)".into())
 }
 
-/// Returns true if git tracks the directory, or any file in it except `.gitignore`, `.gitkeep` and the
-/// rules.
-/// Returns false if git is not available.
+/// Returns true if git tracks the directory, or any file in it except `.gitignore`, `.gitkeep` and
+/// the rules. Returns false if git is not available.
 fn is_tracked(root: &Path) -> bool {
     let (Some(parent), Some(name)) = (root.parent(), root.file_name()) else { return false };
     let mut git = Command::new("git");

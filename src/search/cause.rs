@@ -9,8 +9,8 @@
 //! make: *** [test] Error 101       likewise
 //! ```
 //!
-//! If no rule matches, the last words of the command may be its complaint, and the end of the log is
-//! shown. Memory is limited to the rows around the cause and a fixed number of candidates.
+//! If no rule matches, the last words of the command may be its complaint, and the end of the log
+//! is shown. Memory is limited to the rows around the cause and a fixed number of candidates.
 
 mod candidates;
 mod card;
@@ -94,9 +94,9 @@ pub struct Why {
     pub reason: &'static str,
 }
 
-/// Finds the most likely cause of a failure. Searches the end of the log and, if no defect is stated
-/// there, the whole log. If a signal ended the command, `exit_code` is 128 plus the number of the
-/// signal. A command that exited with 0 has no cause, whatever words it printed.
+/// Finds the most likely cause of a failure. Searches the end of the log and, if no defect is
+/// stated there, the whole log. If a signal ended the command, `exit_code` is 128 plus the number of
+/// the signal. A command that exited with 0 has no cause, whatever words it printed.
 ///
 /// # Errors
 /// If the log cannot be read.

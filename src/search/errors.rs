@@ -60,8 +60,8 @@ struct Rule {
 /// that match a row and have the same score, the one with the greater kind counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Kind {
-    /// A warning, a note, or a message of a passed test. If the row matches another rule as well,
-    /// that rule does not apply, unless it is about the state of tests, or finds a [`Kind::Finding`].
+    /// A warning, a note, or a message of a passed test. Another rule that matches the row does not
+    /// apply, unless it is about the state of tests, or of the kind `Finding`.
     Harmless,
     /// A hint, progress or a total, which explains no failure.
     Remark,
@@ -82,6 +82,8 @@ pub(super) enum Kind {
     Passed,
     /// A row that points at the problem in the row above it, such as its source location.
     Detail,
+    /// The start of a difference between files, such as a file that is not formatted.
+    Diff,
     /// An entry in a program's own log. It does not always stop the program.
     Entry,
     /// A report of a failure that other rows describe. Takes precedence over all other rules that
@@ -148,6 +150,7 @@ impl Judgment {
             (Kind::Detail, _) => 50,
             (Kind::Name, _) => Self::NAME,
             (Kind::Entry, _) => 20,
+            (Kind::Diff, _) => 15,
             (Kind::Status, _) => 10,
             (kind, _) if kind as u8 > Kind::Status as u8 => Self::DEFECT,
             _ => 0,
@@ -164,6 +167,7 @@ impl Judgment {
             40 => "is often survived",
             Self::NAME => "names what failed",
             20 => "is an entry of a log",
+            15 => "begins a difference",
             _ => "reports a failure",
         }
     }
@@ -206,7 +210,7 @@ impl Rule {
 
     /// Returns true if its rows are error rows.
     fn finds_errors(&self) -> bool {
-        !matches!(self.kind, Kind::Entry | Kind::Detail)
+        !matches!(self.kind, Kind::Entry | Kind::Detail | Kind::Diff)
             && self.judgment().score() > 0
             && (self.literals.iter().all(|literal| ERROR_LITERALS.contains(literal))
                 || user::is_users(self))

@@ -308,8 +308,8 @@ fn not_ascii_from(bytes: &[u8], at: usize) -> Option<usize> {
     from(start, bytes.get(start..)?.iter().position(|byte| !byte.is_ascii()))
 }
 
-/// Returns texts such that every match of a regular expression contains at least one of them. `None`
-/// if there is no useful list.
+/// Returns texts such that every match of a regular expression contains at least one of them.
+/// `None` if there is no useful list.
 pub(super) fn literals_of(pattern: &str) -> Option<Vec<String>> {
     parts_of(&regex_syntax::parse(pattern).ok()?)
 }

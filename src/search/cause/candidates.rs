@@ -77,6 +77,7 @@ pub(super) struct Candidates {
     /// Rows that point at the row above them.
     details: Vec<Candidate>,
     names: Vec<Candidate>,
+    diffs: Vec<Candidate>,
     logged: Option<Candidate>,
     aftermath: Vec<Candidate>,
     /// A heading that has not been explained yet.
@@ -200,8 +201,8 @@ impl Candidates {
         }
         let located = headed.into_iter().chain(self.faults).chain(unexplained);
         let located = located.chain(self.messages.late_first()).chain(self.details);
-        let named =
-            self.asides.late_first().chain(self.names).chain(self.logged).chain(self.aftermath);
+        let named = self.asides.late_first().chain(self.names).chain(self.logged);
+        let named = named.chain(self.diffs).chain(self.aftermath);
         let from = if self.exit.cuts_short { log_bytes.saturating_sub(END_BYTES) } else { 0 };
         let ranked: Vec<_> = fitting
             .chain(located.chain(named).filter(|candidate| candidate.offset >= from))
@@ -251,6 +252,7 @@ impl Candidates {
             &mut self.asides.firsts,
             &mut self.details,
             &mut self.names,
+            &mut self.diffs,
             &mut self.aftermath,
         ];
         for list in lists {
@@ -295,6 +297,7 @@ impl Candidates {
                     .take()
                     .is_some_and(|trace| is_within(HEADED_BYTES, trace, candidate.offset)) => {}
             (Kind::Name, _) => keep(&mut self.names, candidate),
+            (Kind::Diff, _) => keep(&mut self.diffs, candidate),
             (Kind::Entry, _) => self.logged = Some(candidate),
             (Kind::Status, _) => {
                 self.verdict = Some(candidate.offset);

@@ -151,20 +151,19 @@ pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
         let text = plain(&row.text, Progress::Last);
         let is_indented = text.starts_with([' ', '\t']);
         let is_plain = !is_harmless(&text) && !is_remark(&text);
-        is_plain && (!is_indented || complaint(&text) == Some(Severity::Error))
+        let is_part = is_indented || text.trim_end().ends_with(':');
+        is_plain && (!is_part || complaint(&text) == Some(Severity::Error))
     };
     let is_complaint = |row: &Row| complaint(&plain(&row.text, Progress::Last)).is_some();
     let errors = if is_old { &[] } else { rows.as_slice() };
     let last_complaint = [errors, &last].into_iter().find_map(|rows| {
-        (0..rows.len()).rev().take(LAST_ROWS).find_map(|n| {
-            let row = rows.get(n)?;
+        let speaking = (0..rows.len()).rev().filter_map(|n| {
+            let row = rows.get(n).filter(|row| !is_survived(row) && is_statement(row))?;
             // The message of a panic is below it.
-            let is_panic = n.checked_sub(1).and_then(|n| rows.get(n)).is_some_and(|above| {
-                judgment(above).is_some_and(|above| above.kind == Kind::Panic)
-            });
-            let speaks = !is_survived(row) && !is_panic && is_statement(&row);
-            (speaks && is_complaint(row)).then_some(row)
-        })
+            let above = n.checked_sub(1).and_then(|n| rows.get(n)).and_then(judgment);
+            above.is_none_or(|above| above.kind != Kind::Panic).then_some(row)
+        });
+        speaking.take(LAST_ROWS).find(|row| is_complaint(row))
     });
     // The last command that a shell traced.
     let traced = last.last().filter(|row| is_traced(&plain(&row.text, Progress::Last)));

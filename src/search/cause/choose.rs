@@ -18,7 +18,8 @@ const TRACE_ROWS: usize = 150;
 const GOROUTINE_ROWS: usize = 20;
 
 /// Chooses the first candidate that is not merely an entry of a program's own log. After such an
-/// entry, the search stops at a candidate that is not serious, and chooses the last entry. Returns the row that explains the chosen candidate; `None` if there are no candidates.
+/// entry, the search stops at a candidate that is not serious, and chooses the last entry. Returns
+/// the row that explains the chosen candidate; `None` if there are no candidates.
 pub(super) fn choose(log: &LogFile, ranked: &[Candidate], tail: Tail) -> Result<Option<Candidate>> {
     let mut logged: Option<Candidate> = None;
     for candidate in ranked {
@@ -73,6 +74,9 @@ fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate>
         return Ok(complaint);
     }
     let candidate = end::ended_by(log, &candidate, tail)?.unwrap_or(candidate);
+    if candidate.judgment.kind == Kind::Diff {
+        return end::changed_row(log, candidate, tail);
+    }
     if candidate.judgment.kind == Kind::Status {
         return end::message_before(log, candidate, tail);
     }

@@ -27,6 +27,9 @@ const MESSAGE_ROWS: usize = 20;
 /// The number of rows from a heading on that are searched for its content.
 const CONTENT_ROWS: usize = 12;
 
+/// The maximum length in bytes of a row that is a heading because it ends with a colon.
+const MAX_HEADING: usize = 80;
+
 /// A row with its judgment.
 struct End {
     offset: u64,
@@ -129,6 +132,11 @@ pub(super) fn complaint_after(
     if !candidate.may_be_survived() || candidate.fits_exit {
         return Ok(None);
     }
+    // Framed messages have many rows.
+    let own = log.window(Anchor::From(candidate.offset), 1, tail)?.rows;
+    if own.iter().map(End::of).any(|row| row.text.starts_with(['│', '╷'])) {
+        return Ok(None);
+    }
     let rows = log.window(Anchor::Before(u64::MAX), MESSAGE_ROWS, tail)?.rows;
     let rows: Vec<End> = rows.iter().map(End::of).filter(|row| !row.is_blank()).collect();
     let Some((last, above)) = rows.split_last() else { return Ok(None) };
@@ -165,31 +173,48 @@ pub(super) fn row_above(
     Ok(above.filter(is_message).map(|row| candidate.moved_to(&row)))
 }
 
+/// Returns the first changed row of a difference.
+pub(super) fn changed_row(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
+    let rows = log.window(Anchor::From(candidate.offset), CONTENT_ROWS, tail)?.rows;
+    let changed = rows.iter().map(End::of).find(|row| row.text.starts_with(['-', '+']));
+    Ok(changed.map_or(candidate, |row| Candidate { offset: row.offset, ..candidate }))
+}
+
 /// Returns the next row with content, if the candidate is a heading that nothing else explains, or
 /// a row that ends with a colon.
 pub(super) fn content_below(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate> {
-    if !matches!(candidate.judgment.kind, Kind::Heading | Kind::Headline) {
-        return Ok(candidate);
-    }
     let rows = log.window(Anchor::From(candidate.offset), CONTENT_ROWS, tail)?.rows;
+    let first = rows.first().map(End::of).map(|row| row.text).unwrap_or_default();
+    // An exception may have its message on the next row.
+    let is_bare = first.trim_end().ends_with("Error:") && !first.trim().contains(' ');
+    match candidate.judgment.kind {
+        Kind::Heading | Kind::Headline => {}
+        Kind::Exception if is_bare => {}
+        _ => return Ok(candidate),
+    }
     let is_first = |row: &End| row.offset == candidate.offset;
-    let rows = rows
-        .iter()
-        .map(End::of)
-        .filter(|row| is_first(row) || !row.is_blank() && !is_remark(&row.text));
-    let is_headline = candidate.judgment.kind == Kind::Headline;
-    let mut has_content = is_headline;
+    // Test runners print details as comments.
+    let is_skipped = |row: &End| match row.text.trim_start().strip_prefix('#') {
+        Some(comment) => {
+            ["at ", "(in ", "(from "].iter().any(|place| comment.trim_start().starts_with(place))
+        }
+        None => is_remark(&row.text),
+    };
+    let rows = rows.iter().map(End::of);
+    let rows = rows.filter(|row| is_first(row) || !(row.is_blank() || is_skipped(row)));
+    let mut has_content = candidate.judgment.kind != Kind::Heading;
     let mut cause = candidate;
     for row in rows {
         let is_other = row.offset > candidate.offset
             && (is_harmless(&row.text)
-                || row.judgment.is_some_and(|row| is_headline || row.score() <= Judgment::NAME));
+                || row.judgment.is_some_and(|row| row.score() <= Judgment::NAME));
         if is_other {
             break;
         }
         cause.offset = row.offset;
         let text = row.text.trim_end();
         let before = text.strip_suffix([':', '|']).or_else(|| text.strip_suffix("|-"));
+        let before = before.filter(|before| before.len() <= MAX_HEADING);
         let is_heading =
             before.is_some_and(|before| !before.ends_with(|last: char| last.is_ascii_digit()));
         if !is_heading && (has_content || row.offset > candidate.offset) {
@@ -261,7 +286,7 @@ fn messages<'r>(rows: impl Iterator<Item = &'r End>, is_strict: bool) -> Vec<&'r
             is_harmless(&row.text) && !is_warning || (is_below_harmless && row.is_indented());
         let may_explain = match row.judgment {
             Some(judgment) => judgment.score() >= Judgment::NAME,
-            None => !is_excerpt(&row.text),
+            None => !is_excerpt(&row.text) && !is_remark(&row.text),
         };
         !row.is_blank() && !is_below_harmless && may_explain
     };

@@ -18,7 +18,7 @@ const FAILURES: &[Failure] = &[
     // The last row is the cause if the shell stops at the first failure. The row with `Killed` is
     // also valid, because it explains most.
     ("bash-messages", None, &[8, 15]),
-    ("bats-fail", None, &[4]),
+    ("bats-fail", None, &[4, 6]),
     ("cmake-error", None, &[9, 10]),
     ("cpp-terminate", Some(134), &[2, 3]),
     ("ctest-failure", None, &[56, 57]),
@@ -443,6 +443,41 @@ fn a_heading_leads_to_the_next_row_with_content() {
     ] {
         assert_eq!(at(rows, Some(1)).as_deref(), Some(expected), "{rows}");
     }
+}
+
+#[test]
+fn rows_that_only_introduce_a_message_lead_to_it() {
+    for (rows, expected) in [
+        ("e     RuntimeError:\ne       too small", "      too small"),
+        (
+            "o Login works      | FAIL |\no No keyword with name 'Open'",
+            "No keyword with name 'Open'",
+        ),
+        (
+            "o #   Failed test 'adds'\no #   at t/a.t line 3.\no #          got: '3'",
+            "#          got: '3'",
+        ),
+        ("o --- a\no +++ b\no @@ -1,2 +1,2 @@\no  x\no -y\no +z", "-y"),
+        ("o ―――――――――――――――――― ✀  ――――――――――――――――――\no stderr:\no t.c:3: bad", "t.c:3: bad"),
+    ] {
+        assert_eq!(at(rows, Some(1)).as_deref(), Some(expected), "{rows}");
+    }
+}
+
+#[test]
+fn an_exception_that_reports_a_failed_command_leads_to_its_output() {
+    let log = "o checking\ne 2 routes drift\ne Traceback (most recent call last):\n\
+               e   File \"a.py\", line 1\n\
+               e subprocess.CalledProcessError: Command 'x' returned non-zero exit status 3.";
+    assert_eq!(at(log, Some(1)).as_deref(), Some("2 routes drift"));
+}
+
+#[test]
+fn an_exception_that_was_ignored_is_not_the_cause() {
+    let log = "o checksum of a.bin differs\ne Exception ignored in: cleanup\n\
+               e Traceback (most recent call last):\ne   File \"a.py\", line 1\n\
+               e OSError: [Errno 9] Bad file descriptor";
+    assert_eq!(at(log, Some(1)).as_deref(), Some("checksum of a.bin differs"));
 }
 
 #[test]

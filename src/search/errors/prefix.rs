@@ -31,15 +31,15 @@ pub(in crate::search) fn without_time(text: &str) -> &str {
 }
 
 fn prefix(text: &str) -> Parsed<'_> {
-    let frame = alt((tag("│"), tag("╷"), tag("╵"), tag("| "), tag("> ")));
+    let frame = alt((tag("│"), tag("╷"), tag("╵"), tag("| "), tag("> "), tag("nox > ")));
     let framed = alt((take_while1(is_blank), frame));
     alt((value((), framed), step, date_time, time, value((), alt((package, process, label)))))
         .parse(text)
 }
 
-/// Blanks as `\s` of an expression without Unicode.
+/// Blanks as `\s` of an expression without Unicode, and the narrow ones around labels of pnpm.
 fn is_blank(found: char) -> bool {
-    found.is_ascii_whitespace() || found == '\u{b}'
+    found.is_ascii_whitespace() || matches!(found, '\u{b}' | '\u{a0}' | '\u{2009}')
 }
 
 fn blank(text: &str) -> IResult<&str, char> {
@@ -61,7 +61,7 @@ fn step(text: &str) -> Parsed<'_> {
 /// `2026-01-02T03:04:05.678Z `, `[2026-01-02 03:04:05,678] `, and with the stream of GitLab,
 /// `2026-01-02T03:04:05.678901Z 01E `.
 fn date_time(text: &str) -> Parsed<'_> {
-    let date = (digits(4), char('-'), digits(2), char('-'), digits(2));
+    let date = (digits(4), one_of("-/"), digits(2), one_of("-/"), digits(2));
     let clock = take_while1(|found: char| found.is_ascii_digit() || ":.,".contains(found));
     let offset = recognize((one_of("+-"), digits(2), opt(char(':')), digits(2)));
     let zone = opt(alt((tag("Z"), offset)));

@@ -45,8 +45,8 @@ pub(super) fn facts(model: &Model, cause: &Cause, room: usize) -> Vec<Option<Str
     }
 }
 
-/// Draws the explanation of the cause, or else the rows that belong to it but are not beside it, and
-/// a line below them.
+/// Draws the explanation of the cause, or else the rows that belong to it but are not beside it,
+/// and a line below them.
 pub(super) fn draw(model: &Model, area: Rect, buffer: &mut Buffer) {
     let Some(card) = model.log.card.as_ref().filter(|_| area.height > 1) else { return };
     let rows = Rect { height: area.height - 1, ..area };

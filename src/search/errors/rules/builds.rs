@@ -85,7 +85,8 @@ pub(super) static RULES: &[Rule] = &[
         kind: Status,
         severity: Error,
         pattern: concat!(
-            r"^FAILURE: Build failed|^(?:\*\* )?\w+ FAILED(?: \*\*)?$|^BUILD FAILED\b|^(?:> )?Task \S+ FAILED$",
+            r"^FAILURE: Build failed|^(?:\*\* )?\w+ FAILED(?: \*\*)?$|^BUILD FAILED\b",
+            r"|^(?:> )?Task \S+ FAILED$",
             r"|^Execution failed for task|^Could not resolve all \w+|^There were failing tests\. ",
             r"|^A failure occurred while executing |^Compilation failed; see the compiler ",
         ),
@@ -130,7 +131,7 @@ pub(super) static RULES: &[Rule] = &[
         pattern: r"\.{3,}Failed$",
         literals: &["ailed"],
         example: "check json.............................................................Failed",
-        counterexample: "check json.............................................................Passed",
+        counterexample: "check json...................................................Passed",
     },
     Rule {
         tool: "pre-commit",
@@ -254,7 +255,8 @@ pub(super) static RULES: &[Rule] = &[
         kind: Status,
         severity: Error,
         pattern: concat!(
-            r"^error: (?:could not compile|test failed, to rerun|\d+ targets? failed|aborting due to",
+            r"^error: (?:could not compile|test failed, to rerun|\d+ targets? failed",
+            r"|aborting due to",
             r"|build failed|bench failed)|^error: \d+ (?:previous )?errors?\b",
         ),
         literals: &["rror", "ailed", "ould not "],
@@ -266,7 +268,7 @@ pub(super) static RULES: &[Rule] = &[
         kind: Status,
         severity: Error,
         pattern: concat!(
-            r"^npm (?:error|ERR!) (?:code (?:E[A-Z]+|\d+)$|errno|path |command |Lifecycle script",
+            r"^npm (?:error|ERR!) (?:code \S+$|errno|path |command |Lifecycle script",
             r"|workspace |location |\S+@\S+ \S+: `|Exit status|Failed at the|Test failed)",
             r"|^ELIFECYCLE|^error Command failed",
         ),
@@ -303,7 +305,7 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         tool: "rake",
-        kind: Headline,
+        kind: Heading,
         severity: Error,
         pattern: r"^rake aborted!",
         literals: &["aborted!"],
@@ -332,7 +334,10 @@ pub(super) static RULES: &[Rule] = &[
         tool: "maven",
         kind: Heading,
         severity: Error,
-        pattern: r"^\[ERROR\] (?:Failures|Errors|Tests in error|Failed tests): *$|failed with message:$",
+        pattern: concat!(
+            r"^\[ERROR\] (?:Failures|Errors|Tests in error|Failed tests): *$",
+            r"|failed with message:$",
+        ),
         literals: &["ERR", "ailed with message"],
         example: "[ERROR] Errors: ",
         counterexample: "[ERROR] Failures: 1",
@@ -350,9 +355,15 @@ pub(super) static RULES: &[Rule] = &[
         tool: "maven",
         kind: Status,
         severity: Error,
-        pattern: r"^\[ERROR\] Failed to execute goal .*(?:There are test failures|Compilation failure$|COMPILATION ERROR)",
+        pattern: concat!(
+            r"^\[ERROR\] Failed to execute goal .*(?:There are test failures",
+            r"|Compilation failure$|COMPILATION ERROR)",
+        ),
         literals: &["ERR"],
-        example: "[ERROR] Failed to execute goal a:b:test (default-test) on project x: There are test failures.",
+        example: concat!(
+            "[ERROR] Failed to execute goal a:b:test (default-test) on project x: There ",
+            "are test failures.",
+        ),
         counterexample: "[ERROR] Failed to execute goal a:b:jar on project x: no sources",
     },
     Rule {
@@ -406,7 +417,22 @@ pub(super) static RULES: &[Rule] = &[
         severity: Fatal,
         pattern: r"^Require upper bound dependencies error for |^Dependency convergence error for ",
         literals: &["rror"],
-        example: "Require upper bound dependencies error for org.jenkins-ci:annotation-indexer:1.11 paths to dependency are:",
+        example: concat!(
+            "Require upper bound dependencies error for ",
+            "org.jenkins-ci:annotation-indexer:1.11 paths to dependency are:",
+        ),
         counterexample: "Require upper bound dependencies",
+    },
+    Rule {
+        tool: "pip",
+        kind: Status,
+        severity: Error,
+        pattern: r"\bResolutionImpossible: for help visit",
+        literals: &["ResolutionImpossible"],
+        example: concat!(
+            "pip._internal.exceptions.DistributionNotFound: ResolutionImpossible: for help ",
+            "visit https://pip.pypa.io",
+        ),
+        counterexample: "ResolutionImpossible is raised",
     },
 ];

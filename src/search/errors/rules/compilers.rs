@@ -2,7 +2,7 @@
 
 use super::super::Kind::{Detail, Finding, Heading, Headline, Status};
 use super::super::Rule;
-use super::super::Severity::{Error, Fatal, Info};
+use super::super::Severity::{Error, Fatal, Info, Warning};
 
 pub(super) static RULES: &[Rule] = &[
     Rule {
@@ -54,7 +54,8 @@ pub(super) static RULES: &[Rule] = &[
         kind: Headline,
         severity: Fatal,
         pattern: concat!(
-            r"undefined reference to |undefined symbol: |multiple definition of |[Dd]uplicate symbol",
+            r"undefined reference to |undefined symbol: |multiple definition of ",
+            r"|[Dd]uplicate symbol",
             r"|cannot find -l",
         ),
         literals: &["undefined ", "multiple definition", "uplicate symbol", "annot "],
@@ -83,7 +84,10 @@ pub(super) static RULES: &[Rule] = &[
         tool: "clang, javac, tsc, ruff",
         kind: Status,
         severity: Error,
-        pattern: r"^(?:\d+ warnings? and )?[1-9]\d* errors?(?: generated\.)?$|^Found [1-9]\d* errors?\b",
+        pattern: concat!(
+            r"^(?:\d+ warnings? and )?[1-9]\d* errors?(?: generated\.)?$",
+            r"|^Found [1-9]\d* errors?\b",
+        ),
         literals: &["rror"],
         example: "Found 2 errors in the same file, starting at: ts/a.ts:1",
         counterexample: "Found 0 errors. Watching for file changes.",
@@ -223,7 +227,10 @@ pub(super) static RULES: &[Rule] = &[
         severity: Fatal,
         pattern: r"^\S+:\d+:\d+: \w+: .*\[SC\d+\]$|^\^-+\^? SC\d+ \(\w+\): ",
         literals: &[" SC", "[SC"],
-        example: "a.sh:2:8: warning: Use \"${var:?}\" to ensure this never expands to /* . [SC2115]",
+        example: concat!(
+            "a.sh:2:8: warning: Use \"${var:?}\" to ensure this never expands to /* . ",
+            "[SC2115]",
+        ),
         counterexample: "a.sh:2:8: warning: unused",
     },
     Rule {
@@ -288,5 +295,71 @@ pub(super) static RULES: &[Rule] = &[
         literals: &["rror"],
         example: "  Error (CLANGTIDY) Linter failed",
         counterexample: "Errors (2)",
+    },
+    Rule {
+        tool: "deno",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"^TS\d+ \[ERROR\]: ",
+        literals: &["ERR"],
+        example: "TS2322 [ERROR]: Type 'string' is not assignable to type 'number'.",
+        counterexample: "TS2322 [WARN]: x",
+    },
+    Rule {
+        tool: "cppcheck",
+        kind: Finding,
+        severity: Warning,
+        pattern: r"^\S+:\d+:\d+: (?:warning|style|performance|portability): .*\[[a-z]\w*\]$",
+        literals: &[" warning: ", " style: ", "performance: ", "portability: "],
+        example: concat!(
+            "src/s.c:9:28: warning: Array 'a[3]' accessed at index 3, which is out of ",
+            "bounds. [arrayIndexOutOfBounds]",
+        ),
+        counterexample: "src/s.c:9:28: warning: unused variable 'x' [-Wunused]",
+    },
+    Rule {
+        tool: "squawk",
+        kind: Finding,
+        severity: Warning,
+        pattern: r"^warning\[[a-z-]+\]: ",
+        literals: &["warning["],
+        example: "warning[require-lock-timeout]: Missing `set lock_timeout` before slow operations",
+        counterexample: "warning: unused variable",
+    },
+    Rule {
+        tool: "tidy",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"^line \d+ column \d+ - Error: ",
+        literals: &["rror"],
+        example: "line 2 column 40 - Error: <blah> is not recognized!",
+        counterexample: "line 2 column 40 - Warning: x",
+    },
+    Rule {
+        tool: "xmllint",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"^\S+:\d+: .*\b(?:validity|parser|namespace) error : ",
+        literals: &["rror"],
+        example: "c.xml:3: element item: validity error : Element item does not carry attribute id",
+        counterexample: "c.xml: a validity error",
+    },
+    Rule {
+        tool: "verilator",
+        kind: Headline,
+        severity: Fatal,
+        pattern: r"^%Error(?:-\w+)?: \S+:\d+:",
+        literals: &["rror"],
+        example: "%Error: alu.v:4:14: Can't find definition of variable: 'tt'",
+        counterexample: "%Warning-UNUSED: alu.v:4:14: x",
+    },
+    Rule {
+        tool: "",
+        kind: Headline,
+        severity: Error,
+        pattern: r"^\S+: (?:Schema )?Validation Error: ",
+        literals: &["rror"],
+        example: "o.yaml: Validation Error: 'version' is a required property",
+        counterexample: "Validation Errors: 0",
     },
 ];

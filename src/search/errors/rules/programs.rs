@@ -47,7 +47,8 @@ pub(super) static RULES: &[Rule] = &[
         severity: Fatal,
         pattern: concat!(
             r"^(?:[^\s:]+:\d+: |Caused by: |Uncaught |Unhandled exception[.:] |\[!\] )?",
-            r"(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z]\w*(?:Error|Exception)(?: \[\w+\])?(?::(?:\s|$)|$)",
+            r"(?:[A-Za-z_$][\w$]*(?:\.|::))*[A-Z]\w*(?:Error|Exception)(?: \[\w+\])?(?::(?:\s",
+            r"|$)|$)",
         ),
         literals: &["rror", "xception"],
         example: "java.lang.AssertionError: expected:<1189> but was:<1199>",
@@ -224,7 +225,10 @@ pub(super) static RULES: &[Rule] = &[
         severity: Fatal,
         pattern: r"^Fortran runtime error: ",
         literals: &["rror"],
-        example: "Fortran runtime error: Index '4' of dimension 1 of array 'n' above upper bound of 3",
+        example: concat!(
+            "Fortran runtime error: Index '4' of dimension 1 of array 'n' above upper ",
+            "bound of 3",
+        ),
         counterexample: "Fortran runtime: 3 s",
     },
     Rule {

@@ -1,6 +1,6 @@
 //! Shells, the system, and general wordings.
 
-use super::super::Kind::{Entry, Headline, Ignored, Retry, Status};
+use super::super::Kind::{Diff, Entry, Headline, Ignored, Retry, Status};
 use super::super::Rule;
 use super::super::Severity::{Error, Fatal, Info, Warning};
 
@@ -61,7 +61,8 @@ pub(super) static RULES: &[Rule] = &[
         kind: Headline,
         severity: Fatal,
         pattern: concat!(
-            r"^(?:Segmentation fault|Aborted|Bus error|Illegal instruction|Floating point exception)",
+            r"^(?:Segmentation fault|Aborted|Bus error|Illegal instruction",
+            r"|Floating point exception)",
             r"(?: \(core dumped\))?$",
             r"|^[^\s:]+: line \d+:\s+\d+ ",
             r"(?:Segmentation fault|Aborted|Bus error|Illegal instruction)\b",
@@ -105,7 +106,10 @@ pub(super) static RULES: &[Rule] = &[
         severity: Fatal,
         pattern: r"\b[Oo]ut of memory\b",
         literals: &["ut of memory"],
-        example: "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+        example: concat!(
+            "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of ",
+            "memory",
+        ),
         counterexample: "out of memories",
     },
     Rule {
@@ -139,7 +143,10 @@ pub(super) static RULES: &[Rule] = &[
         tool: "",
         kind: Retry,
         severity: Info,
-        pattern: r"\b[Rr]etrying\b|(?:^|[^n\s]\s|[\[(])(?:[Rr]etry|[Aa]ttempt) #?(?:[2-9]|1\d)(?:\s?(?:/|of)\s?\d+)?\W*$",
+        pattern: concat!(
+            r"\b[Rr]etrying\b|(?:^|[^n\s]\s|[\[(])(?:[Rr]etry|[Aa]ttempt) #?(?:[2-9]",
+            r"|1\d)(?:\s?(?:/|of)\s?\d+)?\W*$",
+        ),
         literals: &["etry", "ttempt"],
         example: "attempt 1 failed, retrying in 2 s",
         counterexample: "no retry of attempt 1",
@@ -161,7 +168,8 @@ pub(super) static RULES: &[Rule] = &[
             r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?",
             r"(?: non-?zero)?(?: exit)?(?: code| status)[: ]+[1-9]|\bld returned \d",
             r"|\blinker command failed|\bdid not complete successfully|\bdid not run successfully",
-            r"|\bsubprocess-exited-with-error|\breturned an error exitcode|\btar: Child returned status \d|^exit status [1-9]\d*$",
+            r"|\bsubprocess-exited-with-error|\breturned an error exitcode",
+            r"|\btar: Child returned status \d|^exit status [1-9]\d*$",
             r"|^error: failed to push some refs|^(?:subprocess\.)?CalledProcessError: ",
             r#"|^Error: Command failed: |^ERROR: "[^"]+" exited with \d"#,
             r"|^(?:Error: )?ERR_PNPM_RECURSIVE|^\[ELIFECYCLE\]|^Aborted (?:with|due|because)\b",
@@ -191,7 +199,7 @@ pub(super) static RULES: &[Rule] = &[
         severity: Fatal,
         pattern: r"\(signal: \d+, SIG",
         literals: &["(signal: "],
-        example: "process didn't exit successfully: `target/debug/shop` (signal: 11, SIGSEGV: invalid memory \
+        example: "process didn't exit successfully: `shop` (signal: 11, SIGSEGV: invalid memory \
       reference)",
         counterexample: "(signal: none)",
     },
@@ -217,7 +225,10 @@ pub(super) static RULES: &[Rule] = &[
         tool: "",
         kind: Entry,
         severity: Error,
-        pattern: r"^(?:[\[(<]?[\d:.,TZ/+-]+[\])>]?\s+|[\w.\[\]-]+\s+){0,4}[\[(<]?(?:ERROR|CRITICAL|FATAL)\b",
+        pattern: concat!(
+            r"^(?:[\[(<]?[\d:.,TZ/+-]+[\])>]?\s+|[\w.\[\]-]+\s+){0,4}[\[(<]?(?:ERROR",
+            r"|CRITICAL|FATAL)\b",
+        ),
         literals: &["ERR", "FATAL", "CRITICAL"],
         example: "2026-01-02 03:04:05,123 ERROR nightly: column price has 3 nulls",
         counterexample: "2026-01-02 03:04:05,123 INFO nightly: no ERROR",
@@ -242,5 +253,39 @@ pub(super) static RULES: &[Rule] = &[
         literals: &["ompilation "],
         example: "Fatal: Compilation aborted",
         counterexample: "compilation finished",
+    },
+    Rule {
+        tool: "diff",
+        kind: Diff,
+        severity: Error,
+        pattern: r"^@@ -.*@@",
+        literals: &["@@ -"],
+        example: "@@ -1,2 +1,2 @@",
+        counterexample: "@@ -1",
+    },
+    Rule {
+        tool: "",
+        kind: Status,
+        severity: Error,
+        pattern: concat!(
+            r"^rsync error: |^%Error: Exiting due to|: Fatal errors found in ",
+            r"|\bnot loaded due to errors",
+            r"|^nginx: configuration file .* test failed$|^This document has errors",
+        ),
+        literals: &["rror", "test failed"],
+        example: concat!(
+            "rsync error: some files/attrs were not transferred (see previous errors) ",
+            "(code 23)",
+        ),
+        counterexample: "rsync: done",
+    },
+    Rule {
+        tool: "",
+        kind: Headline,
+        severity: Error,
+        pattern: r"^\[(?:EMERG|ALERT|CRIT)\] ",
+        literals: &["[EMERG]", "[ALERT]", "[CRIT]"],
+        example: "[ALERT]    (19780) : config : [haproxy.cfg:12] : unexpected character 'x'",
+        counterexample: "[NOTICE]   (19780) : started",
     },
 ];
