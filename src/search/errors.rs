@@ -35,6 +35,9 @@ static ERROR_LITERALS: &[&str] = &[
     "exited with", "BackOff", "(): ", "corrupt", "type mismatch", "●", "✕", "✖", "✗", "✘", "× ",
 ];
 
+/// The number of bytes of a literal that are searched for.
+const MAX_LITERAL_BYTES: usize = 8;
+
 /// A rule for rows of one kind.
 #[derive(PartialEq, Eq, Debug)]
 struct Rule {
@@ -294,12 +297,24 @@ pub(super) fn all_literals() -> Vec<&'static str> {
     literals(|_| true)
 }
 
+/// Returns texts such that every text with a literal of one of these rules contains one of them.
+/// Few and short texts make a small automaton, which is fast.
 fn literals(is_wanted: impl Fn(&Rule) -> bool) -> Vec<&'static str> {
-    let wanted = RULES.iter().filter(|rule| is_wanted(rule));
-    let mut literals: Vec<_> = wanted.flat_map(|rule| rule.literals).copied().collect();
-    literals.sort_unstable();
+    let wanted = RULES.iter().filter(|rule| is_wanted(rule)).flat_map(|rule| rule.literals);
+    let begin = |literal: &&'static str| {
+        let end = literal.ceil_char_boundary(MAX_LITERAL_BYTES);
+        literal.get(..end).unwrap_or(literal)
+    };
+    let mut literals: Vec<_> = wanted.map(begin).collect();
+    literals.sort_unstable_by_key(|literal| (literal.len(), *literal));
     literals.dedup();
-    literals
+    let mut kept: Vec<&'static str> = Vec::new();
+    for literal in literals {
+        if !kept.iter().any(|shorter| literal.contains(shorter)) {
+            kept.push(literal);
+        }
+    }
+    kept
 }
 
 /// The rules that may apply to a row, except for harmless ones.

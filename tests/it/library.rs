@@ -70,10 +70,10 @@ fn the_search_for_causes_is_scored_on_labelled_logs() {
       labelled 1 ?       git.acme.example/platform/gateway/cmd/gateway   [no test files]
     missed silent: segfault.log
       marked 16 bash: line 1:  3698 Segmentation fault      ./build/engine
-    tool                    card    mark  silent
-    go                       1/2     1/2     0/0
-    rust                     1/1     1/1     0/0
-    shell                    0/0     0/0     1/2
-    total                    2/3     2/3     1/2
+    tool                    card    mark  screen  silent
+    go                       1/2     1/2     1/2     0/0
+    rust                     1/1     1/1     1/1     0/0
+    shell                    0/0     0/0     0/0     1/2
+    total                    2/3     2/3     2/3     1/2
     ");
 }
