@@ -33,6 +33,9 @@ use crate::search::Cause;
 /// The maximum size of a report in bytes, if no other is given.
 pub(super) const DEFAULT_MAX_BYTES: u64 = 4_000;
 
+/// The maximum number of rows on each side of the first cause.
+const WIDE_ROWS: usize = 30;
+
 /// The maximum number of names of jobs with the same status.
 const MAX_JOBS: usize = 10;
 
@@ -51,8 +54,10 @@ enum Rank {
     Commands,
     /// The other failures of each command.
     Others,
-    /// All other rows.
+    /// The rows around the causes of other failed commands.
     Rest,
+    /// More rows around the first cause.
+    Wide,
 }
 
 /// A line of the report.
@@ -146,8 +151,15 @@ impl Draft {
                 _ => (Rank::Others, Rank::Rest),
             };
             self.push(mark, heading(cause, index));
-            let at = main_row(cause);
-            for (index, row) in cause.rows.iter().enumerate() {
+            let card: HashSet<u64> = cause.rows.iter().map(|row| row.offset).collect();
+            let mut rows = cause.rows.clone();
+            if let Some(at) = cause.at.filter(|_| is_first && index == 0) {
+                let wide = printing.rows_around(node, at, WIDE_ROWS);
+                rows.extend(wide.into_iter().filter(|row| !card.contains(&row.offset)));
+                rows.sort_by_key(|row| row.offset);
+            }
+            let at = main_row(cause, &rows);
+            for (index, row) in rows.iter().enumerate() {
                 if !shown.insert(row.offset) {
                     continue;
                 }
@@ -155,6 +167,7 @@ impl Draft {
                 let rank = match is_marked {
                     _ if index == at => mark,
                     true => around.min(Rank::Others),
+                    false if !card.contains(&row.offset) => Rank::Wide,
                     false => around,
                 };
                 // The rows below a cause mostly explain more than those above it.
@@ -304,10 +317,11 @@ const fn nothing_found(node: &ShNode) -> &'static str {
     }
 }
 
-/// Returns the index of the row with a cause or, if no rule matched, of the last row.
-fn main_row(cause: &Cause) -> usize {
-    let at = cause.rows.iter().position(|row| Some(row.offset) == cause.at);
-    at.unwrap_or_else(|| cause.rows.len().saturating_sub(1))
+/// Returns the index of the row with a cause among its rows and those around them or, if no rule
+/// matched, of the last row.
+fn main_row(cause: &Cause, rows: &[Row]) -> usize {
+    let at = rows.iter().position(|row| Some(row.offset) == cause.at);
+    at.unwrap_or_else(|| rows.len().saturating_sub(1))
 }
 
 /// Returns the line above the rows of a cause.

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use super::printing::{Printing, run_id};
 use crate::display;
+use crate::error::Result;
 use crate::join::{JobNode, LogRef, Place, ShNode};
-use crate::log::Row;
+use crate::log::{Anchor, Row};
 use crate::model::Sh;
 use crate::sanitize::{Progress, name, plain};
 use crate::search::{Cause, find_causes};
@@ -51,6 +52,20 @@ impl<'a> Printing<'a> {
         let mut causes = self.report_err(causes).unwrap_or_default();
         causes.retain(|cause| !cause.rows.is_empty());
         causes
+    }
+
+    /// Reads up to `count` rows on each side of a row in the log of a command, without blank ones.
+    pub(super) fn rows_around(&mut self, node: &ShNode, at: u64, count: usize) -> Vec<Row> {
+        let tail = self.tail();
+        let Some(file) = node.log.as_ref().and_then(|log| self.open(log)) else {
+            return Vec::new();
+        };
+        let sides = [Anchor::Before(at), Anchor::From(at)];
+        let rows: Result<Vec<_>> =
+            sides.into_iter().map(|side| Ok(file.window(side, count, tail)?.rows)).collect();
+        let mut rows = self.report_err(rows).unwrap_or_default().concat();
+        rows.retain(|row| !text(row).trim().is_empty());
+        rows
     }
 
     /// Returns the command that prints the whole run; `None` for a log opened by its path.

@@ -122,3 +122,27 @@ fn a_passed_run_and_a_log_without_a_run_have_a_digest() {
     let digest = stdout(dir.path(), &["a.log", "--format", "digest"], 0);
     assert_eq!(digest, "a.log\nlikely cause:\n  > error: no such file\n");
 }
+
+#[test]
+fn the_rest_of_the_size_is_spent_on_rows_around_the_first_cause() {
+    let (mut store, run) = (Built::new(), run_id(1));
+    store.begin(&run, &["a"], 0);
+    store.start(&run, "a", 1, "make", 1);
+    let steps =
+        |from: u32| (from..from + 40).map(|n| format!("step {n}\n")).collect::<Vec<_>>().concat();
+    let log = format!("{}error: no rule\n{}", steps(0), steps(40));
+    store.print(&run, "a", 1, 2, Stream::Stdout, &log);
+    store.end(&run, "a", 1, 2, 3);
+    store.end_job(&run, "a", JobEnd::Failed(2), 4);
+    store.end_run(&run, RunEnd::Failed("job-failed"), 5);
+    let digest = |bytes: &str| {
+        let args = ["--root", ".", "--format", "digest", "--max-bytes", bytes];
+        stdout(store.root(), &args, 0)
+    };
+    let (small, large) = (digest("500"), digest("4000"));
+    assert!(small.len() <= 500 && !small.contains("step 20\n"), "{small}");
+    for row in ["step 10\n", "  > error: no rule\n", "step 68\n"] {
+        assert!(large.contains(row), "{row}: {large}");
+    }
+    assert!(!large.contains("step 9\n") && !large.contains("step 69\n"), "{large}");
+}
