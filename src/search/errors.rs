@@ -275,8 +275,9 @@ pub(super) fn judge(text: &str) -> Option<Judgment> {
     let is_harmless = is_harmless(text);
     let applied = found.filter(|rule| !(is_harmless && rule.yields())).map(Rule::judgment);
     // Of several rules with the same score, the first one wins.
-    let rank =
-        |judgment: &Judgment| (judgment.kind == Kind::Status, judgment.score(), judgment.kind);
+    let rank = |judgment: &Judgment| {
+        (judgment.kind == Kind::Status, judgment.score(), judgment.kind, judgment.severity)
+    };
     applied.min_by_key(|judgment| Reverse(rank(judgment)))
 }
 

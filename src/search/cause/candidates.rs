@@ -298,7 +298,11 @@ impl Candidates {
                     .is_some_and(|trace| is_within(HEADED_BYTES, trace, candidate.offset)) => {}
             (Kind::Name, _) => keep(&mut self.names, candidate),
             (Kind::Diff, _) => keep(&mut self.diffs, candidate),
-            (Kind::Entry, _) => self.logged = Some(candidate),
+            // Of the entries with the greatest severity, the last one counts.
+            (Kind::Entry, _) => {
+                let before = self.logged.filter(|logged| logged.judgment.severity > severity);
+                self.logged = before.or(Some(candidate));
+            }
             (Kind::Status, _) => {
                 self.verdict = Some(candidate.offset);
                 keep(&mut self.aftermath, candidate);

@@ -169,14 +169,20 @@ pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
     let traced = last.last().filter(|row| is_traced(&plain(&row.text, Progress::Last)));
     let last_words =
         last_complaint.or(traced).or(rows.iter().rfind(|row| may_speak && is_statement(row)));
-    let last_words = last_words.map(|row| row.offset);
+    let last_words = last_words.cloned();
     rows.drain(..rows.len().saturating_sub(MAX_CAUSE_ROWS - LAST_ROWS));
     last.retain(|row| !rows.contains(row));
     rows.extend(
         last.split_off((last.len() + rows.len()).saturating_sub(MAX_CAUSE_ROWS).min(last.len())),
     );
+    let at = last_words.as_ref().map(|row| row.offset);
+    // Other rows at the end may be later.
+    if let Some(row) = last_words.filter(|row| !rows.contains(row)) {
+        rows.truncate(MAX_CAUSE_ROWS - 1);
+        rows.push(row);
+    }
     rows.sort_by_key(|row| row.offset);
-    Ok(End { rows, last_words })
+    Ok(End { rows, last_words: at })
 }
 
 /// Returns true for a command as `set -x` prints it, unless it ends the script.

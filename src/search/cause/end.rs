@@ -134,20 +134,26 @@ pub(super) fn complaint_after(
     }
     // Framed messages have many rows.
     let own = log.window(Anchor::From(candidate.offset), 1, tail)?.rows;
-    if own.iter().map(End::of).any(|row| row.text.starts_with(['│', '╷'])) {
+    let is_framed =
+        |row: &Row| without_time(&plain(&row.text, Progress::Last)).starts_with(['│', '╷']);
+    if own.iter().any(is_framed) {
         return Ok(None);
     }
     let rows = log.window(Anchor::Before(u64::MAX), MESSAGE_ROWS, tail)?.rows;
-    let rows: Vec<End> = rows.iter().map(End::of).filter(|row| !row.is_blank()).collect();
-    let Some((last, above)) = rows.split_last() else { return Ok(None) };
-    let between = above.iter().filter(|row| row.offset > candidate.offset);
+    let mut rows = rows.iter().rev().filter(|row| row.offset > candidate.offset);
+    let Some(last) = rows.find(|row| !is_blank(&plain(&row.text, Progress::Last))) else {
+        return Ok(None);
+    };
+    // Few rows are complaints, so that the other rows are judged only after one.
+    if complaint(&plain(&last.text, Progress::Last)) != Some(Severity::Error) {
+        return Ok(None);
+    }
+    let last = End::of(last);
     let goes_on = |row: &End| row.is_ordinary() && !is_harmless(&row.text);
-    let is_complaint = last.offset > candidate.offset
-        && last.judgment.is_none()
-        && !last.is_indented()
-        && complaint(&last.text) == Some(Severity::Error);
-    let goes_on = between.filter(|row| goes_on(row)).count() >= MIN_ROWS_BETWEEN;
-    Ok((is_complaint && goes_on).then(|| candidate.moved_to(last)))
+    let between = rows.map(End::of).filter(goes_on).take(MIN_ROWS_BETWEEN);
+    let is_last = last.judgment.is_none() && !last.is_indented();
+    let is_over = is_last && between.count() == MIN_ROWS_BETWEEN;
+    Ok(is_over.then(|| candidate.moved_to(&last)))
 }
 
 impl Candidate {

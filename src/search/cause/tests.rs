@@ -473,6 +473,23 @@ fn an_exception_that_reports_a_failed_command_leads_to_its_output() {
 }
 
 #[test]
+fn of_the_entries_of_a_log_the_last_one_with_the_greatest_severity_counts() {
+    let entry = |level: &str, text: &str| format!("e 2026-01-02 03:04:05,123 {level} app: {text}");
+    let log = [
+        entry("ERROR", "a"),
+        entry("CRITICAL", "b"),
+        entry("FATAL", "c"),
+        entry("ERROR", "d"),
+        entry("WARNING", "e"),
+    ];
+    let found = at(&log.join("\n"), Some(1));
+    assert!(found.as_deref().is_some_and(|found| found.ends_with("FATAL app: c")), "{found:?}");
+    let pino =
+        "o {\"level\":60,\"msg\":\"gone\"}\no {\"level\":50,\"msg\":\"late\"}\no {\"level\":30}";
+    assert_eq!(at(pino, Some(1)).as_deref(), Some("{\"level\":60,\"msg\":\"gone\"}"));
+}
+
+#[test]
 fn an_exception_that_was_ignored_is_not_the_cause() {
     let log = "o checksum of a.bin differs\ne Exception ignored in: cleanup\n\
                e Traceback (most recent call last):\ne   File \"a.py\", line 1\n\

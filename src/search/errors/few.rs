@@ -4,6 +4,7 @@
 //! milliseconds, longer than reading a small log. For the first rows, the rules are tried one by
 //! one: only those with a literal that is in the row, and each is compiled when it is first tried.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
@@ -24,8 +25,8 @@ static TABLE: LazyLock<Option<Table>> = LazyLock::new(Table::new);
 struct Table {
     /// Finds the literals in a row.
     literals: AhoCorasick,
-    /// The rule of each literal, by the number of the literal.
-    rules: Vec<usize>,
+    /// The rules of each literal, by the number of the literal.
+    rules_of: Vec<Vec<usize>>,
     compiled: Vec<OnceLock<Option<Regex>>>,
 }
 
@@ -76,19 +77,22 @@ fn any_is_in(patterns: &[Option<Regex>], text: &str) -> bool {
 
 impl Table {
     fn new() -> Option<Self> {
-        let numbered = RULES.iter().enumerate();
-        let pairs =
-            numbered.flat_map(|(n, rule)| rule.literals.iter().map(move |literal| (*literal, n)));
-        let (literals, rules): (Vec<&str>, Vec<usize>) = pairs.unzip();
+        let mut rules_of: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (n, rule) in RULES.iter().enumerate() {
+            for literal in rule.literals {
+                rules_of.entry(literal).or_default().push(n);
+            }
+        }
+        let (literals, rules_of): (Vec<_>, Vec<_>) = rules_of.into_iter().unzip();
         let kind = Some(AhoCorasickKind::NoncontiguousNFA);
         let literals = AhoCorasick::builder().kind(kind).prefilter(false).build(literals).ok()?;
-        Some(Self { literals, rules, compiled: RULES.iter().map(|_| OnceLock::new()).collect() })
+        Some(Self { literals, rules_of, compiled: RULES.iter().map(|_| OnceLock::new()).collect() })
     }
 
     fn matches(&self, text: &str) -> Vec<usize> {
         let found = self.literals.find_overlapping_iter(text);
-        let found = found.filter_map(|found| self.rules.get(found.pattern().as_usize()));
-        let mut rules: Vec<usize> = found.copied().collect();
+        let found = found.filter_map(|found| self.rules_of.get(found.pattern().as_usize()));
+        let mut rules: Vec<usize> = found.flatten().copied().collect();
         rules.sort_unstable();
         rules.dedup();
         rules.retain(|n| self.rule(*n).is_some_and(|rule| rule.is_match(text)));
