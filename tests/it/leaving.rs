@@ -92,7 +92,11 @@ fn a_reopened_failure_is_selected_at_the_same_position() {
         let at = before.model.at().unwrap();
         assert_eq!(at.to_string(), place);
         let again = open_at(&store, Some(at));
-        assert_eq!(rows(&again), rows(&before), "{keys}");
+        let (again_rows, before_rows) = (rows(&again), rows(&before));
+        // Only at the cause, the row of the cause is wrapped and takes more lines.
+        let same = if place.ends_with("@end") { 1 } else { before_rows.len() };
+        let last = |rows: &[String]| rows[rows.len() - same..].to_vec();
+        assert_eq!(last(&again_rows), last(&before_rows), "{keys}");
         assert!(
             !keys.is_empty() || again.model.log.cause().is_some(),
             "the run opens at the likely cause"

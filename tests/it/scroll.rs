@@ -741,6 +741,17 @@ fn the_rows_that_may_be_the_cause_are_listed_with_scores_and_reasons() {
     }
 }
 
+#[test]
+fn a_long_row_of_the_cause_is_wrapped_until_the_rows_are_scrolled_sideways() {
+    let mut sim = open(&failed(), TINY);
+    let place = "src/parser.rs:42:9";
+    assert!(sim.screen().contains(place), "{}", sim.screen());
+    let shown = sim.keys("Right").screen();
+    assert!(!shown.lines().any(|line| line.trim_start().starts_with("ked at")), "{shown}");
+    assert!(sim.keys("Left").screen().contains(place), "{}", sim.screen());
+    assert!(sim.keys("w").screen().contains(place), "all rows are wrapped");
+}
+
 /// A failed run whose log has one error, more than 32 MiB before its end.
 fn long_ago() -> Built {
     let (mut built, run) = (Built::new(), run_id(1));

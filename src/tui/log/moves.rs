@@ -190,6 +190,7 @@ impl Log {
     /// filter.
     pub(in crate::tui) fn close(&mut self) -> Events {
         if std::mem::take(&mut self.sideways) > 0 {
+            self.viewport.take();
             return Events::none();
         }
         if self.cause().is_some() {
@@ -287,6 +288,7 @@ impl Log {
             if !is_seen {
                 self.sideways =
                     if start + marked <= width { 0 } else { start.saturating_sub(width / 3) };
+                self.viewport.take();
             }
             return;
         }
@@ -316,6 +318,7 @@ impl Log {
         // which take up to eight.
         let longest = self.window.rows.iter().map(|row| row.text.len()).max().unwrap_or(0);
         self.sideways = self.sideways.saturating_add_signed(by).min(longest.saturating_mul(8));
+        self.viewport.take();
         Events::none()
     }
 }

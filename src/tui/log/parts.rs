@@ -9,6 +9,10 @@ use crate::model::LogCut;
 use crate::search::Cause;
 use crate::tui::layout::{Above, LogParts, log_parts};
 
+/// The maximum number of lines, and of bytes, of the row with the cause for it to be wrapped.
+const MAX_WRAPPED_LINES: usize = 4;
+const MAX_WRAPPED_BYTES: usize = 4 << 10;
+
 impl Log {
     /// Sets the area of the pane.
     pub(in crate::tui) fn set_frame(&mut self, frame: Frame) {
@@ -52,8 +56,27 @@ impl Log {
         let is_whole = self.window.at_start
             && self.window.at_end
             && !self.options.wrap
-            && self.viewport().lines() <= self.height();
+            && self.unwrapped_lines() <= self.height();
         Columns::new(self.frame.body.width, numbers, self.options.times, !is_whole)
+    }
+
+    /// Returns the number of lines of the loaded rows, if none of them is wrapped.
+    fn unwrapped_lines(&self) -> usize {
+        if self.options.is_flat() { self.window.rows.len() } else { self.viewport().lines() }
+    }
+
+    /// Returns the row that is wrapped although other rows are not: the one with the likely cause,
+    /// if it takes few lines and is not scrolled sideways.
+    #[must_use]
+    pub fn wrapped_row(&self) -> Option<u64> {
+        let card = self.card.as_ref().filter(|_| self.options.is_flat() && self.sideways == 0)?;
+        let at = card.cause.at?;
+        let index = self.window.rows.iter().position(|row| row.offset == at)?;
+        let row = self.window.rows.get(index).filter(|row| row.text.len() <= MAX_WRAPPED_BYTES)?;
+        let (progress, is_interrupted) = (self.options.row_filter.progress, self.is_interrupted);
+        let after = (is_interrupted, self.cut_after(index));
+        let lines = lines_of(row, Some(self.text_width(index)), progress, after);
+        (lines <= MAX_WRAPPED_LINES).then_some(at)
     }
 
     /// Returns the width of the text of a loaded row.
@@ -72,12 +95,14 @@ impl Log {
     pub(super) fn new_viewport(&self) -> Viewport {
         let is_flat = self.options.is_flat();
         let (progress, is_interrupted) = (self.options.row_filter.progress, self.is_interrupted);
+        let wrapped = self.wrapped_row();
         let heads: HashSet<u64> = self.known.heads.iter().map(|head| head.at).collect();
         let lines = self.window.rows.iter().enumerate().map(|(index, row)| {
-            if is_flat || heads.contains(&row.offset) {
+            let is_wrapped = self.options.wrap || wrapped == Some(row.offset);
+            if is_flat && !is_wrapped || heads.contains(&row.offset) {
                 return 1;
             }
-            let width = self.options.wrap.then(|| self.text_width(index));
+            let width = is_wrapped.then(|| self.text_width(index));
             lines_of(row, width, progress, (is_interrupted, self.cut_after(index)))
         });
         Viewport::new(self.height(), lines)

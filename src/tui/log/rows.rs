@@ -79,6 +79,8 @@ pub struct LogRows<'a> {
     pub sideways: usize,
     /// True if long rows are wrapped.
     pub wrap: bool,
+    /// The offset of a row that is wrapped in any case.
+    pub wrapped: Option<u64>,
     /// The number of lines of the first row that are scrolled out.
     pub line: usize,
     /// The division of the width.

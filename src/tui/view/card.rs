@@ -87,6 +87,7 @@ fn draw_far_rows(model: &Model, card: &Card, rows: Rect, buffer: &mut Buffer) {
         style: sanitize::Style::default(),
         sideways: 0,
         wrap: false,
+        wrapped: None,
         line: 0,
         columns: Columns::new(rows.width, None, Times::None, false),
         stamps: Stamps {

@@ -141,6 +141,7 @@ fn draw_rows(model: &Model, area: Rect, buffer: &mut Buffer) {
         style: log.style,
         sideways: log.sideways,
         wrap: view_options.wrap,
+        wrapped: log.wrapped_row(),
         line: log.line,
         columns,
         stamps: Stamps {

@@ -40,6 +40,7 @@ fn log_rows<'a>(rows: &'a [Row], above: &'a [Row], width: u16, theme: &'a Theme)
         style: sanitize::Style::default(),
         sideways: 0,
         wrap: false,
+        wrapped: None,
         line: 0,
         columns: Columns::new(width, None, Times::None, false),
         stamps: Stamps { times: Times::None, start: None, before: None, zone: UTC, slow_ms: 0 },

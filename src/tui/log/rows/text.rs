@@ -33,10 +33,12 @@ impl LogRows<'_> {
         let width = self.columns.text - indent;
         let text = Rect { x: body.x + lead, width: width.min(body.width - lead), ..body };
         let text = text.intersection(buffer.area);
-        let columns = if self.wrap { usize::MAX } else { self.columns_looked_at(text.width) };
+        let is_wrapped = self.wrap || self.wrapped == Some(row.offset);
+        let columns = if is_wrapped { usize::MAX } else { self.columns_looked_at(text.width) };
         let spans = sanitizer.row_within(bytes, columns);
         let marks = self.marks(&spans);
-        let flow = self.wrap.then(|| Flow { width: usize::from(width).max(1), line: 0, column: 0 });
+        let flow =
+            is_wrapped.then(|| Flow { width: usize::from(width).max(1), line: 0, column: 0 });
         let mut pen =
             Pen { buffer, area: text, y, column: 0, from: self.sideways, is_cut: false, flow };
         let mut place = 0;
