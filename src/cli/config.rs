@@ -34,6 +34,7 @@ use memchr::memchr_iter;
 
 use super::place::path_variable;
 use crate::error::{Error, Result};
+use crate::file;
 use crate::record::Output;
 use crate::search::UserRule;
 use crate::tui::Settings;
@@ -112,7 +113,8 @@ impl Config {
     pub(super) fn load_rules(root: &Path) -> Result<Vec<UserRule>> {
         let path = root.join(RULES_FILE);
         let mut bytes = Vec::new();
-        match File::open(&path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
+        let opened = file::open_regular(&path);
+        match opened.and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) => Self::checked_only(&path, &bytes, &["rule"]).map(|config| config.rules),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(Error::io("read the rules", path)(error)),

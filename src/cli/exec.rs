@@ -61,7 +61,7 @@ pub(super) fn finish(setup: &Setup, store: &RecordArgs, ended: &Ended) -> u8 {
     if let Ok(root) = &setup.options.store_root
         && ended.is_recorded
     {
-        print_summary(root, store.root.dir.as_deref(), &ended.run);
+        print_summary(root, store, &ended.run);
     }
     code
 }
@@ -89,16 +89,16 @@ fn setup_of(exec: &Exec) -> Result<Setup> {
 
 /// Prints the failures of a run, its result, and the command that opens it. Prints nothing if the
 /// end of the run could not be recorded, which has been reported.
-fn print_summary(root: &Path, named: Option<&Path>, id: &RunId) {
+fn print_summary(root: &Path, store: &RecordArgs, id: &RunId) {
     let Ok(Some(run)) = Catalog::of_store(root, None).run(id) else { return };
-    use_rules(None, Some(root));
+    use_rules(store.config.as_deref(), Some(root));
     if run.head.phase != Phase::Finished {
         return;
     }
     // Errors are ignored: the reader may be gone.
     let _ = print_failures(&run);
     print_notice(&result(&run));
-    if let Some(command) = open_command(named, id) {
+    if let Some(command) = open_command(store.root.dir.as_deref(), id) {
         print_notice(&format!("to open it: {command}"));
     }
 }

@@ -28,8 +28,9 @@ const OTHERS_WRITE: u32 = 0o002;
 /// If a user who is not trusted owns it, or if every user may change it.
 pub(super) fn check(root: &Path) -> Result<()> {
     let trusted = trusted_users(geteuid().as_raw(), std::env::var("SUDO_UID").ok().as_deref());
-    let files = [root.to_owned(), root.join(OUR_DATABASE), root.join(QUIRE_DATABASE)];
-    match files.iter().find_map(|file| why_untrusted(file, &trusted)) {
+    let names = [OUR_DATABASE, QUIRE_DATABASE, RULES_FILE];
+    let files = std::iter::once(root.to_owned()).chain(names.map(|name| root.join(name)));
+    match files.into_iter().find_map(|file| why_untrusted(&file, &trusted)) {
         Some(why) => Err(refusal(root, why)),
         None => Ok(()),
     }

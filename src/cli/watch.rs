@@ -19,7 +19,9 @@ use signal_hook::iterator::{Handle, Signals};
 
 use super::args::{Exec, LookArgs, Root, ScreenArgs, StoreArgs, View};
 use super::follow::pause_while_read;
-use super::{check_screen, color, print_notice, print_notices, screen_config, show, trust};
+use super::{
+    check_screen, color, print_notice, print_notices, screen_config, show, trust, use_rules,
+};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
 use crate::dump::{self, FollowOptions, Hooks};
@@ -52,6 +54,7 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
     let mut recorder = Recorder::start(exec)?;
     let Some(run) = recorder.run()? else { return Ok(recorder.wait()?) };
     let spec = RunSpec::Id(run.0);
+    use_rules(view.screen.look.config.as_deref(), view.store.root.dir.as_deref());
     match show(&view, config, view.store.catalog()?, Some(spec.clone())) {
         Ok(left) => print_notices(&left.notices),
         Err(error) => print_notice(&chain(&error)),

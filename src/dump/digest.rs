@@ -141,6 +141,8 @@ impl Draft {
         }
         self.push(title_rank, marked_title(job, node));
         let marks: HashSet<u64> = causes.iter().filter_map(|cause| cause.at).collect();
+        let card: HashSet<u64> =
+            causes.iter().flat_map(|cause| &cause.rows).map(|row| row.offset).collect();
         let mut shown = HashSet::new();
         for (index, cause) in causes.iter().enumerate() {
             if cause.at.is_some_and(|at| shown.contains(&at)) {
@@ -151,7 +153,6 @@ impl Draft {
                 _ => (Rank::Others, Rank::Rest),
             };
             self.push(mark, heading(cause, index));
-            let card: HashSet<u64> = cause.rows.iter().map(|row| row.offset).collect();
             let mut rows = cause.rows.clone();
             if let Some(at) = cause.at.filter(|_| is_first && index == 0) {
                 let wide = printing.rows_around(node, at, WIDE_ROWS);

@@ -1,6 +1,6 @@
 //! The most likely cause of a failure, and the rows around it.
 //!
-//! The text of each error row at the end of a log determines its weight ([`judge`]). This module
+//! The text of each error row determines its score ([`judge`]). This module
 //! chooses between the rows by their positions.
 //!
 //! ```text
@@ -33,6 +33,10 @@ use candidates::{Candidate, Candidates, has_failed_by_itself};
 
 /// The number of bytes at the end of a log that are searched first.
 const FIRST_BYTES: u64 = 32 << 20;
+
+/// The maximum number of bytes at the end of a log that are searched without pauses, which takes
+/// some seconds.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// The maximum size of a log, in bytes, that is searched without a prefilter.
 const SMALL_BYTES: u64 = 16 << 10;
@@ -88,14 +92,14 @@ pub struct Why {
     pub text: Vec<u8>,
     /// The name of the tool, as [`Cause::rule`].
     pub rule: Option<&'static str>,
-    /// The weight of its kind, from 10 to 80; 100 if it fits the exit code.
+    /// Its score, from 10 to 80; 100 if it fits the exit code.
     pub score: u8,
     /// The reason for that score, as a phrase.
     pub reason: &'static str,
 }
 
 /// Finds the most likely cause of a failure. Searches the end of the log and, if no defect is
-/// stated there, the whole log. If a signal ended the command, `exit_code` is 128 plus the number of
+/// stated there, the last GiB. If a signal ended the command, `exit_code` is 128 plus the number of
 /// the signal. A command that exited with 0 has no cause, whatever words it printed.
 ///
 /// # Errors
@@ -131,13 +135,13 @@ pub fn find_causes(
 }
 
 /// Finds the rows that may be the cause: at the end of the log or, if it states no defect, in the
-/// whole log.
+/// last GiB.
 fn search(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result<Ranked> {
     let end = CauseSearch::of_end(log, exit_code, FIRST_BYTES)?.finished(log, tail)?;
     if end.is_sure() || end.searched_bytes >= log.bytes_now()? {
         return Ok(end);
     }
-    CauseSearch::of_whole(log, exit_code)?.finished(log, tail)
+    CauseSearch::of_end(log, exit_code, MAX_BYTES)?.finished(log, tail)
 }
 
 /// The rows that may be the cause, most likely first.
@@ -163,8 +167,11 @@ pub struct CauseSearch {
     range: Range<u64>,
     /// The point to continue from.
     at: Checkpoint,
-    /// The rows that were examined and may be read again: an entry was open before them.
-    seen: HashSet<u64>,
+    /// The offset from which rows are new. Earlier ones are read again if an entry was open before
+    /// them.
+    new_from: u64,
+    /// The factor of the size of the next slice. It grows while an entry is longer than a slice.
+    slices: u64,
 }
 
 impl CauseSearch {
@@ -176,7 +183,7 @@ impl CauseSearch {
         let is_small = range.end - range.start <= SMALL_BYTES;
         let query = if is_small { Query::any_row() } else { Query::clues() };
         let candidates = Candidates::new(exit_code);
-        Ok(Self { exit_code, candidates, query, range, at, seen: HashSet::new() })
+        Ok(Self { exit_code, candidates, query, range, at, new_from: 0, slices: 1 })
     }
 
     /// Starts a search of a whole log.
@@ -196,31 +203,22 @@ impl CauseSearch {
         if self.exit_code == Some(0) {
             return Ok(true);
         }
-        let mut bytes = max_bytes;
-        loop {
-            let end = self.at.offset.saturating_add(bytes).min(self.range.end);
-            let (candidates, seen) = (&mut self.candidates, &mut self.seen);
-            let at = walk(log, &self.query, self.at, end, tail, &mut |row| {
-                if seen.insert(row.offset) {
-                    let text = plain(row.text, Progress::Last);
-                    if let Some(judgment) = judge(&text) {
-                        candidates.push(Candidate::new(row.offset, judgment), &text);
-                    }
+        let bytes = max_bytes.saturating_mul(self.slices);
+        let end = self.at.offset.saturating_add(bytes).min(self.range.end);
+        let (candidates, new_from) = (&mut self.candidates, &mut self.new_from);
+        let at = walk(log, &self.query, self.at, end, tail, &mut |row| {
+            if row.offset >= *new_from {
+                *new_from = row.offset + 1;
+                let text = plain(row.text, Progress::Last);
+                if let Some(judgment) = judge(&text) {
+                    candidates.push(Candidate::new(row.offset, judgment), &text);
                 }
-                ControlFlow::Continue(())
-            })?;
-            let came = at.offset > self.at.offset;
-            self.seen.retain(|offset| *offset >= at.offset);
-            self.at = at;
-            if end >= self.range.end {
-                return Ok(true);
             }
-            if came {
-                return Ok(false);
-            }
-            // An entry is longer than this slice.
-            bytes = bytes.saturating_mul(2);
-        }
+            ControlFlow::Continue(())
+        })?;
+        self.slices = if at.offset > self.at.offset { 1 } else { self.slices.saturating_mul(2) };
+        self.at = at;
+        Ok(end >= self.range.end)
     }
 
     /// Returns the cause that was found so far.

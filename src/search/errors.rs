@@ -1,7 +1,7 @@
 //! Error rules: patterns for the error rows of compilers, test runners, build tools and shells.
 //!
-//! A row is judged by its text alone, without its stream and the rows around it. So no rule matches
-//! texts that are harmless in one place and the cause in another: entries of level ERROR in a
+//! A row is judged by its text alone, without its stream and the rows around it. So texts that are
+//! harmless in one place and the cause in another are no error rows: entries of level ERROR in a
 //! program's own log (tests print them on purpose), and everything that merely mentions errors. The
 //! kind and the severity of a rule determine the score of its rows as a cause; [`super::cause`]
 //! also considers the rows around them. The name of a tool is only shown.
@@ -18,7 +18,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use prefix::without_prefix;
 pub(super) use prefix::without_time;
-pub use user::{UserRule, use_rules};
+pub use user::{MAX_RULES, UserRule, use_rules};
 
 /// The literals of error rules. Every text that reports an error contains one of them,
 /// case-sensitive, so bytes without any of them need no closer look. Most are a word or a part of
@@ -34,6 +34,9 @@ static ERROR_LITERALS: &[&str] = &[
     "timed out", ": line ", "d option", "curl: (", ".go:", ".py:", "e: file://", "CONFLICT (",
     "exited with", "BackOff", "(): ", "corrupt", "type mismatch", "●", "✕", "✖", "✗", "✘", "× ",
 ];
+
+/// The maximum size of a compiled set in bytes. The rules of the user take at most a half.
+const MAX_SET_BYTES: usize = 64 << 20;
 
 /// The number of bytes of a literal that are searched for.
 const MAX_LITERAL_BYTES: usize = 8;
@@ -59,7 +62,7 @@ struct Rule {
     counterexample: &'static str,
 }
 
-/// What a row is to the search for the cause of a failure. In ascending order: of several rules
+/// The part of a row in a failure. In ascending order: of several rules
 /// that match a row and have the same score, the one with the greater kind counts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Kind {
@@ -112,7 +115,7 @@ pub(super) enum Kind {
     Heading,
 }
 
-/// How bad the problem in a row is, in ascending order.
+/// The effect of the problem in a row on the program, in ascending order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(super) enum Severity {
     /// No problem.
@@ -125,7 +128,7 @@ pub(super) enum Severity {
     Fatal,
 }
 
-/// What a rule tells about a row.
+/// The result of judging a row.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(super) struct Judgment {
     pub kind: Kind,
@@ -241,7 +244,7 @@ pub(super) fn is_harmless(text: &str) -> bool {
     let is_match =
         |text| few::is_harmless(text).unwrap_or_else(|| HARMLESS_SET.is_match(text.as_bytes()));
     let bare = without_prefix(text);
-    is_match(text) || (bare.len() < text.len() && is_match(bare))
+    user::is_harmless(bare) || is_match(text) || (bare.len() < text.len() && is_match(bare))
 }
 
 /// Returns true if a row displays nothing but prefixes.
@@ -331,10 +334,11 @@ static HARMLESS_SET: LazyLock<RegexSet> =
 
 /// Compiles patterns. ASCII classes make small automata that compile quickly; without Unicode, `.`
 /// matches one byte.
-#[expect(clippy::expect_used, reason = "constants, all compiled by the first test")]
+#[expect(clippy::expect_used, reason = "constants, and rules of the user of limited size")]
 fn set(rules: impl Iterator<Item = &'static Rule>) -> RegexSet {
     RegexSetBuilder::new(rules.map(|rule| rule.pattern))
         .unicode(false)
+        .size_limit(MAX_SET_BYTES)
         .build()
         .expect("a table of expressions")
 }

@@ -43,7 +43,7 @@ pub use cause::{CauseSearch, find_cause_at_end};
 #[doc(hidden)]
 pub use crate::log::Towards;
 #[doc(hidden)]
-pub use errors::{UserRule, use_rules};
+pub use errors::{MAX_RULES, UserRule, use_rules};
 #[doc(hidden)]
 pub use filter::{Around, FilteredRead, PatternFilter, RowFilter};
 #[doc(hidden)]

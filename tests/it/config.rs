@@ -270,6 +270,8 @@ fn rules_of_the_configuration_and_of_the_store_find_the_cause() {
     assert_eq!(marked(&home(lock), None), "lock held by alice");
     assert_eq!(marked(&home(""), Some(lock)), "lock held by alice");
     assert_eq!(marked(&home(harmless), Some("")), "lock held by alice", "a complaint");
+    let all = harmless.replace("telemetry", ".");
+    assert_eq!(marked(&home(&all), None), "", "no row is a complaint, either");
     let both = marked(&home(&lock.replace("lock held by ", "done")), Some(lock));
     assert_eq!(both, "lock held by alice", "the rules of the store are first");
 }

@@ -737,7 +737,9 @@ fn the_selected_row_stays_selected_when_filters_change() {
 fn the_rows_that_may_be_the_cause_are_listed_with_scores_and_reasons() {
     for (size, name) in [(SMALL, "80x24"), (LARGE, "120x40")] {
         let mut sim = open(&failed(), size);
+        let cause = current(&sim);
         assert_snapshot!(format!("cause_explained_{name}"), sim.keys("C").screen());
+        assert_eq!(current(&sim), cause, "the cause stays on screen");
     }
 }
 

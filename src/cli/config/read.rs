@@ -10,7 +10,7 @@ use super::Config;
 use crate::cli::amounts::{AGE, LOG_SIZE, SIZE, parse_age, parse_log_size, parse_size};
 use crate::display;
 use crate::record::Output;
-use crate::search::UserRule;
+use crate::search::{MAX_RULES, UserRule};
 use crate::tui::keymap::{Action, Context, Fault, Keymap, Keys, Rebinding};
 use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
@@ -154,7 +154,12 @@ impl Draft {
     fn rules(&mut self, value: &Value<'_>) -> Read<()> {
         let wanted = "an array of tables ([[rule]] and lines such as pattern = \"out of disk\")";
         let fault = || wrong("rule", wanted, value);
-        for rule in value.get_ref().as_array().ok_or_else(fault)? {
+        let rules = value.get_ref().as_array().ok_or_else(fault)?;
+        if rules.len() > MAX_RULES {
+            let message = format!("more than {MAX_RULES} rules");
+            return Err(Fault { at: value.span().start, message });
+        }
+        for rule in rules {
             let read = rule_of(rule, wanted);
             let read = read.map(|rule| self.config.rules.push(rule));
             self.note(read);

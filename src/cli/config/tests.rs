@@ -206,6 +206,14 @@ fn faults_in_rules_are_reported_with_their_lines() {
 }
 
 #[test]
+fn the_number_of_rules_is_limited() {
+    let rule = "[[rule]]\npattern = \"drift\"\n";
+    assert_eq!(read::parse(&rule.repeat(100), &read::NAMES).unwrap().rules.len(), 100);
+    assert!(fault(&rule.repeat(101)).contains("more than 100 rules"));
+    assert!(fault("[[rule]]\npattern = 'abc(?:.{1000}){200}'").contains("pattern too large"));
+}
+
+#[test]
 fn the_rules_of_a_store_contain_no_settings() {
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(Config::load_rules(dir.path()).unwrap(), []);

@@ -196,20 +196,18 @@ impl LogReader {
     /// Does one slice of background work.
     pub(super) fn go_on(&mut self) -> Result<()> {
         let tail = self.tail;
-        if let Some((exit_code, mut search)) = self.cause_search.take() {
+        // The user is waiting for the count of a search; the cause and row numbers come after.
+        let scan =
+            [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
+        if let Some(scan) = scan {
+            scan.is_done = scan.go_on(&self.file, tail)?;
+        } else if let Some((exit_code, mut search)) = self.cause_search.take() {
             if search.go_on(&self.file, SLICE_BYTES, tail)? {
                 self.whole_cause = Some((exit_code, search.cause(&self.file, tail)?));
                 self.has_found_cause = true;
             } else {
                 self.cause_search = Some((exit_code, search));
             }
-            return Ok(());
-        }
-        // The user is waiting for the count of a search; row numbers come after.
-        let scan =
-            [&mut self.search, &mut self.filter].into_iter().flatten().find(|scan| !scan.is_done);
-        if let Some(scan) = scan {
-            scan.is_done = scan.go_on(&self.file, tail)?;
         } else if self.is_counted {
             self.regroup()?;
         } else {

@@ -258,6 +258,8 @@ impl Candidates {
         for list in lists {
             list.retain(|candidate| !is_dropped(candidate));
         }
+        // The next message begins a cluster of its own.
+        (self.messages.last, self.asides.last) = (None, None);
         for pending in [&mut self.logged, &mut self.heading, &mut self.last] {
             pending.take_if(|candidate| is_dropped(candidate));
         }
@@ -267,7 +269,7 @@ impl Candidates {
     /// defect. If there is no message, the row above may be one that no rule matches.
     fn point(&mut self, candidate: Candidate) {
         let offset = candidate.offset;
-        let message = self.last.filter(|last| {
+        let message = self.last.take_if(|last| {
             (last.judgment.kind, last.judgment.severity) == (Kind::Headline, Severity::Error)
                 && is_within(PLACE_BYTES, last.offset, offset)
         });

@@ -99,7 +99,8 @@ fn read(log: &LogFile, row_filter: RowFilter, around: Around, tail: Tail) -> Res
 /// Returns the minimum number of rows above the cause, and the maximum number from the cause on.
 const fn shares(judgment: Judgment) -> (usize, usize) {
     match judgment.kind {
-        Kind::Heading => (0, 9),
+        // The cause may be the first row below its heading.
+        Kind::Heading => (1, 9),
         Kind::Status => (7, 3),
         _ if judgment.is_serious() => (2, 8),
         _ => (4, 6),
@@ -129,8 +130,8 @@ fn details<'r>(below: impl Iterator<Item = &'r Row>, kind: Kind) -> usize {
 pub(super) struct End {
     /// The last rows of standard error, and at least [`LAST_ROWS`] last rows of the log.
     pub rows: Vec<Row>,
-    /// The offset of the last row of standard error that may explain a failure, if standard error
-    /// has few rows and no rule matches any of them.
+    /// The offset of the row that may explain a failure: a complaint, the last traced command, or
+    /// the last row of standard error if it has few rows and no rule matches any of them.
     pub last_words: Option<u64>,
 }
 
@@ -178,7 +179,7 @@ pub(super) fn end(log: &LogFile, tail: Tail) -> Result<End> {
     let at = last_words.as_ref().map(|row| row.offset);
     // Other rows at the end may be later.
     if let Some(row) = last_words.filter(|row| !rows.contains(row)) {
-        rows.truncate(MAX_CAUSE_ROWS - 1);
+        rows.drain(..(rows.len() + 1).saturating_sub(MAX_CAUSE_ROWS));
         rows.push(row);
     }
     rows.sort_by_key(|row| row.offset);

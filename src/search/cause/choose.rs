@@ -53,11 +53,15 @@ pub(super) fn others(
     max: usize,
     tail: Tail,
 ) -> Result<Vec<Candidate>> {
+    // Other reports are about the same failure.
+    if chosen.judgment.kind == Kind::Status {
+        return Ok(Vec::new());
+    }
     let is_alike = |other: &&Candidate| other.judgment == chosen.judgment;
     let mut found = Vec::new();
     for candidate in ranked.iter().filter(is_alike) {
         if found.len() <= max && standing(log, candidate, tail)? == Standing::Reported {
-            found.push(follow(log, *candidate, tail)?);
+            found.push(end::content_below(log, follow(log, *candidate, tail)?, tail)?);
         }
     }
     found.retain(|candidate| candidate.offset != chosen.offset);
@@ -91,9 +95,10 @@ fn explain(log: &LogFile, candidate: Candidate, tail: Tail) -> Result<Candidate>
     Ok(if message == candidate { cause } else { message })
 }
 
-/// Whether a program continued after it printed a candidate.
+/// The state of a program after it printed a candidate.
 #[derive(PartialEq, Eq)]
 enum Standing {
+    /// It has failed.
     Reported,
     /// It is part of an entry of the program's log, a panic that the program survived, or console
     /// output of a test, which `jest` repeats.

@@ -139,7 +139,7 @@ pub(super) fn complaint_after(
     if own.iter().any(is_framed) {
         return Ok(None);
     }
-    let rows = log.window(Anchor::Before(u64::MAX), MESSAGE_ROWS, tail)?.rows;
+    let rows = log.window(Anchor::Before(u64::MAX), END_ROWS, tail)?.rows;
     let mut rows = rows.iter().rev().filter(|row| row.offset > candidate.offset);
     let Some(last) = rows.find(|row| !is_blank(&plain(&row.text, Progress::Last))) else {
         return Ok(None);
@@ -150,9 +150,14 @@ pub(super) fn complaint_after(
     }
     let last = End::of(last);
     let goes_on = |row: &End| row.is_ordinary() && !is_harmless(&row.text);
-    let between = rows.map(End::of).filter(goes_on).take(MIN_ROWS_BETWEEN);
+    // An exception mostly ends the program, and its caller continues.
+    let needed = match candidate.judgment.kind {
+        Kind::Trace | Kind::Exception | Kind::Panic => ORDINARY_ROWS,
+        _ => MIN_ROWS_BETWEEN,
+    };
+    let between = rows.map(End::of).filter(goes_on).take(needed);
     let is_last = last.judgment.is_none() && !last.is_indented();
-    let is_over = is_last && between.count() == MIN_ROWS_BETWEEN;
+    let is_over = is_last && between.count() == needed;
     Ok(is_over.then(|| candidate.moved_to(&last)))
 }
 
@@ -255,7 +260,7 @@ pub(super) fn message_before(log: &LogFile, candidate: Candidate, tail: Tail) ->
     let rows = log.window(Anchor::Before(candidate.offset), MESSAGE_ROWS, tail)?.rows;
     let is_error = |row: &Row| row.stream == Some(Stream::Stderr);
     let rows: Vec<(bool, End)> = rows.iter().map(|row| (is_error(row), End::of(row))).collect();
-    // A tool that fails because of warnings says so.
+    // The report of a tool that fails because of warnings names them.
     let is_strict = text.contains("arning") && !is_harmless(&text);
     let messages = messages(rows.iter().map(|(_, row)| row), is_strict);
     let is_report = |row: &End| row.kind() == Some(Kind::Status) || row.text.contains("make[");

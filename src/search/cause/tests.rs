@@ -490,6 +490,22 @@ fn of_the_entries_of_a_log_the_last_one_with_the_greatest_severity_counts() {
 }
 
 #[test]
+fn an_error_after_one_that_does_not_count_is_not_its_fallout() {
+    let ignored = "e + rm x\ne rm: cannot remove 'x': No such file or directory\ne + true\n\
+                   e curl: (7) Failed to connect";
+    assert_eq!(at(ignored, Some(1)).as_deref(), Some("curl: (7) Failed to connect"));
+    let survived = "o Error: deliberate\no Tests:       2 passed, 2 total\no error: real";
+    assert_eq!(at(survived, Some(1)).as_deref(), Some("error: real"));
+}
+
+#[test]
+fn an_uncaught_exception_is_not_replaced_by_a_note_of_the_cleanup() {
+    let log = "e Traceback (most recent call last):\ne   File \"a.py\", line 1\n\
+               e ValueError: bad\no Cleaning up\no Stopping services\no No artifacts to upload";
+    assert_eq!(at(log, Some(1)).as_deref(), Some("ValueError: bad"));
+}
+
+#[test]
 fn an_exception_that_was_ignored_is_not_the_cause() {
     let log = "o checksum of a.bin differs\ne Exception ignored in: cleanup\n\
                e Traceback (most recent call last):\ne   File \"a.py\", line 1\n\

@@ -140,6 +140,27 @@ fn every_rule_has_literals() {
 }
 
 #[test]
+fn files_with_the_name_of_a_level_are_not_harmless() {
+    for text in [
+        "debug.go:3:1: x declared and not used",
+        "help.c:3:1: error: bad",
+        "info/a.c:3:1: error: bad",
+        "cat: info.json: No such file or directory",
+        "error: help text missing",
+    ] {
+        assert!(is_error(text), "{text}");
+    }
+}
+
+#[test]
+fn every_example_of_a_complaint_is_one() {
+    for rule in rules::table().filter(|rule| rule.kind == Kind::Complaint) {
+        assert_eq!(complaint(rule.example), Some(rule.severity), "{rule:?}");
+        assert_eq!(complaint(rule.counterexample), None, "{rule:?}");
+    }
+}
+
+#[test]
 fn harmless_rules_override_a_rule() {
     for rule in rules::table().filter(|rule| rule.kind == Kind::Harmless) {
         let overridden = matches(without_prefix(rule.example)).any(Rule::yields);

@@ -9,8 +9,11 @@ use super::{Kind, Rule, Severity};
 use crate::search::prefilter::literals_of;
 use crate::search::query::reason;
 
-/// The maximum size of the compiled expressions, in bytes.
-const MAX_COMPILED_BYTES: usize = 4 << 20;
+/// The maximum size of each compiled expression, in bytes.
+const MAX_COMPILED_BYTES: usize = 256 << 10;
+
+/// The maximum number of rules, so that the set of all of them can be compiled.
+pub const MAX_RULES: usize = 100;
 
 /// The rules in effect. The order is that of the files.
 static USED: OnceLock<Used> = OnceLock::new();
@@ -47,7 +50,11 @@ impl UserRule {
             "harmless" => None,
             _ => Some(Severity::Error),
         };
-        set([pattern]).map_err(|error| reason(&error))?;
+        let mut one = RegexSetBuilder::new([pattern]);
+        one.unicode(false)
+            .size_limit(MAX_COMPILED_BYTES)
+            .build()
+            .map_err(|error| reason(&error))?;
         if let Err(error) = regex_lite::Regex::new(pattern) {
             return Err(error.to_string());
         }
@@ -105,7 +112,7 @@ pub fn use_rules(rules: Vec<UserRule>) {
         return;
     }
     let (harmless, rules): (Vec<_>, Vec<_>) =
-        rules.into_iter().partition(|rule| rule.severity.is_none());
+        rules.into_iter().take(MAX_RULES).partition(|rule| rule.severity.is_none());
     let harmless = set(harmless.iter().map(|rule| rule.pattern.as_str())).ok();
     let rules = rules.into_iter().filter_map(UserRule::leaked).collect();
     let _ = USED.set(Used { rules, harmless });
@@ -128,7 +135,7 @@ pub(super) fn is_harmless(bare: &str) -> bool {
 }
 
 fn set<'p>(patterns: impl IntoIterator<Item = &'p str>) -> Result<RegexSet, regex::Error> {
-    RegexSetBuilder::new(patterns).unicode(false).size_limit(MAX_COMPILED_BYTES).build()
+    RegexSetBuilder::new(patterns).unicode(false).size_limit(super::MAX_SET_BYTES).build()
 }
 
 #[cfg(test)]

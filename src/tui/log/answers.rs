@@ -34,7 +34,8 @@ struct Arrival {
 impl Log {
     /// Handles an answer. Only the answer to the newest request counts.
     pub(in crate::tui) fn take(&mut self, ticket: Ticket, answer: Answer) -> Events {
-        if ticket != self.ticket {
+        // A cause belongs to its command, whatever rows were requested since.
+        if ticket != self.ticket && !matches!(answer, Answer::Cause(..)) {
             return Events::none();
         }
         match answer {
@@ -146,7 +147,11 @@ impl Log {
         let is_better = card.cause.at != cause.at;
         let is_here = card.is_open && self.cursor == card.landed_at;
         if !is_better {
-            (card.location, card.cause) = (cause.location(), cause);
+            self.keep_rows(|log| {
+                if let Some(card) = &mut log.card {
+                    (card.location, card.cause) = (cause.location(), cause);
+                }
+            });
             return Events::none();
         }
         if is_here {
@@ -154,7 +159,7 @@ impl Log {
         }
         // The next `C` shows the new cause.
         self.keep_rows(|log| log.card = None);
-        AppEvent::status("a likelier cause was found; the key for the likely cause shows it")
+        AppEvent::status("found a likelier cause; open the likely cause to go to it")
     }
 
     /// Notes the position on screen before a page replaces the loaded rows.

@@ -121,9 +121,12 @@ impl Log {
         }
     }
 
-    /// Lists the rows that may be the cause. The rows that remain on screen stay where they are.
+    /// Lists the rows that may be the cause. The rows stay where they are, unless that would hide the
+    /// current one.
     fn explain(&mut self) {
+        let current = self.cursor_index();
         self.keep_rows(|log| log.card.iter_mut().for_each(|card| card.is_explained = true));
+        (self.top, self.line) = self.viewport().reveal((self.top, self.line), current);
     }
 
     /// Opens or closes the card. The rows that remain on screen stay where they are.

@@ -63,7 +63,9 @@ impl LogReader {
             return Ok(cause.clone());
         }
         let (cause, rest) = find_cause_at_end(&self.file, exit_code, self.tail)?;
-        self.cause_search = rest.map(|search| (exit_code, search));
+        if self.cause_search.as_ref().is_none_or(|(of, _)| *of != exit_code) {
+            self.cause_search = rest.map(|search| (exit_code, search));
+        }
         Ok(cause)
     }
 

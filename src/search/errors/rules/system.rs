@@ -1,6 +1,6 @@
 //! Shells, the system, and general wordings.
 
-use super::super::Kind::{Diff, Entry, Headline, Ignored, Retry, Status};
+use super::super::Kind::{Diff, Entry, Headline, Ignored, Name, Retry, Status};
 use super::super::Rule;
 use super::super::Severity::{Error, Fatal, Info, Warning};
 
@@ -165,8 +165,9 @@ pub(super) static RULES: &[Rule] = &[
         kind: Status,
         severity: Error,
         pattern: concat!(
-            r"\b(?:exit(?:ed)?|returned|failed|terminated|completed)(?: with)?(?: an?)?",
-            r"(?: non-?zero)?(?: exit)?(?: code| status)[: ]+[1-9]|\bld returned \d",
+            r"\b(?:exit(?:ed)?|failed|terminated)(?: with)?(?: an?)?(?: non-?zero)?(?: exit)?",
+            r"(?: code| status)[: ]+[1-9]|\b(?:returned|completed)(?: with)?(?: an?)?",
+            r"(?: non-?zero)? exit (?:code|status)[: ]+[1-9]|\bld returned \d",
             r"|\blinker command failed|\bdid not complete successfully|\bdid not run successfully",
             r"|\bsubprocess-exited-with-error|\breturned an error exitcode",
             r"|\btar: Child returned status \d|^exit status [1-9]\d*$",
@@ -214,8 +215,8 @@ pub(super) static RULES: &[Rule] = &[
     },
     Rule {
         tool: "checksum",
-        kind: Headline,
-        severity: Fatal,
+        kind: Name,
+        severity: Error,
         pattern: r"^[^\s:]+: FAILED$",
         literals: &["FAIL"],
         example: "a.bin: FAILED",
@@ -234,8 +235,11 @@ pub(super) static RULES: &[Rule] = &[
         tool: "",
         kind: Entry,
         severity: Error,
-        pattern: r#"\blevel=(?:error|ERROR)\b|"(?:level|severity)"\s*:\s*(?:"(?:error|ERROR)"|50\b)"#,
-        literals: &["rror", "ERR", "level\"", "severity\""],
+        pattern: concat!(
+            r#"\blevel=(?:error|ERROR)\b|"(?:level|severity)"\s*:\s*"(?:error|ERROR)""#,
+            r#"|"level": ?50\b"#,
+        ),
+        literals: &["rror", "ERR", "l\":50", "l\": 50"],
         example: "time=10:01 level=error msg=\"schema drift in orders\"",
         counterexample: "level=info msg=\"no errors\"",
     },
@@ -289,9 +293,9 @@ pub(super) static RULES: &[Rule] = &[
         pattern: concat!(
             r"^(?:[\[(<]?[\d:.,TZ/+-]+[\])>]?\s+|[\w.\[\]-]+\s+){0,4}[\[(<]?(?:CRITICAL|FATAL)\b",
             r"|\blevel=(?:critical|CRITICAL)\b",
-            r#"|"(?:level|severity)"\s*:\s*(?:"(?:critical|fatal|CRITICAL|FATAL)"|60\b)"#,
+            r#"|"(?:level|severity)"\s*:\s*"(?:critical|fatal|CRITICAL|FATAL)"|"level": ?60\b"#,
         ),
-        literals: &["CRITICAL", "FATAL", "critical", "atal", "level\"", "severity\""],
+        literals: &["CRITICAL", "FATAL", "critical", "atal", "l\":60", "l\": 60"],
         example: "{\"level\":60,\"msg\":\"db pool exhausted\"}",
         counterexample: "{\"level\":30,\"msg\":\"ready\"}",
     },

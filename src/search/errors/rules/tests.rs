@@ -341,7 +341,7 @@ pub(super) static RULES: &[Rule] = &[
         tool: "gtest",
         kind: Headline,
         severity: Fatal,
-        pattern: r": Failure$",
+        pattern: r"^\S+:\d+: Failure$",
         literals: &["ailure"],
         example: "geometry_test.cpp:13: Failure",
         counterexample: ": Failures",
