@@ -63,7 +63,7 @@ impl Query {
         Self::of_table(Criterion::Errors, &error_literals())
     }
 
-    /// Creates a query for rows that may report an error, or that affect the weight of nearby error
+    /// Creates a query for rows that may report an error, or that affect the score of nearby error
     /// rows.
     pub(super) fn clues() -> Self {
         Self::of_table(Criterion::Clues, &all_literals())
