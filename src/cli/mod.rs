@@ -38,7 +38,7 @@ use crate::ci;
 use crate::demo;
 use crate::doctor::{self, Oddity};
 use crate::dump::FindingsWriter;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::join::{self, RunHead};
 use crate::model::JobId;
 use crate::record;
@@ -171,7 +171,7 @@ fn check_screen(view: &View, instead: &str) -> Result<()> {
 fn use_rules(config: Option<&Path>, root: Option<&Path>) {
     let of_store = root.map_or(Ok(Vec::new()), Config::load_rules);
     let of_store = of_store.unwrap_or_else(|error| {
-        print_notice(&format!("{error}\nthe rules of this store are ignored"));
+        print_notice(&format!("{}\nthe rules of this store are ignored", error::chain(&error)));
         Vec::new()
     });
     let own = Config::load(config).map(|config| config.rules).unwrap_or_default();

@@ -284,4 +284,8 @@ fn faulty_rules_of_a_store_are_reported_and_ignored() {
     let shown = stderr(store.root(), &["--root", root, "latest", "--once"], 0);
     assert!(shown.contains("rules.toml:2:11: invalid `pattern`: unclosed group"), "{shown}");
     assert!(shown.contains("the rules of this store are ignored"), "{shown}");
+    fs::remove_file(store.root().join("rules.toml")).unwrap();
+    fs::create_dir(store.root().join("rules.toml")).unwrap();
+    let shown = stderr(store.root(), &["--root", root, "latest", "--once"], 0);
+    assert!(shown.contains("rules.toml: it is a directory"), "{shown}");
 }
