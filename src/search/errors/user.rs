@@ -24,7 +24,7 @@ struct Used {
     harmless: Option<RegexSet>,
 }
 
-/// A rule of the user: which rows are errors, or are none.
+/// A rule of the user for error rows, or for rows that are harmless.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UserRule {
     tool: String,
