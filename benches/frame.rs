@@ -11,9 +11,8 @@ use ratatui::backend::TestBackend;
 use ratatui::layout::Rect;
 use rundown::catalog::RunList;
 use rundown::cri::Stream;
-use rundown::file::FilePath;
 use rundown::join::{Findings, JobNode, LogRef, Pairing, Place, RunHead, RunNode, ShNode, ShState};
-use rundown::log::{Row, Window};
+use rundown::log::{LogPath, Row, Window};
 use rundown::model::{Job, JobId, Outcome, Phase, Run, RunId};
 use rundown::sanitize::{Progress, overwritten, plain};
 use rundown::time::Time;
@@ -89,7 +88,7 @@ fn model(text: Text) -> Model {
         interrupted: false,
         waiting: false,
     };
-    let log = |n| LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 1000 };
+    let log = |n| LogRef { path: LogPath::named(format!("sh-{n}.log")), bytes: 1000 };
     let sh = |n| ShNode {
         n,
         sh: None,

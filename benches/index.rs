@@ -15,8 +15,7 @@ use std::path::Path;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
-use rundown::file::FilePath;
-use rundown::log::{Format, Index, LogFile, Tail};
+use rundown::log::{Format, Index, LogFile, LogPath, Tail};
 use rundown::time::Time;
 
 const LOG_BYTES: usize = 64 << 20;
@@ -90,7 +89,7 @@ fn memory(group: &mut BenchmarkGroup<'_, WallTime>, log: &[u8]) {
 fn file(group: &mut BenchmarkGroup<'_, WallTime>, log: &[u8], append_bytes: usize) {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     log.chunks(append_bytes).for_each(|chunk| file.write_all(chunk).unwrap());
-    let opened = LogFile::open(&FilePath::named(file.path())).unwrap();
+    let opened = LogFile::open(&LogPath::named(file.path())).unwrap();
     group.bench_function("read and count newlines", |b| b.iter(|| read_and_count(file.path())));
     group.bench_function("from a file", |b| b.iter(|| whole(&opened)));
     group.bench_function("from a file in slices", |b| b.iter(|| in_slices(&opened)));
@@ -108,7 +107,7 @@ fn index(c: &mut Criterion) {
     memory(&mut group, &log);
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(&log).unwrap();
-    let opened = LogFile::open(&FilePath::named(file.path())).unwrap();
+    let opened = LogFile::open(&LogPath::named(file.path())).unwrap();
     group.bench_function("rows of a file", |b| {
         b.iter(|| opened.rows(0, 1 << 16, Tail::Hold).unwrap().count());
     });

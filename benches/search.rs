@@ -10,8 +10,7 @@ use std::process::{Command, Stdio};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use memchr::memmem::Finder;
-use rundown::file::FilePath;
-use rundown::log::{LogFile, Tail};
+use rundown::log::{LogFile, LogPath, Tail};
 use rundown::search::{Groups, Hits, Query, group as scan_groups, scan};
 
 const LOG_BYTES: usize = 256 << 20;
@@ -90,7 +89,7 @@ fn search(c: &mut Criterion) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("0.log");
     generate(&path);
-    let log = LogFile::open(&FilePath::named(&path)).unwrap();
+    let log = LogFile::open(&LogPath::named(&path)).unwrap();
 
     let mut group = c.benchmark_group("search");
     group.sample_size(10).throughput(Throughput::Bytes(log.bytes()));

@@ -5,8 +5,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use rundown::file::FilePath;
-use rundown::log::{Anchor, Format, Index, LogFile, Tail};
+use rundown::log::{Anchor, Format, Index, LogFile, LogPath, Tail};
 
 const ROWS: usize = 40;
 
@@ -31,7 +30,7 @@ fn window(c: &mut Criterion) {
             let mut file = tempfile::NamedTempFile::new().unwrap();
             file.write_all(&generate(usize::try_from(mebibytes << 20).unwrap(), one_stream))
                 .unwrap();
-            let log = LogFile::open(&FilePath::named(file.path())).unwrap();
+            let log = LogFile::open(&LogPath::named(file.path())).unwrap();
             let middle = mebibytes << 19;
             for (name, anchor) in [
                 ("from the middle", Anchor::From(middle)),

@@ -23,8 +23,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use rundown::catalog::{Catalog, RunFilter};
-use rundown::file::FilePath;
-use rundown::log::{LogFile, Tail, path};
+use rundown::log::{LogFile, LogPath, Tail, path};
 use rundown::model::{JobId, RunDetails, RunId, ShKey};
 use rundown::sanitize::{Progress, plain};
 use rundown::search::find_cause;
@@ -104,7 +103,7 @@ fn add(
     score: &mut Score,
     out: &mut impl Write,
 ) -> Result<(), Box<dyn Error>> {
-    let log = LogFile::open(&FilePath::named(dir.join(&label.file)))?;
+    let log = LogFile::open(&LogPath::named(dir.join(&label.file)))?;
     let status = label.signal.map(|signal| signal + 128).or(label.exit_code);
     let cause = find_cause(&log, status, Tail::Emit)?;
     let rows: Vec<_> = log.rows(0, ROW_BYTES, Tail::Emit)?.collect::<Result<_, _>>()?;

@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rundown::file::FilePath;
-use rundown::log::{Anchor, Index, LogFile, Tail};
+use rundown::log::{Anchor, Index, LogFile, LogPath, Tail};
 use rundown::time::Time;
 
 use crate::Bench;
@@ -19,7 +18,7 @@ const ROWS: usize = 40;
 pub fn goto(bench: &mut Bench) -> Result<()> {
     let log = bench.logs.get(bench.largest(), Manner::Large)?;
     warm(&log.path)?;
-    let file = LogFile::open(&FilePath::named(&log.path))?;
+    let file = LogFile::open(&LogPath::named(&log.path))?;
     let mut index = Index::new(file.format());
     file.feed(&mut index, u64::MAX)?;
     println!(

@@ -9,8 +9,9 @@ use std::io::Write;
 use std::path::Path;
 
 use rundown::cri::parse;
-use rundown::file::FilePath;
-use rundown::log::{Anchor, Change, Format, Index, LogFile, Row, Tail, WINDOW_ROW_BYTES, Window};
+use rundown::log::{
+    Anchor, Change, Format, Index, LogFile, LogPath, Row, Tail, WINDOW_ROW_BYTES, Window,
+};
 
 use super::joiner::Joiner;
 
@@ -29,7 +30,7 @@ pub fn log_rows(data: &[u8]) {
     let dir = super::scratch();
     let path = dir.path().join("0.log");
     fs::write(&path, &bytes).unwrap();
-    let log = LogFile::open(&FilePath::named(&path)).unwrap();
+    let log = LogFile::open(&LogPath::named(&path)).unwrap();
     check_lines(&log, &bytes);
     for tail in [Tail::Hold, Tail::Emit] {
         let all = window_rows(&log, 0, tail);
@@ -217,7 +218,7 @@ fn expected_rows(
 fn check_growth(path: &Path, bytes: &[u8], split: usize) {
     let (head, tail) = bytes.split_at(split);
     fs::write(path, head).unwrap();
-    let mut log = LogFile::open(&FilePath::named(path)).unwrap();
+    let mut log = LogFile::open(&LogPath::named(path)).unwrap();
     let mut index = Index::new(log.format());
     while log.feed(&mut index, u64::MAX).unwrap() > 0 {}
     File::options().append(true).open(path).unwrap().write_all(tail).unwrap();
@@ -232,7 +233,7 @@ fn check_growth(path: &Path, bytes: &[u8], split: usize) {
         }
     }
     while log.feed(&mut index, u64::MAX).unwrap() > 0 {}
-    let whole = LogFile::open(&FilePath::named(path)).unwrap();
+    let whole = LogFile::open(&LogPath::named(path)).unwrap();
     assert_eq!(log.format(), whole.format());
     for tail in [Tail::Hold, Tail::Emit] {
         let rows = window_rows(&whole, 0, tail);

@@ -227,7 +227,7 @@ fn load_node(
         let read =
             read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
         let (events, bytes) = load_findings.record_err(&Place::Run, read).unwrap_or_default();
-        events_file = Some(LogRef { path, bytes });
+        events_file = Some(LogRef { path: path.into(), bytes });
         if events.unknown_lines > 0 {
             load_findings
                 .findings
@@ -258,7 +258,7 @@ fn load_node(
     let logs_dir = dir.as_ref().filter(|_| !load_findings.hides_all);
     let load = |(job, shs)| load_job(&head, ours, logs_dir, job, shs, &mut load_findings);
     let jobs = jobs.into_iter().map(load).collect();
-    let log = files.log.map(|(path, bytes)| LogRef { path, bytes });
+    let log = files.log.map(|(path, bytes)| LogRef { path: path.into(), bytes });
     let dir = dir.map(|dir| dir.path().to_owned());
     let mut node = RunNode {
         head,
@@ -285,7 +285,7 @@ fn changed_at(run: &RunNode) -> Option<Time> {
     let open = run.jobs.iter().filter(|job| job.phase != Phase::Finished);
     let last_logs = open.filter_map(|job| job.shs.last()?.log.as_ref());
     let files = last_logs.chain(&run.log).chain(&run.events).filter_map(|log| {
-        Some(Time::from_system(log.path.open().ok()?.metadata().ok()?.modified().ok()?))
+        Some(Time::from_system(log.path.file()?.open().ok()?.metadata().ok()?.modified().ok()?))
     });
     let shs = run.jobs.iter().flat_map(|job| &job.shs).filter_map(|sh| sh.sh.as_ref());
     let of_shs = shs.flat_map(|sh| [sh.started_at, sh.finished_at]);
@@ -376,7 +376,7 @@ const MAX_EVENTS_BYTES: u64 = 64 << 20;
 /// Reads the events up to [`MAX_EVENTS_BYTES`], and returns them with the size of the file when it
 /// was opened. With [`Tail::Hold`], a last line without LF is left out.
 fn read_events(path: &FilePath, tail: Tail) -> Result<(Events, u64)> {
-    let file = LogFile::open(path)?;
+    let file = LogFile::open(&path.clone().into())?;
     let mut lines = file.lines(0)?;
     let mut events = Events::default();
     while let Some(line) = lines.next().map_err(Error::io("read", &**path))? {
@@ -391,12 +391,14 @@ fn read_events(path: &FilePath, tail: Tail) -> Result<(Events, u64)> {
 /// Adds the time of a log's first record, if `wanted`. A log that cannot be read has no time; the
 /// view that shows the log reports the error.
 fn dated(found: FoundLog, wanted: bool) -> DatedLog {
-    let first_at = if wanted && found.bytes > 0 {
-        LogFile::open(&found.path).and_then(|log| log.first_time()).ok().flatten()
+    let FoundLog { n, path, bytes } = found;
+    let path = path.into();
+    let first_at = if wanted && bytes > 0 {
+        LogFile::open(&path).and_then(|log| log.first_time()).ok().flatten()
     } else {
         None
     };
-    DatedLog { n: found.n, log: LogRef { path: found.path, bytes: found.bytes }, first_at }
+    DatedLog { n, log: LogRef { path, bytes }, first_at }
 }
 
 /// Lists the runs of a log tree, newest first (ids are UUIDv7, so they sort by time), and returns

@@ -26,7 +26,7 @@ pub(crate) mod joiner;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::time::Time;
 
@@ -62,7 +62,7 @@ impl Stream {
 }
 
 /// A value for each stream.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PerStream<T> {
     /// The value of standard output.
     pub stdout: T,
@@ -71,6 +71,12 @@ pub struct PerStream<T> {
 }
 
 impl<T> PerStream<T> {
+    /// Applies a function to both values.
+    #[must_use]
+    pub fn map<U>(self, of: impl Fn(T) -> U) -> PerStream<U> {
+        PerStream { stdout: of(self.stdout), stderr: of(self.stderr) }
+    }
+
     /// Returns the value of a stream.
     #[must_use]
     #[inline]

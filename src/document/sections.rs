@@ -16,8 +16,8 @@
 
 use std::sync::Arc;
 
-use crate::file::FilePath;
 use crate::join::{JobNode, LogRef, Place, RunNode, ShNode, ShState};
+use crate::log::LogPath;
 use crate::log::Tail;
 use crate::model::{LogCut, Phase, RunId, Sh};
 
@@ -45,7 +45,7 @@ pub struct Section {
     /// Its place in the run.
     pub place: Place,
     /// Its log, if it has one.
-    pub log: Option<FilePath>,
+    pub log: Option<LogPath>,
     /// The treatment of a last line without a newline.
     pub tail: Tail,
     /// The state of its command; unknown without a command.
@@ -216,7 +216,7 @@ impl Document {
 
     /// Returns the log of a section, and the treatment of its last line.
     #[must_use]
-    pub fn log_of(&self, section: usize) -> Option<(FilePath, Tail)> {
+    pub fn log_of(&self, section: usize) -> Option<(LogPath, Tail)> {
         let section = self.sections.get(section)?;
         Some((section.log.clone()?, section.tail))
     }
@@ -224,7 +224,7 @@ impl Document {
     /// Returns the log that contains a row, the treatment of its last line, and the row's offset in
     /// it.
     #[must_use]
-    pub fn log_at(&self, address: u64) -> Option<(FilePath, Tail, u64)> {
+    pub fn log_at(&self, address: u64) -> Option<(LogPath, Tail, u64)> {
         let row = self.row(address);
         let (log, tail) = self.log_of(row.section())?;
         Some((log, tail, row.offset()))

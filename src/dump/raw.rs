@@ -172,13 +172,13 @@ fn write_rows(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::FilePath;
+    use crate::log::LogPath;
 
     const HEADER: &str = "2026-01-02T03:04:05Z stderr";
 
     fn open(dir: &tempfile::TempDir, bytes: &[u8]) -> LogFile {
         std::fs::write(dir.path().join("0.log"), bytes).unwrap();
-        LogFile::open(&FilePath::named(dir.path().join("0.log"))).unwrap()
+        LogFile::open(&LogPath::named(dir.path().join("0.log"))).unwrap()
     }
 
     #[test]
@@ -232,7 +232,7 @@ mod tests {
         // In plain text, a line that looks like a record is not one.
         let plain = dir.path().join("quire-ci.log");
         std::fs::write(&plain, &text).unwrap();
-        assert_as_single_ones(&LogFile::open(&FilePath::named(plain)).unwrap(), &text);
+        assert_as_single_ones(&LogFile::open(&LogPath::named(plain)).unwrap(), &text);
     }
 
     fn assert_as_single_ones(file: &LogFile, text: &str) {

@@ -268,8 +268,8 @@ fn is_out_of_order(job: &JobNode) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::FilePath;
     use crate::join::{DatedLog, LogRef, Recorder, job_node, run_head};
+    use crate::log::LogPath;
     use crate::model::{Job, JobId, Run, RunDetails, RunId};
 
     /// The current time of these tests, later than all other times in them.
@@ -322,7 +322,7 @@ mod tests {
     fn log(n: u32, first: i64) -> DatedLog {
         DatedLog {
             n,
-            log: LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 9 },
+            log: LogRef { path: LogPath::named(format!("sh-{n}.log")), bytes: 9 },
             first_at: ms(Some(first)),
         }
     }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::events::Events;
-use crate::file::FilePath;
+use crate::log::LogPath;
 use crate::model::{self, Job, JobId, Outcome, Phase, Run, Sh};
 use crate::time::Time;
 
@@ -200,7 +200,7 @@ pub struct ShNode {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogRef {
     /// Its path.
-    pub path: FilePath,
+    pub path: LogPath,
     /// Its size when it was listed.
     pub bytes: u64,
 }
@@ -404,7 +404,7 @@ mod tests {
     fn log(n: u32) -> DatedLog {
         DatedLog {
             n,
-            log: LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 10 },
+            log: LogRef { path: LogPath::named(format!("sh-{n}.log")), bytes: 10 },
             first_at: None,
         }
     }

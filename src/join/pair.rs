@@ -283,7 +283,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::file::FilePath;
+    use crate::log::LogPath;
 
     fn sh(n: Option<u32>, started_ms: i64) -> Sh {
         Sh {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     fn log(n: u32, first_ms: Option<i64>) -> DatedLog {
-        let log = LogRef { path: FilePath::named(format!("sh-{n}.log")), bytes: 10 };
+        let log = LogRef { path: LogPath::named(format!("sh-{n}.log")), bytes: 10 };
         DatedLog { n, log, first_at: first_ms.map(Time::from_millis) }
     }
 

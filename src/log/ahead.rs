@@ -161,7 +161,7 @@ mod tests {
     use std::fs;
 
     use super::*;
-    use crate::file::FilePath;
+    use crate::log::LogPath;
 
     /// Returns a log of two streams with long rows, pieces, and lines that are not records.
     fn log(dir: &tempfile::TempDir, bytes: u64) -> Arc<LogFile> {
@@ -179,7 +179,7 @@ mod tests {
         }
         let path = dir.path().join("sh-1.log");
         fs::write(&path, text).unwrap();
-        Arc::new(LogFile::open(&FilePath::named(path)).unwrap())
+        Arc::new(LogFile::open(&LogPath::named(path)).unwrap())
     }
 
     fn reading(from: u64) -> Reading {

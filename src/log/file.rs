@@ -1,14 +1,13 @@
-//! An open log: its path, the detection of changes, and its readers.
+//! An open log: its location, the detection of changes, and its readers.
 //!
 //! All reads are safe while another process appends to the file, truncates it or replaces it. They
 //! are positional, and each one covers the file up to the size that it had when the read began. A
 //! [`LogFile`] keeps its descriptor, so it can be read after its name is gone. Only
-//! [`LogFile::extend`] switches to another file.
+//! [`LogFile::extend`] switches to another file. A log in a bundle never changes.
 //!
 //! A byte offset is valid for one *generation*: the same file, only appended to, and read in the
 //! same [`Format`].
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -16,12 +15,15 @@ use std::path::Path;
 use super::format::{DETECTION_BYTES, Format};
 use super::index::Index;
 use super::lines::{Limits, Lines, View};
+use super::location::LogPath;
+use super::packed::Packed;
 use super::rotation::{FileState, Follower, Marks, Name, is_missing};
 use super::rows::{Checkpoint, Rows};
+use super::seekable::SeekableWriter;
 use super::shortened::{Continuation, continuation};
+use super::source::Source;
 use super::{Anchor, Gap, Tail, Window};
 use crate::error::{Error, Result};
-use crate::file::FilePath;
 use crate::time::Time;
 
 /// The read size for a few rows.
@@ -33,9 +35,10 @@ const TIME_BYTES: u64 = 64 << 10;
 /// An open log.
 #[derive(Debug)]
 pub struct LogFile {
-    path: FilePath,
-    file: File,
-    follower: Follower,
+    path: LogPath,
+    source: Box<dyn Source>,
+    /// The state of the name of a file; `None` for a log in a bundle.
+    follower: Option<Follower>,
     /// The marks at the time of the last check.
     marks: Marks,
     /// The size at that time.
@@ -99,19 +102,23 @@ impl LogFile {
     ///
     /// # Errors
     /// Fails if the file cannot be opened, is not a regular file, or is outside of the directory
-    /// that the path must not leave. [`Self::extend`] fails for the same reasons when it opens
-    /// another file.
-    pub fn open(path: &FilePath) -> Result<Self> {
+    /// that the path must not leave, or if a bundle does not contain such a log (any more).
+    /// [`Self::extend`] fails for the same reasons when it opens another file.
+    pub fn open(path: &LogPath) -> Result<Self> {
         Self::open_io(path).map_err(Error::io("read", &**path))
     }
 
-    fn open_io(path: &FilePath) -> io::Result<Self> {
-        let file = path.open()?;
-        let follower = Follower::of(&file)?;
-        let path = path.clone();
-        let marks = Marks::default();
-        let format = Format::Cri;
-        let mut log = Self { path, file, follower, marks, bytes: 0, format, generation: 0 };
+    fn open_io(path: &LogPath) -> io::Result<Self> {
+        let (source, follower): (Box<dyn Source>, _) = match path {
+            LogPath::File(path) => {
+                let file = path.open()?;
+                let follower = Follower::of(&file)?;
+                (Box::new(file), Some(follower))
+            }
+            LogPath::Packed(packed) => (Box::new(Packed::open(packed)?), None),
+        };
+        let (path, marks, format) = (path.clone(), Marks::default(), Format::Cri);
+        let mut log = Self { path, source, follower, marks, bytes: 0, format, generation: 0 };
         log.record_state()?;
         Ok(log)
     }
@@ -124,7 +131,7 @@ impl LogFile {
 
     /// Returns true if the log was opened by this path and is bound to the same directory.
     #[must_use]
-    pub fn is_at(&self, path: &FilePath) -> bool {
+    pub fn is_at(&self, path: &LogPath) -> bool {
         self.path == *path
     }
 
@@ -151,21 +158,23 @@ impl LogFile {
     /// Returns the relation of the open file to its name when it was opened or last
     /// [extended](Self::extend).
     #[must_use]
-    pub const fn file_state(&self) -> FileState {
-        self.follower.file_state()
+    pub fn file_state(&self) -> FileState {
+        self.follower.as_ref().map(Follower::file_state).unwrap_or_default()
     }
 
     /// Sets whether this file is kept after another one has taken its name. By default, and after a
     /// switch to another file, it is not kept.
     pub const fn stay(&mut self, stays: bool) {
-        self.follower.stay(stays);
+        if let Some(follower) = &mut self.follower {
+            follower.stay(stays);
+        }
     }
 
     /// Returns true if the next [`Self::extend`] opens another file once this one has been read to
     /// its end.
     #[must_use]
-    pub const fn awaits_switch(&self) -> bool {
-        self.follower.awaits_switch()
+    pub fn awaits_switch(&self) -> bool {
+        self.follower.as_ref().is_some_and(Follower::awaits_switch)
     }
 
     /// Checks the file and its path for changes.
@@ -183,17 +192,19 @@ impl LogFile {
     }
 
     fn extend_io(&mut self) -> io::Result<Change> {
+        let Some(follower) = &mut self.follower else { return Ok(Change::Same) };
         // Check the name before the size, so that bytes which a writer appended before it switched
         // to another file are included.
-        let name = self.follower.check(&self.path);
+        let name = follower.check(&self.path);
+        let is_over = follower.is_over();
         let from = self.bytes;
-        let to = self.file.metadata()?.len();
+        let to = self.source.size()?;
         if to < from || Marks::of(self.view(from))? != self.marks {
             self.record_state()?;
             self.generation = self.generation.saturating_add(1);
             return Ok(Change::Truncated);
         }
-        if to > from && !self.follower.is_over() {
+        if to > from && !is_over {
             return self.grow(to);
         }
         match name? {
@@ -222,7 +233,9 @@ impl LogFile {
         let old = std::mem::replace(self, next);
         self.generation = old.generation.saturating_add(1);
         let found = continuation(old.view(old.bytes), self.view(self.bytes))?;
-        self.follower.succeed(old.follower, old.file, old.bytes);
+        if let (Some(follower), Some(before)) = (&mut self.follower, old.follower) {
+            follower.succeed(before, old.source, old.bytes);
+        }
         Ok(found.map_or(Change::Replaced, |Continuation { at, has_gap }| Change::Shortened {
             at,
             has_gap,
@@ -336,6 +349,37 @@ impl LogFile {
         Ok(())
     }
 
+    /// Writes the whole log, compressed in frames that can be read one by one, and returns its
+    /// index.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read or `out` cannot be written.
+    pub fn compress(&self, out: &mut impl io::Write) -> io::Result<Index> {
+        let (view, mut index) = (self.view(self.bytes), Index::new(self.format));
+        let mut writer = SeekableWriter::new(out)?;
+        let mut buffer = vec![0; SeekableWriter::<io::Empty>::BATCH_BYTES];
+        loop {
+            let filled = view.read_full(index.bytes(), &mut buffer)?;
+            if filled == 0 {
+                break;
+            }
+            let bytes = buffer.get(..filled).unwrap_or_default();
+            writer.write(bytes, || index.feed(bytes))?;
+        }
+        writer.finish()?;
+        Ok(index)
+    }
+
+    /// Returns the index to [feed](Self::feed) for this generation and format: the one that is
+    /// stored with the log, or else an empty one.
+    #[must_use]
+    pub fn stored_index(&self) -> Index {
+        let stored = self.source.stored_index();
+        stored
+            .filter(|index| index.format() == self.format && index.bytes() <= self.bytes)
+            .unwrap_or_else(|| Index::new(self.format))
+    }
+
     /// Returns an index of the whole file. Reads all of it.
     #[expect(clippy::missing_errors_doc, reason = "see window")]
     pub fn index(&self) -> Result<Index> {
@@ -447,17 +491,19 @@ impl LogFile {
 
     /// Runs one read over the file up to its current size.
     fn reading<'f, T>(&'f self, read: impl FnOnce(View<'f>) -> io::Result<T>) -> Result<T> {
-        let size = self.file.metadata().map(|meta| meta.len());
-        size.and_then(|end| read(self.view(end))).map_err(Error::io("read", &*self.path))
+        self.source
+            .size()
+            .and_then(|end| read(self.view(end)))
+            .map_err(Error::io("read", &*self.path))
     }
 
-    const fn view(&self, end: u64) -> View<'_> {
-        View { file: &self.file, end, limits: Limits::USUAL, format: self.format }
+    fn view(&self, end: u64) -> View<'_> {
+        View { source: &*self.source, end, limits: Limits::USUAL, format: self.format }
     }
 
     /// Records the current state of the file.
     fn record_state(&mut self) -> io::Result<()> {
-        self.bytes = self.file.metadata()?.len();
+        self.bytes = self.source.size()?;
         self.marks = Marks::of(self.view(self.bytes))?;
         self.detect_format().map(|_| ())
     }
@@ -472,6 +518,7 @@ impl LogFile {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::fs::File;
     use std::io::Write;
 
     use proptest::collection::vec;
@@ -482,7 +529,7 @@ mod tests {
     use crate::log::Totals;
 
     fn open(path: &Path) -> Result<LogFile> {
-        LogFile::open(&FilePath::named(path))
+        LogFile::open(&LogPath::named(path))
     }
 
     fn append(path: &Path, bytes: &[u8]) {

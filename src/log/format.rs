@@ -11,7 +11,7 @@
 use std::ffi::OsStr;
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::lines::{Limits, Line, View};
 use super::path;
@@ -24,7 +24,7 @@ pub(super) const DETECTION_BYTES: u64 = 64 << 10;
 const BUFFER_BYTES: usize = 4 << 10;
 
 /// The format of the lines of a log.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "cli", derive(schemars::JsonSchema), schemars(rename = "LogFormat"))]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -114,7 +114,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
         let view = View {
-            file: &file,
+            source: &file,
             end: bytes.len() as u64,
             limits: Limits::USUAL,
             format: Format::Cri,

@@ -13,9 +13,12 @@
 //! opens, excluded from every result while it is empty, and subtracted from later blocks once it
 //! can no longer get any bytes.
 
+mod stored;
+
 use std::num::NonZeroU64;
 
 use memchr::memchr;
+use serde::{Deserialize, Serialize};
 
 use super::bounds::{cut_of, multiple_from};
 use super::lines::{Limits, usize_of};
@@ -27,7 +30,7 @@ use crate::cri::{self, HeaderScanner, PerStream, Record, Stream, Tag};
 const BLOCK_BYTES: NonZeroU64 = NonZeroU64::new(64 << 10).unwrap();
 
 /// The totals of a log.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct Totals {
     /// Rows: joined entries, and lines that are not records.
     pub rows: u64,
@@ -154,6 +157,12 @@ impl Index {
             scanner: HeaderScanner::default(),
             counts,
         }
+    }
+
+    /// Returns the format of the lines that it counts.
+    #[must_use]
+    pub const fn format(&self) -> Format {
+        self.counts.format
     }
 
     /// Adds the next bytes of the log, which may end anywhere.

@@ -7,15 +7,14 @@
 //! file is appended to, truncated or rewritten during a read, the reader may return other bytes,
 //! but does not fail because of the change.
 
-use std::fs::File;
 use std::io;
 use std::num::NonZeroU64;
-use std::os::unix::fs::FileExt;
 
 use memchr::{memchr, memrchr};
 
 use super::bounds::cut_of;
 use super::rows::Rows;
+use super::source::Source;
 use super::start::Starts;
 use super::{Format, Tail};
 
@@ -78,7 +77,7 @@ impl Limits {
 /// A view of a file up to a fixed end. The end stays the same for one read, even if the file grows.
 #[derive(Clone, Copy)]
 pub(super) struct View<'f> {
-    pub file: &'f File,
+    pub source: &'f dyn Source,
     /// The end of the view; bytes at and after this offset are ignored.
     pub end: u64,
     pub limits: Limits,
@@ -102,7 +101,7 @@ impl<'f> View<'f> {
         let len = into.len().min(usize_of(self.end.saturating_sub(offset)));
         let into = into.get_mut(..len).unwrap_or_default();
         loop {
-            match self.file.read_at(into, offset) {
+            match self.source.read_at(offset, into) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 done => return done,
             }

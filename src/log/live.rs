@@ -178,7 +178,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::file::FilePath;
+    use crate::log::LogPath;
 
     fn append(path: &Path, bytes: &str) {
         File::options()
@@ -195,7 +195,7 @@ mod tests {
     }
 
     fn live(path: &Path) -> LiveRows {
-        LiveRows::new(LogFile::open(&FilePath::named(path)).unwrap(), 0, 1 << 20).unwrap()
+        LiveRows::new(LogFile::open(&LogPath::named(path)).unwrap(), 0, 1 << 20).unwrap()
     }
 
     fn texts(mut read: impl FnMut() -> Batch) -> Vec<String> {
@@ -290,7 +290,7 @@ mod tests {
             let rows = rows.get_or_insert_with(|| live(&path));
             got.extend(texts(|| rows.read().unwrap()));
         }
-        let file = LogFile::open(&FilePath::named(&*path)).unwrap();
+        let file = LogFile::open(&LogPath::named(&*path)).unwrap();
         let mut all: Vec<_> =
             file.rows(0, 1 << 20, Tail::Emit).unwrap().map(|row| row.unwrap().text).collect();
         let mut got: Vec<_> = got.into_iter().map(String::into_bytes).collect();

@@ -17,6 +17,8 @@
 //! rotation  the file that has the name now  times   positions of times and gaps
 //! live      rows as they end                beneath files within one directory
 //! hold      the locks of recorders        shortened a log without its middle
+//! location  where a log is                source   its bytes, wherever they are
+//! seekable  compressed logs               packed   logs in a bundle
 //! ```
 //!
 //! Windows and the index join only pieces that are at most 256 KiB apart, and a joined row spans at
@@ -40,10 +42,14 @@ mod hold;
 mod index;
 mod lines;
 mod live;
+mod location;
+mod packed;
 pub mod path;
 mod rotation;
 mod rows;
+mod seekable;
 mod shortened;
+mod source;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -60,6 +66,7 @@ pub(crate) use hold::{RunHold, has_locked_log, is_recorded, is_replaced};
 pub use index::{BlockStart, Index, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use live::{Batch, LiveRows};
+pub use location::{LogPath, PackedLog};
 pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
 pub use times::Gap;

@@ -27,6 +27,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::lines::View;
+use super::source::Source;
 
 /// The number of bytes at the start and at the end of a file that are compared to detect a rewrite
 /// in the same inode.
@@ -106,7 +107,7 @@ pub(super) struct Follower {
 /// A file that was replaced by another one.
 #[derive(Debug)]
 struct Kept {
-    file: File,
+    source: Box<dyn Source>,
     bytes: u64,
     since: Instant,
 }
@@ -159,21 +160,21 @@ impl Follower {
     }
 
     /// Takes over the state of `before`, the follower of the previous file. Keeps the files that
-    /// `before` kept, and the previous file itself: `file`, which was read up to `bytes`.
-    pub(super) fn succeed(&mut self, before: Self, file: File, bytes: u64) {
+    /// `before` kept, and the previous file itself: `source`, which was read up to `bytes`.
+    pub(super) fn succeed(&mut self, before: Self, source: Box<dyn Source>, bytes: u64) {
         self.late_bytes = before.late_bytes;
         self.kept = before.kept;
         if self.kept.len() == MAX_KEPT {
             self.kept.remove(0);
         }
-        self.kept.push(Kept { file, bytes, since: Instant::now() });
+        self.kept.push(Kept { source, bytes, since: Instant::now() });
         self.check_old_files();
     }
 
     fn check_old_files(&mut self) {
         for kept in &mut self.kept {
             // Treat a file whose size cannot be read as unchanged.
-            let bytes = kept.file.metadata().map_or(kept.bytes, |meta| meta.len());
+            let bytes = kept.source.size().unwrap_or(kept.bytes);
             self.late_bytes = self.late_bytes.saturating_add(bytes.saturating_sub(kept.bytes));
             kept.bytes = bytes;
         }

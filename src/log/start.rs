@@ -27,17 +27,17 @@ use crate::cri::{PerStream, Stream, Tag};
 /// The open entries of both streams.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Starts {
-    open: PerStream<Option<Open>>,
+    pub(super) open: PerStream<Option<Open>>,
     reach: NonZeroU64,
 }
 
 /// An entry whose last record so far was a `P`.
 #[derive(Clone, Copy, Debug)]
-struct Open {
+pub(super) struct Open {
     /// The offset of that record.
-    last: u64,
+    pub last: u64,
     /// The offset from which pieces no longer belong to the row.
-    end: u64,
+    pub end: u64,
 }
 
 impl Starts {

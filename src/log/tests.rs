@@ -208,7 +208,7 @@ fn file_of(bytes: &[u8]) -> File {
 }
 
 fn view<'f>(file: &'f File, bytes: &[u8], format: Format, limits: Limits) -> View<'f> {
-    View { file, end: bytes.len() as u64, limits, format }
+    View { source: file, end: bytes.len() as u64, limits, format }
 }
 
 /// Lines of every kind: mixed pieces of both streams, blank lines, malformed lines, NULs, times
@@ -485,6 +485,49 @@ proptest! {
     }
 
     #[test]
+    fn a_stored_index_continues_as_the_original(
+        bytes in any_file(),
+        format in any_format(),
+        limits in any_limits(),
+        block in 1_u64..400,
+        at in any::<prop::sample::Index>(),
+        tail in any_tail(),
+    ) {
+        let (before, after) = bytes.split_at(at.index(bytes.len() + 1));
+        let mut original = Index::with(format, limits, nz(block));
+        original.feed(before);
+        let empty = Index::with(Format::Cri, limits, nz(block));
+        let mut stored = empty.restored(&original.encode().unwrap()).unwrap();
+        prop_assert!(stored.bytes() <= original.bytes());
+        original.feed(after);
+        stored.feed(&bytes[usize::try_from(stored.bytes()).unwrap()..]);
+        prop_assert_eq!(stored.totals(tail), original.totals(tail));
+        for offset in 0..bytes.len() as u64 + 2 {
+            prop_assert_eq!(stored.place_of_offset(offset), original.place_of_offset(offset));
+            prop_assert_eq!(stored.place_of_row(offset), original.place_of_row(offset));
+            let us = i64::try_from(offset).unwrap() * 1_000_000;
+            prop_assert_eq!(stored.places_of_time(us), original.places_of_time(us));
+        }
+    }
+
+    #[test]
+    fn a_damaged_stored_index_never_panics(
+        bytes in any_file(),
+        changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+    ) {
+        let mut index = Index::new(Format::Cri);
+        index.feed(&bytes);
+        let mut packed = index.encode().unwrap();
+        for (at, byte) in changes {
+            let at = at.index(packed.len());
+            packed[at] = byte;
+        }
+        if let Some(index) = Index::decode(&packed) {
+            let _ = (index.totals(Tail::Emit), index.place_of_row(3), index.bytes());
+        }
+    }
+
+    #[test]
     fn the_index_agrees_with_the_naive_rows_for_any_chunking(
         bytes in any_file(),
         format in any_format(),
@@ -691,7 +734,7 @@ fn a_line_of_a_terabyte_is_read_in_chunks_from_any_offset() {
     let file = tempfile::tempfile().unwrap();
     file.set_len(1 << 40).unwrap();
     let limits = Limits { line_reach: 5 << 20, piece: nz(1 << 20), line: 1 << 10, ..Limits::USUAL };
-    let view = View { file: &file, end: 1 << 40, limits, format: Format::Cri };
+    let view = View { source: &file, end: 1 << 40, limits, format: Format::Cri };
     let offsets = |anchor: Anchor| {
         let window = view.window(anchor, 3, Tail::Emit).unwrap();
         let offsets: Vec<u64> = window.rows.iter().map(|row| row.offset >> 20).collect();
@@ -781,7 +824,7 @@ fn a_single_row_has_a_number_before_its_newline_is_written() {
     let path = dir.path().join("0.log");
     for text in ["plain", "2026-01-02T03:04:05Z stdout F text"] {
         std::fs::write(&path, text).unwrap();
-        let log = super::LogFile::open(&crate::file::FilePath::named(&path)).unwrap();
+        let log = super::LogFile::open(&crate::log::LogPath::named(&path)).unwrap();
         let mut index = Index::new(log.format());
         assert_eq!(log.row_numbers(&index, &[0], Tail::Emit).unwrap(), [None], "not fed yet");
         log.feed(&mut index, u64::MAX).unwrap();

@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::number::{self, Numbered};
 use super::row_queue::{HURRY_POLL, moved};
 use super::sink::{Cut, Sink};
-use crate::file::{FilePath, create_private_dir, open_regular};
+use crate::file::{create_private_dir, open_regular};
 use crate::model::JobId;
 use crate::time::Time;
 use crate::{cri, log, sanitize};
@@ -105,7 +105,7 @@ pub(super) fn close(sink: &mut Sink, path: Option<&Path>, is_recorded: bool) -> 
 /// Counts the bytes of a command's output that its log contains. Called only for a log that could
 /// not be written completely.
 fn recorded_bytes(log: &Path) -> u64 {
-    let Ok(file) = log::LogFile::open(&FilePath::named(log)) else { return 0 };
+    let Ok(file) = log::LogFile::open(&log::LogPath::named(log)) else { return 0 };
     let Ok(mut lines) = file.lines(0) else { return 0 };
     let mut bytes = 0;
     while let Ok(Some(line)) = lines.next() {

@@ -8,8 +8,7 @@ use proptest::sample::Index;
 
 use super::shown::Progress;
 use super::*;
-use crate::file::FilePath;
-use crate::log::{LogFile, MAX_LINE_BYTES, Tail};
+use crate::log::{LogFile, LogPath, MAX_LINE_BYTES, Tail};
 
 /// A log that can be appended to.
 pub(super) struct Growing {
@@ -21,7 +20,7 @@ impl Growing {
     pub(super) fn new(bytes: &[u8]) -> Self {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        let log = LogFile::open(&FilePath::named(file.path())).unwrap();
+        let log = LogFile::open(&LogPath::named(file.path())).unwrap();
         Self { file, log }
     }
 

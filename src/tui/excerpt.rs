@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use super::msg::{LogRow, MAX_COPY_BYTES};
 use crate::display;
 use crate::error::{Error, Result};
-use crate::file::FilePath;
+use crate::log::LogPath;
 use crate::log::{LogFile, Row, Tail};
 use crate::sanitize::{Sanitizer, Span, Style, sgr};
 
@@ -105,7 +105,7 @@ impl Excerpt {
 
 /// Reads the beginning of a log, as much as can be copied. The flag is true if the rest is left
 /// out.
-pub(super) fn copied(log: &FilePath, tail: Tail) -> Result<(String, bool)> {
+pub(super) fn copied(log: &LogPath, tail: Tail) -> Result<(String, bool)> {
     let file = LogFile::open(log)?;
     let (mut text, mut sanitizer) = (Vec::new(), Sanitizer::default());
     for row in file.window_rows(0, MAX_COPY_BYTES, tail)? {
@@ -158,7 +158,7 @@ mod tests {
     const AT: &str = "2026-01-02T03:04:05.000000000Z";
 
     fn row(path: &Path, offset: u64) -> LogRow {
-        LogRow { log: FilePath::named(path), offset, tail: Tail::Emit }
+        LogRow { log: LogPath::named(path), offset, tail: Tail::Emit }
     }
 
     fn text(excerpt: &Excerpt, color: bool) -> String {
@@ -183,7 +183,7 @@ mod tests {
         assert_eq!(text(&excerpt, true), "\x1b[0;31mred\x1b[0m␇\none, two\nbetween\n");
         assert_eq!(excerpt.line().unwrap(), 3);
         assert_eq!(
-            copied(&FilePath::named(&*path), Tail::Emit).unwrap(),
+            copied(&LogPath::named(&*path), Tail::Emit).unwrap(),
             ("red␇\none, two\nbetween\n".into(), false)
         );
     }
@@ -227,7 +227,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.log");
         fs::write(&path, format!("{AT} stdout F x{}\n", "é".repeat(MAX_COPY_BYTES))).unwrap();
-        let (text, is_cut) = copied(&FilePath::named(&*path), Tail::Emit).unwrap();
+        let (text, is_cut) = copied(&LogPath::named(&*path), Tail::Emit).unwrap();
         assert!(is_cut);
         assert!((MAX_COPY_BYTES - 3..=MAX_COPY_BYTES).contains(&text.len()), "{}", text.len());
         let mut short = String::from("short");

@@ -280,7 +280,7 @@ fn terminal() -> io::Result<Stdio> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::file::FilePath;
+    use crate::log::LogPath;
     use crate::log::Tail;
     use crate::search::Location;
 
@@ -412,7 +412,7 @@ mod tests {
             "2026-01-02T03:04:05Z stdout F one\n2026-01-02T03:04:06Z stdout F \x1b[31mtwo\n",
         )
         .unwrap();
-        let row = LogRow { log: FilePath::named(&*log), offset: 34, tail: Tail::Emit };
+        let row = LogRow { log: LogPath::named(&*log), offset: 34, tail: Tail::Emit };
         let copies = Arc::default();
         let (copy, line) = copy_of(&Excerpt::around(&row).unwrap(), &copies).unwrap();
         assert_eq!((fs::read_to_string(copy.path()).unwrap().as_str(), line), ("one\ntwo\n", 2));

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 use crate::catalog::{Beside, Highlight, RunList};
 use crate::document::{Answer, PageRequest, Ticket};
-use crate::file::FilePath;
 use crate::join::{RunHead, RunNode};
+use crate::log::LogPath;
 use crate::log::Tail;
 use crate::model::RunId;
 use crate::search::Location;
@@ -127,7 +127,7 @@ pub enum Work {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LogRow {
     /// The log.
-    pub log: FilePath,
+    pub log: LogPath,
     /// The byte at which the row begins.
     pub offset: u64,
     /// The treatment of a last line without a newline.
@@ -167,7 +167,7 @@ pub enum WorkerRequest {
     /// Read rows of a log.
     ReadLog(Ticket, Box<PageRequest>),
     /// Read the beginning of a log, as much as can be copied.
-    CopyRows(FilePath, Tail),
+    CopyRows(LogPath, Tail),
 }
 
 /// A request to the terminal.

@@ -37,7 +37,7 @@ fn is_running(log: &FilePath) -> Result<bool> {
 
 /// Returns the time of the first record; of the creation, if the log is empty.
 fn began_at(log: &FilePath) -> Result<Time> {
-    if let Some(first) = LogFile::open(log)?.first_time()? {
+    if let Some(first) = LogFile::open(&log.clone().into())?.first_time()? {
         return Ok(first);
     }
     let modified = log.metadata().and_then(|metadata| metadata.modified());

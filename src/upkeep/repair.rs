@@ -100,7 +100,7 @@ fn end_of(run: Option<&RunDir>, sh: LostSh) -> LostEnd {
     let log = run.and_then(|run| {
         let log = path::sh_log(&path::job_dir(&run.path, &sh.job)?, sh.n);
         let within = fs::canonicalize(&run.path).ok()?;
-        LogFile::open(&FilePath::found(log, within.into())).ok()
+        LogFile::open(&FilePath::found(log, within.into()).into()).ok()
     });
     let last_at = log.as_ref().and_then(|log| log.last_time().ok().flatten());
     let log_bytes = log.and_then(|log| i64::try_from(log.bytes()).ok());

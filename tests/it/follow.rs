@@ -11,8 +11,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use rundown::catalog::Catalog;
 use rundown::cri::Stream;
-use rundown::file::FilePath;
-use rundown::log::{LogFile, Tail};
+use rundown::log::{LogFile, LogPath, Tail};
 use rundown::tui::msg::WorkerRequest;
 use rundown::tui::sim::Sim;
 
@@ -197,7 +196,7 @@ impl Writer {
     }
 
     fn assert_seen_by(&self, sim: &mut Sim, tail: Tail) {
-        let log = LogFile::open(&FilePath::named(&*self.followed)).unwrap();
+        let log = LogFile::open(&LogPath::named(&*self.followed)).unwrap();
         let rows: Vec<_> = log.rows(0, usize::MAX, tail).unwrap().map(Result::unwrap).collect();
         let texts: Vec<_> =
             rows.iter().map(|row| String::from_utf8_lossy(&row.text).into_owned()).collect();

@@ -16,8 +16,8 @@ use std::task::Poll;
 use super::COUNTED_BYTES;
 use crate::document::{Folds, Goal, Head, HitCount, Known, RowsRequest};
 use crate::error::Result;
-use crate::file::{FilePath, dirs_of};
-use crate::log::{Anchor, Change, FileState, Gap, Index, LogFile, Tail, Totals};
+use crate::file::dirs_of;
+use crate::log::{Anchor, Change, FileState, Gap, Index, LogFile, LogPath, Tail, Totals};
 use crate::search::{Cause, CauseSearch, Group, Groups, PatternFilter, Query, group};
 use crate::time::Time;
 
@@ -70,9 +70,9 @@ struct Answered {
 }
 
 impl LogReader {
-    pub(super) fn open(path: &FilePath) -> Result<Self> {
+    pub(super) fn open(path: &LogPath) -> Result<Self> {
         let file = LogFile::open(path)?;
-        let index = Index::new(file.format());
+        let index = file.stored_index();
         let file_state = file.file_state();
         Ok(Self {
             file,
@@ -265,7 +265,7 @@ impl LogReader {
     /// Discards all counts and scans, because the log is another file now.
     fn forget(&mut self) {
         self.dirs = dirs_of(self.file.path());
-        self.index = Index::new(self.file.format());
+        self.index = self.file.stored_index();
         (self.search, self.filter, self.groups) = (None, None, Groups::new());
         self.look_again();
     }

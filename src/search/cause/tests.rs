@@ -6,7 +6,7 @@ use proptest::sample::Index;
 
 use super::super::tests::Growing;
 use super::*;
-use crate::file::FilePath;
+use crate::log::LogPath;
 
 /// The log of a failed command, its exit code if that matters, and the rows (counted from 1) that
 /// are valid causes; empty if no row explains the failure.
@@ -83,7 +83,7 @@ const FAILURES: &[Failure] = &[
 
 fn fixture(name: &str) -> LogFile {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/failures/{name}.log"));
-    LogFile::open(&FilePath::named(&path)).unwrap()
+    LogFile::open(&LogPath::named(&path)).unwrap()
 }
 
 fn rows(log: &LogFile) -> Vec<Row> {

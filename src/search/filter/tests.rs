@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::super::tests::{Growing, line};
 use super::*;
-use crate::file::FilePath;
+use crate::log::LogPath;
 
 /// Generates logs of random lines, as for the search tests, mixed with progress bars that redraw
 /// several lines.
@@ -162,7 +162,7 @@ fn unrequested_rows_are_not_reported_as_the_end() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sh-1.log");
     std::fs::write(&path, "2026-01-02T03:04:05Z stdout F row\n".repeat(10)).unwrap();
-    let log = LogFile::open(&FilePath::named(&path)).unwrap();
+    let log = LogFile::open(&LogPath::named(&path)).unwrap();
     for progress in [Progress::Last, Progress::All] {
         for below in 1..=11 {
             let around = Around { place: 0, above: 0, below, checks_ends: true };

@@ -208,7 +208,7 @@ fn another_generation_is_scanned_from_its_start() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sh-1.log");
     std::fs::write(&path, recorded(b"::group::one\n::group::two\n")).unwrap();
-    let mut log = LogFile::open(&crate::file::FilePath::named(&path)).unwrap();
+    let mut log = LogFile::open(&crate::log::LogPath::named(&path)).unwrap();
     let mut groups = groups_of(&log);
     assert_eq!(groups.all().len(), 2);
     std::fs::write(&path, recorded(b"x\n")).unwrap();

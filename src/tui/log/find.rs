@@ -154,14 +154,14 @@ mod tests {
 
     use super::*;
     use crate::document::{Answer, Document, Page, Section, own_section};
-    use crate::file::FilePath;
+    use crate::log::LogPath;
     use crate::model::RunId;
     use crate::tui::log::Frame;
 
     #[test]
     fn a_cause_that_arrives_after_the_search_was_cleared_is_shown() {
         let section =
-            Section { log: Some(FilePath::named(Path::new("a.log"))), ..own_section(None, false) };
+            Section { log: Some(LogPath::named(Path::new("a.log"))), ..own_section(None, false) };
         let document = Some(Document::of_log(RunId("r".into()), section));
         let mut log = Log { document, ..Log::default() };
         log.set_frame(Frame { body: Rect::new(0, 0, 80, 20), ..Frame::default() });

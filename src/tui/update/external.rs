@@ -2,7 +2,7 @@
 //! pager.
 
 use crate::display;
-use crate::file::FilePath;
+use crate::log::LogPath;
 use crate::log::Tail;
 use crate::model::Sh;
 use crate::sanitize::{name, plain};
@@ -52,7 +52,7 @@ pub(super) fn ready(model: &mut Model) -> Effects {
 }
 
 /// Returns the log of the current row, the treatment of its last line, and the row's offset.
-fn current_log(model: &Model) -> Option<(FilePath, Tail, u64)> {
+fn current_log(model: &Model) -> Option<(LogPath, Tail, u64)> {
     model.log.document.as_ref()?.log_at(model.log.current_row()?.offset)
 }
 

@@ -10,8 +10,7 @@ use super::thread::guarded;
 use super::*;
 use crate::catalog::Beside;
 use crate::document::{Document, Folds, Goal, RowsRequest, Section, own_section};
-use crate::file::FilePath;
-use crate::log::Anchor;
+use crate::log::{Anchor, LogPath};
 use crate::model::RunId;
 use crate::search::RowFilter;
 
@@ -24,7 +23,7 @@ fn read(ticket: u64, path: &Path) -> WorkerRequest {
 }
 
 fn request(ticket: u64, path: &Path, is_refresh: bool) -> WorkerRequest {
-    let log = Some(FilePath::named(path));
+    let log = Some(LogPath::named(path));
     let document =
         Document::of_log(RunId(String::new()), Section { log, ..own_section(None, false) });
     let rows = RowsRequest {
