@@ -85,7 +85,8 @@ impl Catalog {
                 Ok(runs.iter().map(|head| load::dir_jobs(root, &head.run)).collect())
             }
             OpenSource::Path { path } => {
-                let jobs = load::path_run(path)?.jobs.into_iter().map(|node| node.job.id).collect();
+                let jobs =
+                    load::path_run(path)?.jobs.into_iter().map(|parts| parts.job.id).collect();
                 Ok(vec![jobs])
             }
         }

@@ -9,8 +9,8 @@ use crate::error::{self, Error, Result};
 use crate::events::Events;
 use crate::file::FilePath;
 use crate::join::{
-    self, DatedLog, Finding, FindingKind, Findings, JobNode, LogRef, Place, Recorder, RunHead,
-    RunNode,
+    self, DatedLog, FindingKind, Findings, JobParts, LogRef, Place, Recorder, RunHead, RunNode,
+    RunParts,
 };
 use crate::log::path::{FoundLog, LeftOut, RunDir};
 use crate::log::{LogFile, Tail, is_replaced, path};
@@ -19,8 +19,8 @@ use crate::store::{ListedRun, Reader, RunPage, RunRows};
 use crate::time::Time;
 
 /// Loads a run of a database; `None` if the database does not contain it.
-pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Option<RunNode>> {
-    reader.run(id)?.map_or(Ok(None), |rows| stored_node(root, reader, rows))
+pub(super) fn stored_run(root: &Path, reader: &Reader, id: &RunId) -> Result<Option<RunParts>> {
+    reader.run(id)?.map_or(Ok(None), |rows| stored_parts(root, reader, rows))
 }
 
 /// Loads the runs with these ids, in order, until the rows fill the memory for one read. Returns
@@ -31,11 +31,11 @@ pub(super) fn stored_runs(
     ids: &[RunId],
 ) -> Result<(Vec<RunNode>, usize)> {
     let (rows, read) = reader.runs_with_rows(ids)?;
-    let nodes = rows.into_iter().filter_map(|rows| stored_node(root, reader, rows).transpose());
-    Ok((nodes.collect::<Result<_>>()?, read))
+    let parts = rows.into_iter().filter_map(|rows| stored_parts(root, reader, rows).transpose());
+    Ok((parts.map(|parts| parts.map(node)).collect::<Result<_>>()?, read))
 }
 
-fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunNode>> {
+fn stored_parts(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunParts>> {
     let recorder = recorder(reader, rows.ours, &rows.run, root)?;
     if matches!(recorder, Recorder::Gone | Recorder::Waiting) {
         // The recorder may have finished the run after its rows were read and before its lock was
@@ -51,20 +51,27 @@ fn stored_node(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option
         mark_abandoned(dir, &mut rows.jobs);
     }
     let count = rows.jobs.iter().map(|(_, shs)| shs.len().saturating_add(1)).sum();
-    let mut node = load_node(join::run_head(rows.run, recorder), rows.ours, rows.jobs, dir);
+    let mut parts = load_parts(rows.run, recorder, rows.ours, rows.jobs, dir);
     if rows.is_cut {
-        node.findings.add(Place::Run, FindingKind::RowsCut { rows: count });
+        parts.findings.add(Place::Run, FindingKind::RowsCut { rows: count });
     }
-    Ok(Some(node))
+    Ok(Some(parts))
+}
+
+/// Builds the tree of a run from its parts.
+pub(super) fn node(parts: RunParts) -> RunNode {
+    // Our recorder holds a lock while it is alive.
+    let ours = parts.ours;
+    parts.join(Time::now(), |node| (!ours).then(|| changed_at(node)).flatten())
 }
 
 /// Loads a run of a log tree without a database; `None` if the log tree does not contain it.
-pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunNode>> {
+pub(super) fn tree_run(root: &Path, id: &RunId) -> Result<Option<RunParts>> {
     let Some(run) = tree_runs(root)?.0.into_iter().find(|run| &run.id == id) else {
         return Ok(None);
     };
     let dir = run_dir(root, &run);
-    Ok(Some(load_node(join::run_head(run, Recorder::Unknown), false, Vec::new(), dir)))
+    Ok(Some(load_parts(run, Recorder::Unknown, false, Vec::new(), dir)))
 }
 
 /// Finds the directory of a run. Returns `None` if the repository of the run is unknown. The error
@@ -203,15 +210,15 @@ impl Lock {
     }
 }
 
-/// Builds a run from its rows, its events and its directory: first the jobs in the database, then
-/// those only in the events, then those only in the directory. A part that cannot be read does not
-/// affect the other parts.
-fn load_node(
-    mut head: RunHead,
+/// Collects the parts of a run from its rows, its events and its directory. A part that cannot be
+/// read does not affect the other parts.
+fn load_parts(
+    mut run: Run,
+    mut recorder: Recorder,
     ours: bool,
     rows: Vec<(Job, Vec<Sh>)>,
     dir: std::result::Result<Option<RunDir>, FindingKind>,
-) -> RunNode {
+) -> RunParts {
     let mut load_findings = FileFindings { hides_all: dir.is_err(), ..FileFindings::default() };
     let dir = dir.map_err(|why| load_findings.findings.add(Place::Run, why)).ok().flatten();
     let files = dir
@@ -220,59 +227,42 @@ fn load_node(
         .and_then(|files| load_findings.record_err(&Place::Run, files))
         .unwrap_or_default();
     load_findings.left_out(&Place::Run, files.left_out);
+    let mut phase = join::run_head(run.clone(), recorder).phase;
     let mut jobs = rows;
     let mut events_file = None;
     // For our own runs, everything in the events is also in the database.
     if let Some(path) = files.events.filter(|_| !ours) {
-        let read =
-            read_events(&path, if head.phase == Phase::Finished { Tail::Emit } else { Tail::Hold });
+        let tail = if phase == Phase::Finished { Tail::Emit } else { Tail::Hold };
+        let read = read_events(&path, tail);
         let (events, bytes) = load_findings.record_err(&Place::Run, read).unwrap_or_default();
         events_file = Some(LogRef { path: path.into(), bytes });
-        if events.unknown_lines > 0 {
-            load_findings
-                .findings
-                .add(Place::Run, FindingKind::UnknownEvents { lines: events.unknown_lines });
-        }
-        if bytes > MAX_EVENTS_BYTES {
-            load_findings
-                .findings
-                .add(Place::Run, FindingKind::EventsCut { read_bytes: MAX_EVENTS_BYTES });
-        }
-        if !head.run.in_database {
-            head = join::run_head(join::run_of_events(head.run, &events), Recorder::Unknown);
+        load_findings.of_events(&events, bytes);
+        if !run.in_database {
+            (run, recorder) = (join::run_of_events(run, &events), Recorder::Unknown);
+            phase = join::run_head(run.clone(), recorder).phase;
         }
         jobs = join::with_events(jobs, events);
     }
     if let Some(dir) = &dir {
-        let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
-        let listed = load_findings.record_err(&Place::Run, path::list_jobs(dir));
-        load_findings.hides_all = listed.as_ref().is_none_or(|listed| listed.refused.is_some());
-        let listed = listed.unwrap_or_default();
-        load_findings.left_out(
-            &Place::Run,
-            LeftOut { refused: listed.refused.into_iter().collect(), ..LeftOut::default() },
-        );
-        let alone = listed.ids.into_iter().filter(|id| !known.contains(id));
-        jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
+        load_findings.add_jobs_of_dir(dir, &mut jobs);
     }
     let logs_dir = dir.as_ref().filter(|_| !load_findings.hides_all);
-    let load = |(job, shs)| load_job(&head, ours, logs_dir, job, shs, &mut load_findings);
+    // Our recorder writes a command's row before it creates the log. A log without a row is
+    // therefore newer than the rows that were read, and is left out.
+    let is_running_here = ours && phase != Phase::Finished;
+    let load = |(job, shs)| load_job(logs_dir, job, shs, is_running_here, &mut load_findings);
     let jobs = jobs.into_iter().map(load).collect();
-    let log = files.log.map(|(path, bytes)| LogRef { path: path.into(), bytes });
-    let dir = dir.map(|dir| dir.path().to_owned());
-    let mut node = RunNode {
-        head,
-        dir,
-        log,
+    RunParts {
+        run,
+        recorder,
+        ours,
+        dir: dir.map(|dir| dir.path().to_owned()),
+        log: files.log.map(|(path, bytes)| LogRef { path: path.into(), bytes }),
         events: events_file,
-        changed_at: None,
         jobs,
-        findings: Findings::default(),
-    };
-    // Our recorder holds a lock while it is alive.
-    node.changed_at = (!ours).then(|| changed_at(&node)).flatten();
-    node.findings = load_findings.beside(join::find(&node, Time::now()));
-    node
+        findings: load_findings.findings,
+        hides_all: load_findings.hides_all,
+    }
 }
 
 /// Returns the time of the newest change of an active run. Of a job in progress, only the last log
@@ -294,14 +284,14 @@ fn changed_at(run: &RunNode) -> Option<Time> {
     rows.chain(files).max()
 }
 
+/// Lists the logs of a job. If `has_only_known` is true, logs without a row are left out.
 fn load_job(
-    head: &RunHead,
-    ours: bool,
     dir: Option<&RunDir>,
     job: Job,
     shs: Vec<Sh>,
+    has_only_known: bool,
     load_findings: &mut FileFindings,
-) -> JobNode {
+) -> JobParts {
     let place = Place::Job(job.id.clone());
     let listed = dir
         .map(|dir| path::list_logs(dir, &job.id))
@@ -314,14 +304,11 @@ fn load_job(
     load_findings.left_out(&place, left_out);
     // Read the times of logs only if the pairing of commands with logs depends on them.
     let guessed = shs.iter().any(|sh| sh.origin != Origin::Call);
-    // Our recorder writes a command's row before it creates the log. A log without a row is
-    // therefore newer than the rows that were read, and is left out.
-    let is_running_here = ours && head.phase != Phase::Finished;
     let known: Option<HashSet<u32>> =
-        is_running_here.then(|| shs.iter().filter_map(|sh| sh.n).collect());
+        has_only_known.then(|| shs.iter().filter_map(|sh| sh.n).collect());
     let is_known = |log: &FoundLog| known.as_ref().is_none_or(|known| known.contains(&log.n));
     let logs = found.logs.into_iter().filter(is_known).map(|found| dated(found, guessed)).collect();
-    join::job_node(head, job, shs, logs)
+    JobParts { job, shs, logs }
 }
 
 /// The findings about the files of a run, collected while they are loaded.
@@ -333,23 +320,28 @@ struct FileFindings {
 }
 
 impl FileFindings {
-    /// Appends these findings to `found`. First drops findings about missing logs from `found`,
-    /// because a missing log may be one that was not read. A finding about a job is dropped if a
-    /// part of the job was not read, a finding about the run if a part of any job was not read, and
-    /// all of them if `hides_all` is true.
-    fn beside(self, found: Findings) -> Findings {
-        let hides = |kind: &FindingKind| {
-            matches!(kind, FindingKind::Refused(_) | FindingKind::Unreadable(_))
-        };
-        let hiding = self.findings.iter().filter(|finding| hides(&finding.kind));
-        let hidden: HashSet<JobId> =
-            hiding.filter_map(|finding| finding.place.job().cloned()).collect();
-        let is_hidden =
-            |job: Option<&JobId>| job.map_or(!hidden.is_empty(), |job| hidden.contains(job));
-        let is_reported = |finding: &Finding| {
-            !(finding.kind.is_missing_log() && (self.hides_all || is_hidden(finding.place.job())))
-        };
-        found.into_iter().filter(is_reported).chain(self.findings).collect()
+    /// Adds the findings about the events of a run, whose file has this size.
+    fn of_events(&mut self, events: &Events, bytes: u64) {
+        if events.unknown_lines > 0 {
+            let kind = FindingKind::UnknownEvents { lines: events.unknown_lines };
+            self.findings.add(Place::Run, kind);
+        }
+        if bytes > MAX_EVENTS_BYTES {
+            let kind = FindingKind::EventsCut { read_bytes: MAX_EVENTS_BYTES };
+            self.findings.add(Place::Run, kind);
+        }
+    }
+
+    /// Adds the jobs that are known only from the directory of a run.
+    fn add_jobs_of_dir(&mut self, dir: &RunDir, jobs: &mut Vec<(Job, Vec<Sh>)>) {
+        let known: HashSet<JobId> = jobs.iter().map(|(job, _)| job.id.clone()).collect();
+        let listed = self.record_err(&Place::Run, path::list_jobs(dir));
+        self.hides_all = listed.as_ref().is_none_or(|listed| listed.refused.is_some());
+        let listed = listed.unwrap_or_default();
+        let refused = listed.refused.into_iter().collect();
+        self.left_out(&Place::Run, LeftOut { refused, ..LeftOut::default() });
+        let alone = listed.ids.into_iter().filter(|id| !known.contains(id));
+        jobs.extend(alone.map(|id| (Job::without_row(id), Vec::new())));
     }
 
     /// Returns the value, or adds the error to the findings and returns `None`.
@@ -423,11 +415,12 @@ pub(super) fn path_run_id() -> RunId {
 }
 
 /// Loads the logs at a path (a file or a directory) as a run that is in no database.
-pub(super) fn path_run(path: &Path) -> Result<RunNode> {
-    let head = join::run_head(Run::without_row(path_run_id(), None), Recorder::Unknown);
+pub(super) fn path_run(path: &Path) -> Result<RunParts> {
+    let run = Run::without_row(path_run_id(), None);
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if path::is_run_dir(path) {
-        return Ok(load_node(head, false, Vec::new(), Ok(Some(RunDir::named(path.to_owned())?))));
+        let dir = Ok(Some(RunDir::named(path.to_owned())?));
+        return Ok(load_parts(run, Recorder::Unknown, false, Vec::new(), dir));
     }
     let dir = Some(path.to_owned()).filter(|_| metadata.is_dir());
     let found = match &dir {
@@ -437,11 +430,20 @@ pub(super) fn path_run(path: &Path) -> Result<RunNode> {
             vec![FoundLog { n: 1, path: FilePath::named(path), bytes: metadata.len() }],
         )],
     };
-    let node = |(job, found): (String, Vec<FoundLog>)| {
-        let logs = found.into_iter().map(|found| dated(found, false)).collect();
-        join::job_node(&head, Job::without_row(JobId(job)), Vec::new(), logs)
+    let parts = |(job, found): (String, Vec<FoundLog>)| JobParts {
+        job: Job::without_row(JobId(job)),
+        shs: Vec::new(),
+        logs: found.into_iter().map(|found| dated(found, false)).collect(),
     };
-    let jobs = found.into_iter().map(node).collect();
-    let findings = Findings::default();
-    Ok(RunNode { head, dir, log: None, events: None, changed_at: None, jobs, findings })
+    Ok(RunParts {
+        run,
+        recorder: Recorder::Unknown,
+        ours: false,
+        dir,
+        log: None,
+        events: None,
+        jobs: found.into_iter().map(parts).collect(),
+        findings: Findings::default(),
+        hides_all: false,
+    })
 }

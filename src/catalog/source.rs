@@ -12,7 +12,7 @@ use super::load;
 use super::select::{RunFilter, RunList, RunSpec, SHORTEST_PART};
 use crate::error::{Error, Result};
 use crate::file::dir_of;
-use crate::join::{self, Recorder, RunHead, RunNode};
+use crate::join::{self, Recorder, RunHead, RunNode, RunParts};
 use crate::log::path;
 use crate::model::{Outcome, Phase, Run, RunId};
 use crate::store::{self, Beside, Highlight, Reader, RunPage};
@@ -133,6 +133,13 @@ impl Catalog {
     /// Loads a run with its jobs and commands; `None` if it does not exist (any more).
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn run(&self, id: &RunId) -> Result<Option<RunNode>> {
+        Ok(self.run_parts(id)?.map(load::node))
+    }
+
+    /// Loads the parts of a run, before its commands are matched with its logs; `None` if it does
+    /// not exist (any more).
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn run_parts(&self, id: &RunId) -> Result<Option<RunParts>> {
         match &*self.source()? {
             OpenSource::Store { root, reader } => load::stored_run(root, reader, id),
             OpenSource::Tree { root, .. } => load::tree_run(root, id),
@@ -339,7 +346,7 @@ impl Catalog {
                 runs
             }
             OpenSource::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
-            OpenSource::Path { path } => return Ok(Some(vec![load::path_run(path)?.head])),
+            OpenSource::Path { path } => return Ok(Some(vec![load::path_run(path)?.head()])),
         };
         // A complete id matches only its run, even if other ids begin or end with it.
         let is_whole = page

@@ -1,10 +1,12 @@
 //! Builds one tree from the database, the events and the log files of a run. Pure, no I/O.
 //!
-//! `pair` matches commands with logs, and `find` finds oddities in the result.
+//! `parts` is what a loader reads; `pair` matches commands with logs, and `find` finds oddities in
+//! the result.
 
 mod find;
 mod finding;
 mod pair;
+mod parts;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -21,6 +23,8 @@ pub use find::{find, next_at, silent_ms};
 pub use finding::{Finding, FindingCode, FindingKind, Findings, Place};
 #[doc(hidden)]
 pub use pair::DatedLog;
+#[doc(hidden)]
+pub use parts::{JobParts, RunParts};
 
 /// A run's row and what is derived from it.
 #[derive(Clone, PartialEq, Eq, Debug)]
