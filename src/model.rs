@@ -7,10 +7,12 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::time::Time;
 
 /// A run's id in the store: a UUIDv7 in practice, any text in principle.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct RunId(pub String);
 
 impl RunId {
@@ -43,7 +45,7 @@ impl RunId {
 
 /// A job's id, unique in its run. Untrusted text: ids in real stores contain spaces, newlines,
 /// escape sequences and `..`.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
 pub struct JobId(pub String);
 
 impl JobId {
@@ -67,7 +69,7 @@ pub struct ShKey {
 }
 
 /// A row of `runs`: one execution of a pipeline for one push.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -93,12 +95,14 @@ pub struct Run {
     /// True if a database has a row for it; otherwise it is known only from its files.
     pub in_database: bool,
     /// The facts about it that only rundown records.
+    #[serde(default)]
     pub details: RunDetails,
 }
 
 /// Facts about a run that only rundown records, since version 6 of its database. Apart from
 /// `is_open`, they come from the variables of the CI system, from git, or from the user.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RunDetails {
     /// True if it was begun by `rundown begin`: any number of recorders add commands to it, until
     /// `rundown end` finishes it. Each of them holds a lock on the log of its command.
@@ -129,6 +133,12 @@ pub struct RunDetails {
 }
 
 impl Run {
+    /// Returns the time that lists are ordered by: that of its push, or else of its creation.
+    #[must_use]
+    pub fn listed_at(&self) -> Option<Time> {
+        self.queued_at.or_else(|| self.id.time())
+    }
+
     /// Creates a run of which only the location of its logs is known.
     #[must_use]
     pub fn without_row(id: RunId, repo: Option<String>) -> Self {
@@ -149,7 +159,7 @@ impl Run {
 }
 
 /// A row of `jobs`: a named unit inside a run.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Job {
     /// Its id.
     pub id: JobId,
@@ -166,8 +176,10 @@ pub struct Job {
     /// events.
     pub in_database: bool,
     /// The jobs that had to pass before it could start, if its recorder stored them.
+    #[serde(default)]
     pub needs: Vec<String>,
     /// True if its run may pass although the job failed.
+    #[serde(default)]
     pub allow_failure: bool,
 }
 
@@ -189,7 +201,8 @@ impl Job {
 }
 
 /// The source of a command in a store.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// A row of rundown's `sh_calls`, with a number.
     Call,
@@ -212,7 +225,8 @@ impl Origin {
 }
 
 /// A command in a store. The default is a command of which nothing is known.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Sh {
     /// The source of its data.
     pub origin: Origin,

@@ -9,6 +9,8 @@ use std::io::Write;
 use std::num::NonZeroU32;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 const NANOS_PER_SEC: u32 = 1_000_000_000;
 const SECS_PER_DAY: i64 = 86_400;
 
@@ -23,6 +25,23 @@ pub struct Time {
     secs: i64,
     /// The nanoseconds plus 1, so that an `Option<Time>` is not larger than a `Time`.
     nanos_plus_1: NonZeroU32,
+}
+
+/// As exact nanoseconds since 1970.
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i128(self.as_nanos())
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let nanos = i128::deserialize(deserializer)?;
+        let second = i128::from(NANOS_PER_SEC);
+        let secs = i64::try_from(nanos.div_euclid(second)).map_err(serde::de::Error::custom)?;
+        let nanos = u32::try_from(nanos.rem_euclid(second)).unwrap_or_default();
+        Ok(Self::from_unix(secs, nanos))
+    }
 }
 
 impl Time {

@@ -46,6 +46,9 @@ pub fn finding(kind: &FindingKind) -> String {
         FindingKind::Interrupted => {
             "the recorder exited before the run finished; the record ends here".into()
         }
+        FindingKind::CopiedEarly => "the run had not ended when it was copied; what was recorded \
+                                     later is not here"
+            .into(),
         FindingKind::Stalled => "all jobs have finished but the run has not; the recorder has \
             stopped, perhaps because two commands started in the same millisecond"
             .into(),

@@ -5,13 +5,14 @@
 
 use std::collections::HashMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::RunNode;
 use crate::model::{JobId, RunId};
 
 /// A place in a run.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Place {
     /// The run itself.
     Run,
@@ -42,7 +43,7 @@ impl Place {
 }
 
 /// An oddity and its place.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Finding {
     /// Its place.
     pub place: Place,
@@ -104,12 +105,15 @@ impl<'a> IntoIterator for &'a Findings {
 }
 
 /// A class of findings.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", rename_all_fields = "snake_case")]
 pub enum FindingKind {
     /// The run was marked as failed when its writer was restarted.
     Orphaned,
     /// The run's recorder exited before the run was finished.
     Interrupted,
+    /// The run was copied before it had ended.
+    CopiedEarly,
     /// The run has not ended, although all its jobs ended a while ago.
     Stalled,
     /// The run has not ended, although nothing of it has changed for a long time.
@@ -226,6 +230,7 @@ pub enum FindingKind {
 pub enum FindingCode {
     Orphaned,
     Interrupted,
+    CopiedEarly,
     Stalled,
     Silent,
     RunNeverEnded,
@@ -262,6 +267,7 @@ impl FindingKind {
         match self {
             Self::Orphaned => FindingCode::Orphaned,
             Self::Interrupted => FindingCode::Interrupted,
+            Self::CopiedEarly => FindingCode::CopiedEarly,
             Self::Stalled => FindingCode::Stalled,
             Self::Silent => FindingCode::Silent,
             Self::RunNeverEnded { .. } => FindingCode::RunNeverEnded,

@@ -11,7 +11,7 @@ mod parts;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::events::Events;
 use crate::log::LogPath;
@@ -265,7 +265,8 @@ impl ShState {
 
 /// The state of a run's recorder, as far as it can be detected.
 #[doc(hidden)]
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Recorder {
     /// The recorder holds the run's lock.
     Alive,
@@ -273,6 +274,8 @@ pub enum Recorder {
     Gone,
     /// The run was begun by `rundown begin`, and no recorder is adding a command to it now.
     Waiting,
+    /// The run was copied before it had ended. Nothing is added to the copy.
+    Copied,
     /// The state was not detected: the run was not recorded by rundown, has ended, or has a lock
     /// that cannot be checked.
     Unknown,
@@ -286,7 +289,7 @@ pub fn run_head(run: Run, recorder: Recorder) -> RunHead {
         run.state.as_deref().and_then(|state| Outcome::from_word(state, run.reason.as_deref()));
     let stored = stored_phase(has_progress(&run), outcome, run.started_at, run.finished_at);
     let is_open = matches!(stored, Phase::Queued | Phase::Active);
-    let is_lost = recorder == Recorder::Gone && is_open;
+    let is_lost = matches!(recorder, Recorder::Gone | Recorder::Copied) && is_open;
     let interrupted = is_lost || run.reason.as_deref() == Some(model::INTERRUPTED);
     let phase = if is_lost { Phase::Finished } else { stored };
     RunHead { run, phase, outcome, interrupted, waiting: recorder == Recorder::Waiting && is_open }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::{
-    DatedLog, Finding, FindingKind, Findings, LogRef, Recorder, RunHead, RunNode, find, job_node,
-    run_head,
+    DatedLog, Finding, FindingKind, Findings, LogRef, Place, Recorder, RunHead, RunNode, find,
+    job_node, run_head,
 };
 use crate::model::{Job, JobId, Run, Sh};
 use crate::time::Time;
@@ -53,10 +53,16 @@ impl RunParts {
         run_head(self.run.clone(), self.recorder)
     }
 
+    /// Returns the ids of its jobs.
+    #[must_use]
+    pub fn job_ids(&self) -> Vec<JobId> {
+        self.jobs.iter().map(|parts| parts.job.id.clone()).collect()
+    }
+
     /// Matches the commands with the logs, and adds all findings. `changed_at` returns the time of
     /// the newest change of the run, as far as it is known from its files.
     #[must_use]
-    pub fn join(self, now: Time, changed_at: impl FnOnce(&RunNode) -> Option<Time>) -> RunNode {
+    pub fn join(mut self, now: Time, changed_at: impl FnOnce(&RunNode) -> Option<Time>) -> RunNode {
         let head = run_head(self.run, self.recorder);
         let jobs = self.jobs.into_iter();
         let jobs = jobs.map(|JobParts { job, shs, logs }| job_node(&head, job, shs, logs));
@@ -70,7 +76,12 @@ impl RunParts {
             findings: Findings::default(),
         };
         node.changed_at = changed_at(&node);
-        node.findings = beside(find(&node, now), self.findings, self.hides_all);
+        let mut found = find(&node, now);
+        if self.recorder == Recorder::Copied && node.head.run.finished_at.is_none() {
+            self.findings.add(Place::Run, FindingKind::CopiedEarly);
+            found = found.into_iter().filter(|it| it.kind != FindingKind::Interrupted).collect();
+        }
+        node.findings = beside(found, self.findings, self.hides_all);
         node
     }
 }
