@@ -44,6 +44,14 @@ pub enum Error {
         /// The defect, and the expected content.
         why: String,
     },
+    /// A bundle that is damaged, or has a version that is not known.
+    #[error("cannot read the bundle {}: {why}", path.display())]
+    Bundle {
+        /// The file.
+        path: PathBuf,
+        /// The defect.
+        why: String,
+    },
     /// A database of another program, or of a newer rundown. It can be read but is never written.
     #[error("cannot write to {}: {why}", path.display())]
     NotOurs {
@@ -196,6 +204,7 @@ impl Error {
             Self::Io { .. }
             | Self::Database { .. }
             | Self::NotAStore { .. }
+            | Self::Bundle { .. }
             | Self::NotOurs { .. }
             | Self::ReadOnly { .. }
             | Self::NoLocks { .. }

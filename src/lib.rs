@@ -111,6 +111,8 @@ pub mod sanitize;
 pub mod search;
 pub mod time;
 
+#[doc(hidden)]
+pub mod bundle;
 #[cfg(feature = "record")]
 #[doc(hidden)]
 pub mod ci;

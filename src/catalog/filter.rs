@@ -84,11 +84,11 @@ impl Catalog {
             OpenSource::Tree { root, .. } => {
                 Ok(runs.iter().map(|head| load::dir_jobs(root, &head.run)).collect())
             }
-            OpenSource::Path { path } => {
-                let jobs =
-                    load::path_run(path)?.jobs.into_iter().map(|parts| parts.job.id).collect();
-                Ok(vec![jobs])
+            OpenSource::Bundle { bundle, .. } => {
+                let jobs_of = |id| Ok(bundle.run(id)?.map_or_else(Vec::new, |run| run.job_ids()));
+                ids.iter().map(jobs_of).collect()
             }
+            OpenSource::Path { path } => Ok(vec![load::path_run(path)?.job_ids()]),
         }
     }
 

@@ -1,14 +1,17 @@
 //! The loader that all views use. It builds runs with their jobs and commands from databases and
 //! directories.
 //!
-//! A catalog is opened on a store (a root directory with or without a database) or on a path (a
-//! single log, a directory of logs). Both return runs in the same form. A catalog never writes.
+//! A catalog is opened on a store (a root directory with or without a database), on a bundle, or on
+//! a path (a single log, a directory of logs). All return runs in the same form. A catalog never
+//! writes.
 //!
-//! `filter` lists runs that meet conditions, `select` parses the arguments that select runs, `load` builds a run from its database and
-//! directories, and `wait` describes the state of a store that cannot be read or has no runs.
+//! `filter` lists runs that meet conditions, `matching` does so without a database, `select` parses
+//! the arguments that select runs, `load` builds a run from its database and directories, and `wait`
+//! describes the state of a store that cannot be read or has no runs.
 
 mod filter;
 mod load;
+mod matching;
 mod named;
 mod select;
 mod source;

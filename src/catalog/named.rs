@@ -1,10 +1,11 @@
-//! The content of a path that the user named: a store, a database, or logs. Archives are refused,
-//! because their bytes would be shown as a log.
+//! The content of a path that the user named: a store, a database, a bundle, or logs. Other archives
+//! are refused, because their bytes would be shown as a log.
 
 use std::io::Read;
 use std::path::Path;
 
 use super::source::{Catalog, DATABASES};
+use crate::bundle::is_bundle;
 use crate::error::{Error, Result};
 use crate::file::{dir_of, open_regular};
 
@@ -27,8 +28,17 @@ const ARCHIVES: [(usize, &[u8], &str, &str); 7] = [
 const HEAD_BYTES: u64 = 512;
 
 impl Catalog {
+    /// Creates a catalog of a root: of a bundle if the root is one, and otherwise of a store.
+    #[must_use]
+    pub fn of_root(root: &Path, db: Option<&Path>) -> Self {
+        if db.is_none() && root.is_file() && is_bundle(&head(root)) {
+            return Self::of_bundle(root);
+        }
+        Self::of_store(root, db)
+    }
+
     /// Creates a catalog of an existing path: of the store if it is the directory or the database
-    /// of one, and otherwise of the logs.
+    /// of one, of the bundle if it is one, and otherwise of the logs.
     ///
     /// # Errors
     /// If the path is an archive.
@@ -45,6 +55,9 @@ impl Catalog {
         let is = |(at, magic, ..): &&(usize, &[u8], &str, &str)| {
             head.get(*at..).is_some_and(|bytes| bytes.starts_with(magic))
         };
+        if is_bundle(&head) {
+            return Ok(Self::of_bundle(path));
+        }
         match ARCHIVES.iter().find(is) {
             None => Ok(Self::of_path(path)),
             Some((_, _, what, unpack)) => Err(Error::Usage(format!(

@@ -6,15 +6,19 @@
 
 use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::load;
+use super::matching::matching;
 use super::select::{RunFilter, RunList, RunSpec, SHORTEST_PART};
+use crate::bundle::Bundle;
 use crate::error::{Error, Result};
 use crate::file::dir_of;
 use crate::join::{self, Recorder, RunHead, RunNode, RunParts};
 use crate::log::path;
-use crate::model::{Outcome, Phase, Run, RunId};
+use crate::model::{Outcome, Phase, RunId};
 use crate::store::{self, Beside, Highlight, Reader, RunPage};
 use crate::time::Time;
 
@@ -33,6 +37,8 @@ pub struct Catalog {
 enum Location {
     /// A root, and the database that the caller names; `None` to look for one in the root.
     Store { root: PathBuf, db: Option<PathBuf> },
+    /// A bundle.
+    Bundle(PathBuf),
     /// A log or a directory of logs.
     Path(PathBuf),
 }
@@ -42,9 +48,15 @@ pub(super) enum OpenSource {
     Store { root: PathBuf, reader: Box<Reader> },
     /// A root without a database: the log tree alone, and the notices of its last listing.
     Tree { root: PathBuf, notices: RefCell<Vec<String>> },
+    /// A bundle, and the state of its file when it was opened.
+    Bundle { bundle: Box<Bundle>, file: FileMark },
     /// A log or a directory of logs.
     Path { path: PathBuf },
 }
+
+/// The facts by which a file is recognized as unchanged: its identity, its size, and the time of
+/// its last change.
+type FileMark = Option<(u64, u64, u64, Option<SystemTime>)>;
 
 impl Catalog {
     /// Creates a catalog of a store: the database `db`, or else the root's own database, or else
@@ -53,6 +65,12 @@ impl Catalog {
     pub fn of_store(root: &Path, db: Option<&Path>) -> Self {
         let place = Location::Store { root: root.to_owned(), db: db.map(Path::to_owned) };
         Self { place, source: RefCell::default() }
+    }
+
+    /// Creates a catalog of the runs in a bundle. The file need not exist yet.
+    #[must_use]
+    pub fn of_bundle(path: &Path) -> Self {
+        Self { place: Location::Bundle(path.to_owned()), source: RefCell::default() }
     }
 
     /// Creates a catalog of a log file or of a directory of logs (of a run without its database, or
@@ -143,6 +161,7 @@ impl Catalog {
         match &*self.source()? {
             OpenSource::Store { root, reader } => load::stored_run(root, reader, id),
             OpenSource::Tree { root, .. } => load::tree_run(root, id),
+            OpenSource::Bundle { bundle, .. } => bundle.run(id),
             OpenSource::Path { path } => load::path_run(path).map(Some),
         }
     }
@@ -222,11 +241,12 @@ impl Catalog {
         }
     }
 
-    /// Returns the root of the store, which contains its logs; `None` for a catalog of a path.
+    /// Returns the root of the store, which contains its logs, or the bundle; `None` for a catalog
+    /// of a path.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {
         match &self.place {
-            Location::Store { root, .. } => Some(root),
+            Location::Store { root, .. } | Location::Bundle(root) => Some(root),
             Location::Path(_) => None,
         }
     }
@@ -241,6 +261,7 @@ impl Catalog {
                 _,
                 Location::Store { db: Some(path), .. }
                 | Location::Store { root: path, .. }
+                | Location::Bundle(path)
                 | Location::Path(path),
             ) => path.clone(),
         }
@@ -278,7 +299,7 @@ impl Catalog {
         match &*self.source.borrow() {
             Some(OpenSource::Store { reader, .. }) => reader.notices(),
             Some(OpenSource::Tree { notices, .. }) => notices.borrow().clone(),
-            Some(OpenSource::Path { .. }) | None => Vec::new(),
+            Some(OpenSource::Bundle { .. } | OpenSource::Path { .. }) | None => Vec::new(),
         }
     }
 
@@ -302,7 +323,7 @@ impl Catalog {
             Location::Store { db: Some(db), .. } => vec![dir_of(db)],
             Location::Store { root, db: None } => vec![root.clone()],
             Location::Path(path) if path.is_dir() => vec![path.clone()],
-            Location::Path(path) => vec![dir_of(path)],
+            Location::Bundle(path) | Location::Path(path) => vec![dir_of(path)],
         };
         if let Some(OpenSource::Tree { root, .. }) = &*self.source.borrow() {
             dirs.extend(path::list_run_parents(root));
@@ -313,7 +334,7 @@ impl Catalog {
             // The last jobs are the most likely to be still running.
             let logs =
                 run.jobs.iter().rev().flat_map(|job| &job.shs).filter_map(|sh| sh.log.as_ref());
-            dirs.extend(logs.map(|log| dir_of(&log.path)));
+            dirs.extend(logs.filter_map(|log| Some(dir_of(log.path.file()?))));
         }
         let mut known = HashSet::new();
         dirs.retain(|dir| known.insert(dir.clone()));
@@ -338,44 +359,18 @@ impl Catalog {
     }
 
     pub(super) fn page_if_there(&self, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
-        let runs = match &*self.source()? {
+        let heads: Vec<RunHead> = match &*self.source()? {
             OpenSource::Store { root, reader } => return load::listed_heads(root, reader, page),
             OpenSource::Tree { root, notices } => {
                 let (runs, tree_notices) = load::tree_runs(root)?;
                 notices.replace(tree_notices);
-                runs
+                runs.into_iter().map(|run| join::run_head(run, Recorder::Unknown)).collect()
             }
+            OpenSource::Bundle { bundle, .. } => bundle.heads().collect(),
             OpenSource::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
             OpenSource::Path { path } => return Ok(Some(vec![load::path_run(path)?.head()])),
         };
-        // A complete id matches only its run, even if other ids begin or end with it.
-        let is_whole = page
-            .id_part
-            .as_ref()
-            .is_some_and(|part| runs.iter().any(|run| run.id.as_str() == part));
-        let has_part = |id: &str, part: &String| {
-            id == part || !is_whole && (id.starts_with(part) || id.ends_with(part))
-        };
-        let wanted = |run: &Run| {
-            page.ref_names.is_empty()
-                && page.commit.is_none()
-                && (page.outcomes.is_empty() || page.outcomes.contains(&None))
-                && page.since.is_none_or(|since| run.id.time().is_some_and(|at| at >= since))
-                && page.until.is_none_or(|until| run.id.time().is_some_and(|at| at <= until))
-                && (page.repo.is_none() || page.repo == run.repo)
-                && page.id_part.as_ref().is_none_or(|part| has_part(run.id.as_str(), part))
-                && match &page.beside {
-                    Some(Beside::Older(id)) => run.id < *id,
-                    Some(Beside::Newer(id)) => run.id > *id,
-                    None => true,
-                }
-        };
-        let mut runs: Vec<Run> = runs.into_iter().filter(wanted).collect();
-        if let Some(Beside::Newer(_)) = page.beside {
-            runs.drain(..runs.len().saturating_sub(page.limit));
-        }
-        let runs = runs.into_iter().skip(page.skip).take(page.limit);
-        Ok(Some(runs.map(|run| join::run_head(run, Recorder::Unknown)).collect()))
+        Ok(matching(heads, page))
     }
 
     /// Finds a run by a part of its id, by its ref, or by its commit, in this order. An id
@@ -467,6 +462,17 @@ impl Location {
             Self::Path(path) => {
                 return Ok(last.is_none().then(|| OpenSource::Path { path: path.clone() }));
             }
+            Self::Bundle(path) => {
+                let file = file_mark(path);
+                let is_same =
+                    matches!(last, Some(OpenSource::Bundle { file: of, .. }) if *of == file);
+                let open = || Bundle::open(path).map(Box::new);
+                return Ok(if is_same {
+                    None
+                } else {
+                    Some(OpenSource::Bundle { bundle: open()?, file })
+                });
+            }
             Self::Store { root, db } => (root, db),
         };
         let found = match db {
@@ -487,6 +493,12 @@ impl Location {
             }
         })
     }
+}
+
+/// Returns the mark of a file; `None` if it cannot be examined.
+fn file_mark(path: &Path) -> FileMark {
+    let facts = std::fs::metadata(path).ok()?;
+    Some((facts.dev(), facts.ino(), facts.len(), facts.modified().ok()))
 }
 
 fn why_no_store(root: &Path) -> &'static str {

@@ -332,10 +332,7 @@ impl DocumentReader {
     /// Returns the size of a section's log in bytes; 0 if there is no log or its size cannot be
     /// read.
     fn bytes(&self, section: usize) -> u64 {
-        let size = || {
-            let (log, _) = self.document.log_of(section)?;
-            Some(std::fs::symlink_metadata(&*log).ok()?.len())
-        };
+        let size = || self.document.log_of(section)?.0.bytes();
         self.log(section).map(|log| log.file().bytes()).or_else(size).unwrap_or(0)
     }
 

@@ -10,7 +10,7 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::format::{DETECTION_BYTES, Format};
 use super::index::Index;
@@ -19,7 +19,7 @@ use super::location::LogPath;
 use super::packed::Packed;
 use super::rotation::{FileState, Follower, Marks, Name, is_missing};
 use super::rows::{Checkpoint, Rows};
-use super::seekable::SeekableWriter;
+use super::seekable::{BATCH_BYTES, SeekableWriter};
 use super::shortened::{Continuation, continuation};
 use super::source::Source;
 use super::{Anchor, Gap, Tail, Window};
@@ -127,6 +127,12 @@ impl LogFile {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the directories to watch for changes of the log.
+    #[must_use]
+    pub fn dirs(&self) -> Vec<PathBuf> {
+        self.path.dirs()
     }
 
     /// Returns true if the log was opened by this path and is bound to the same directory.
@@ -353,20 +359,21 @@ impl LogFile {
     /// index.
     ///
     /// # Errors
-    /// Fails if the file cannot be read or `out` cannot be written.
-    pub fn compress(&self, out: &mut impl io::Write) -> io::Result<Index> {
+    /// Fails if the file cannot be read, or with [`Error::Output`] if `out` cannot be written.
+    pub fn compress(&self, out: &mut impl io::Write) -> Result<Index> {
         let (view, mut index) = (self.view(self.bytes), Index::new(self.format));
-        let mut writer = SeekableWriter::new(out)?;
-        let mut buffer = vec![0; SeekableWriter::<io::Empty>::BATCH_BYTES];
+        let mut writer = SeekableWriter::new(out).map_err(Error::Output)?;
+        let mut buffer = vec![0; BATCH_BYTES];
         loop {
-            let filled = view.read_full(index.bytes(), &mut buffer)?;
+            let filled = view.read_full(index.bytes(), &mut buffer);
+            let filled = filled.map_err(Error::io("read", &*self.path))?;
             if filled == 0 {
                 break;
             }
             let bytes = buffer.get(..filled).unwrap_or_default();
-            writer.write(bytes, || index.feed(bytes))?;
+            writer.write(bytes, || index.feed(bytes)).map_err(Error::Output)?;
         }
-        writer.finish()?;
+        writer.finish().map_err(Error::Output)?;
         Ok(index)
     }
 

@@ -1,9 +1,10 @@
 //! The location of a log, by which it is opened and recognized.
 
+use std::fs;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
-use crate::file::FilePath;
+use crate::file::{FilePath, dirs_of};
 
 /// The location of a log. It dereferences to a path that identifies the log for the user.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -26,6 +27,8 @@ pub struct PackedLog {
     pub range: Range<u64>,
     /// The bytes of the index in the file; `None` if the log has no index.
     pub index: Option<Range<u64>>,
+    /// The size of the log without compression, as the bundle states it.
+    pub bytes: u64,
 }
 
 impl LogPath {
@@ -41,6 +44,24 @@ impl LogPath {
         match self {
             Self::File(path) => Some(path),
             Self::Packed(_) => None,
+        }
+    }
+
+    /// Returns the current size of the log in bytes; `None` if it cannot be determined.
+    #[must_use]
+    pub fn bytes(&self) -> Option<u64> {
+        match self {
+            Self::File(path) => Some(fs::symlink_metadata(&**path).ok()?.len()),
+            Self::Packed(packed) => Some(packed.bytes),
+        }
+    }
+
+    /// Returns the directories to watch for changes of the log.
+    #[must_use]
+    pub fn dirs(&self) -> Vec<PathBuf> {
+        match self {
+            Self::File(path) => dirs_of(path),
+            Self::Packed(packed) => dirs_of(&packed.bundle),
         }
     }
 }

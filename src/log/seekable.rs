@@ -25,6 +25,9 @@ use super::source::Source;
 /// ones cost more per row that is read.
 const FRAME_BYTES: usize = 512 << 10;
 
+/// The number of bytes of a log to write at once, so that all threads have work.
+pub(super) const BATCH_BYTES: usize = 16 * FRAME_BYTES;
+
 /// The largest frame that is read, in bytes of the log. Other programs write frames of other sizes.
 const MAX_FRAME_BYTES: u64 = 8 << 20;
 
@@ -202,9 +205,6 @@ struct Worker {
 }
 
 impl<W: Write> SeekableWriter<W> {
-    /// The number of bytes to write at once, so that all threads have work.
-    pub(super) const BATCH_BYTES: usize = 16 * FRAME_BYTES;
-
     /// Creates a writer to `out`.
     ///
     /// # Errors

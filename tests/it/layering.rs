@@ -25,7 +25,7 @@ const CRATE: Layers = Layers {
         &["ci", "error", "file", "model", "cri", "sanitize"],
         &["log", "store", "events", "panics"],
         &["join", "search", "upkeep"],
-        &["display", "document"],
+        &["bundle", "display", "document"],
         &["catalog", "record"],
         &["doctor"],
         &["dump", "tui"],

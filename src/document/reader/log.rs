@@ -16,7 +16,6 @@ use std::task::Poll;
 use super::COUNTED_BYTES;
 use crate::document::{Folds, Goal, Head, HitCount, Known, RowsRequest};
 use crate::error::Result;
-use crate::file::dirs_of;
 use crate::log::{Anchor, Change, FileState, Gap, Index, LogFile, LogPath, Tail, Totals};
 use crate::search::{Cause, CauseSearch, Group, Groups, PatternFilter, Query, group};
 use crate::time::Time;
@@ -78,7 +77,7 @@ impl LogReader {
             file,
             index,
             is_counted: false,
-            dirs: dirs_of(path),
+            dirs: path.dirs(),
             file_state,
             search: None,
             filter: None,
@@ -264,7 +263,7 @@ impl LogReader {
 
     /// Discards all counts and scans, because the log is another file now.
     fn forget(&mut self) {
-        self.dirs = dirs_of(self.file.path());
+        self.dirs = self.file.dirs();
         self.index = self.file.stored_index();
         (self.search, self.filter, self.groups) = (None, None, Groups::new());
         self.look_again();

@@ -1,0 +1,164 @@
+//! Reading of a bundle in place.
+
+use std::cell::RefCell;
+use std::error::Error as StdError;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use zip::{CompressionMethod, ZipArchive};
+
+use super::document::{
+    CONTENTS, CONTENTS_SCHEMA, Contents, ContentsRun, INDEX_EXTENSION, JobDocument, LOG_EXTENSION,
+    LogDocument, RUN, RUN_SCHEMA, RunDocument,
+};
+use crate::error::{self, Error, Result};
+use crate::file::FilePath;
+use crate::join::{
+    self, DatedLog, FindingKind, Findings, JobParts, LogRef, Place, RunHead, RunParts,
+};
+use crate::log::{LogPath, PackedLog};
+use crate::model::RunId;
+
+/// The largest document that is read, in bytes: that of a run with several hundred thousand
+/// commands.
+const MAX_DOCUMENT_BYTES: u64 = 512 << 20;
+
+/// The offset of the name of the first entry in a zip archive.
+const NAME_AT: usize = 30;
+
+/// Returns true if a file with these first bytes is a bundle: a zip archive whose first entry is
+/// the list of runs.
+#[must_use]
+pub fn is_bundle(head: &[u8]) -> bool {
+    let name = head.get(NAME_AT..).is_some_and(|name| name.starts_with(CONTENTS.as_bytes()));
+    head.starts_with(b"PK\x03\x04") && name
+}
+
+/// An open bundle.
+pub struct Bundle {
+    path: PathBuf,
+    zip: RefCell<ZipArchive<BufReader<File>>>,
+    runs: Vec<ContentsRun>,
+}
+
+impl Bundle {
+    /// Opens a bundle, and reads its list of runs.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not a bundle that this version reads.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = FilePath::named(path).open().map_err(Error::io("open", path))?;
+        let zip = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, error))?;
+        let mut bundle = Self { path: path.to_owned(), zip: RefCell::new(zip), runs: Vec::new() };
+        let contents: Contents = bundle.document(CONTENTS)?;
+        bundle.check_version(&contents.schema, CONTENTS_SCHEMA)?;
+        bundle.runs = contents.runs;
+        Ok(bundle)
+    }
+
+    /// Returns its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns its runs, from the newest to the oldest.
+    pub fn heads(&self) -> impl Iterator<Item = RunHead> + '_ {
+        self.runs.iter().map(|listed| join::run_head(listed.run.clone(), listed.recorder))
+    }
+
+    /// Returns the parts of a run; `None` if the bundle does not contain it.
+    ///
+    /// # Errors
+    /// If the bundle cannot be read, or is damaged.
+    pub fn run(&self, id: &RunId) -> Result<Option<RunParts>> {
+        let Some(listed) = self.runs.iter().find(|listed| listed.run.id == *id) else {
+            return Ok(None);
+        };
+        let dir = &listed.dir;
+        let mut document: RunDocument = self.document(&format!("{dir}/{RUN}"))?;
+        self.check_version(&document.schema, RUN_SCHEMA)?;
+        let mut findings: Findings = document.known_findings().into_iter().collect();
+        let mut place = |place: Place, log: &LogDocument| {
+            let LogDocument { n, first_at, .. } = *log;
+            let found = self.log(dir, log).map(|log| DatedLog { n, log, first_at });
+            found
+                .map_err(|why| findings.add(place, FindingKind::Unreadable(error::chain(&why))))
+                .ok()
+        };
+        let mut of_run = |log: &Option<LogDocument>| Some(place(Place::Run, log.as_ref()?)?.log);
+        let (log, events) = (of_run(&document.log), of_run(&document.events));
+        let jobs = document.jobs.into_iter().map(|JobDocument { job, shs, logs }| {
+            let of_job = |log: &LogDocument| place(Place::Sh(job.id.clone(), log.n), log);
+            JobParts { shs, logs: logs.iter().filter_map(of_job).collect(), job }
+        });
+        Ok(Some(RunParts {
+            jobs: jobs.collect(),
+            run: document.run,
+            recorder: document.recorder,
+            ours: document.ours,
+            dir: None,
+            log,
+            events,
+            findings,
+            hides_all: document.hides_all,
+        }))
+    }
+
+    /// Returns the location of a log.
+    fn log(&self, dir: &str, log: &LogDocument) -> Result<LogRef> {
+        let entry = format!("{dir}/{}", log.name);
+        let missing = || damaged(&self.path, format!("it does not contain {entry}"));
+        let packed = PackedLog {
+            bundle: FilePath::named(&*self.path),
+            path: self.path.join(&entry),
+            range: self.range(&format!("{entry}{LOG_EXTENSION}"))?.ok_or_else(missing)?,
+            index: self.range(&format!("{entry}{INDEX_EXTENSION}"))?,
+            bytes: log.bytes,
+        };
+        Ok(LogRef { path: LogPath::Packed(Box::new(packed)), bytes: log.bytes })
+    }
+
+    /// Returns the bytes of an entry in the file; `None` if there is no such entry.
+    fn range(&self, name: &str) -> Result<Option<Range<u64>>> {
+        let mut zip = self.zip.borrow_mut();
+        let Some(number) = zip.index_for_name(name) else { return Ok(None) };
+        let entry = zip.by_index_raw(number).map_err(|error| damaged(&self.path, error))?;
+        let start = entry.data_start();
+        let is_plain = entry.compression() == CompressionMethod::Stored && !entry.encrypted();
+        match start
+            .filter(|_| is_plain)
+            .and_then(|start| Some(start..start.checked_add(entry.compressed_size())?))
+        {
+            Some(range) => Ok(Some(range)),
+            None => Err(damaged(&self.path, format!("{name} is not stored as it is"))),
+        }
+    }
+
+    /// Reads a document.
+    fn document<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let mut zip = self.zip.borrow_mut();
+        let entry = zip.by_name(name).map_err(|error| damaged(&self.path, error))?;
+        let mut json = Vec::new();
+        // The size that the entry claims is not trusted.
+        let read = entry.take(MAX_DOCUMENT_BYTES).read_to_end(&mut json);
+        read.map_err(|error| damaged(&self.path, format!("{name}: {error}")))?;
+        serde_json::from_slice(&json)
+            .map_err(|error| damaged(&self.path, format!("{name}: {error}")))
+    }
+
+    fn check_version(&self, schema: &str, known: &str) -> Result<()> {
+        if schema == known {
+            return Ok(());
+        }
+        let why = format!("its version is {schema:?}, and this rundown reads {known:?}");
+        Err(damaged(&self.path, format!("{why}; a newer rundown may read it")))
+    }
+}
+
+pub(super) fn damaged(path: &Path, why: impl Into<Box<dyn StdError>>) -> Error {
+    Error::Bundle { path: path.to_owned(), why: why.into().to_string() }
+}

@@ -1,0 +1,190 @@
+//! Writing of a bundle. The same runs always give the same bytes.
+
+use std::io::{Seek, Write};
+
+use serde::Serialize;
+use zip::result::ZipResult;
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, DateTime, ZipWriter};
+
+use super::document::{
+    CONTENTS, CONTENTS_SCHEMA, CauseDocument, CauseRow, Contents, ContentsRun, INDEX_EXTENSION,
+    JobDocument, LOG_EXTENSION, LogDocument, RUN, RUN_SCHEMA, RunDocument,
+};
+use super::names::part;
+use crate::error::{self, Error, Result};
+use crate::join::{
+    DatedLog, FindingKind, JobParts, LogRef, Place, Recorder, RunNode, RunParts, ShNode,
+};
+use crate::log::path::{RUN_EVENTS, RUN_LOG};
+use crate::log::{LogFile, Row, Tail};
+use crate::model::{JobId, Phase, Sh};
+use crate::search::{Cause, find_cause};
+use crate::time::Time;
+
+/// The size of a log from which its index is stored, in bytes. Smaller logs are indexed at once.
+const INDEXED_BYTES: u64 = 1 << 20;
+
+/// The size of a log from which its entry has the fields of zip for large files, in bytes. It is
+/// below their limit of 4 GiB, because the size of a compressed log is not known before.
+const LARGE_BYTES: u64 = 2 << 30;
+
+/// The content of a bundle that was written.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Bundled {
+    /// The number of logs.
+    pub logs: usize,
+    /// Their size without compression, in bytes.
+    pub bytes: u64,
+    /// Messages for the user about logs that are missing because they could not be read.
+    pub missing: Vec<String>,
+}
+
+/// Writes a bundle of runs, which are ordered from the newest to the oldest. A run that has not
+/// ended is marked as a copy. A log that cannot be read is left out, with a message and a finding.
+///
+/// # Errors
+/// If the output cannot be written.
+pub fn write(mut runs: Vec<RunParts>, out: impl Write + Seek) -> Result<Bundled> {
+    for run in &mut runs {
+        if run.head().phase != Phase::Finished {
+            run.recorder = Recorder::Copied;
+        }
+    }
+    let listed = runs.iter().enumerate().map(|(number, parts)| {
+        let repo = part(parts.run.repo.as_deref().unwrap_or_default(), number);
+        let dir = format!("runs/{repo}/{}", part(parts.run.id.as_str(), number));
+        ContentsRun { dir, run: parts.run.clone(), recorder: parts.recorder }
+    });
+    let contents = Contents { schema: CONTENTS_SCHEMA.into(), runs: listed.collect() };
+    let mut writer = Writer { zip: ZipWriter::new(out), done: Bundled::default() };
+    writer.document(CONTENTS, &contents)?;
+    for (parts, listed) in runs.into_iter().zip(&contents.runs) {
+        writer.run(&listed.dir, parts)?;
+    }
+    let Writer { zip, done } = writer;
+    output(zip.finish())?.flush().map_err(Error::Output)?;
+    Ok(done)
+}
+
+struct Writer<W: Write + Seek> {
+    zip: ZipWriter<W>,
+    done: Bundled,
+}
+
+impl<W: Write + Seek> Writer<W> {
+    /// Writes the logs of a run, and then its document.
+    fn run(&mut self, dir: &str, parts: RunParts) -> Result<()> {
+        let node = parts.clone().join(Time::now(), |_| None);
+        let (mut findings, mut jobs) = (parts.findings.clone(), Vec::new());
+        let mut of_run = |log: Option<LogRef>, name: &str| match log {
+            Some(log) => {
+                let log = DatedLog { n: 0, log, first_at: None };
+                let copied = self.log(dir, name.to_owned(), &log)?;
+                Ok(copied.map_err(|why| findings.add(Place::Run, why)).ok())
+            }
+            None => Ok(None),
+        };
+        let (log, events) = (of_run(parts.log, RUN_LOG)?, of_run(parts.events, RUN_EVENTS)?);
+        for (number, JobParts { job, shs, logs }) in parts.jobs.into_iter().enumerate() {
+            let mut copied = Vec::new();
+            for log in logs {
+                let name = format!("jobs/{}/sh-{}.log", part(job.id.as_str(), number), log.n);
+                match self.log(dir, name, &log)? {
+                    Ok(log) => copied.push(log),
+                    Err(why) => findings.add(Place::Sh(job.id.clone(), log.n), why),
+                }
+            }
+            jobs.push(JobDocument { job, shs, logs: copied });
+        }
+        let document = RunDocument {
+            schema: RUN_SCHEMA.into(),
+            run: parts.run,
+            recorder: parts.recorder,
+            ours: parts.ours,
+            log,
+            events,
+            jobs,
+            findings: findings.iter().filter_map(|it| serde_json::to_value(it).ok()).collect(),
+            hides_all: parts.hides_all,
+            causes: causes(&node),
+        };
+        self.document(&format!("{dir}/{RUN}"), &document)
+    }
+
+    /// Copies a log, and its index if it is large. If the log cannot be read, returns the finding.
+    fn log(
+        &mut self,
+        dir: &str,
+        name: String,
+        log: &DatedLog,
+    ) -> Result<std::result::Result<LogDocument, FindingKind>> {
+        let copied = LogFile::open(&log.log.path).and_then(|file| {
+            let entry = format!("{dir}/{name}{LOG_EXTENSION}");
+            self.start(&entry, CompressionMethod::Stored, file.bytes() >= LARGE_BYTES)?;
+            Ok((file.compress(&mut self.zip)?, file))
+        });
+        let (index, file) = match copied {
+            Ok(copied) => copied,
+            Err(error @ Error::Output(_)) => return Err(error),
+            Err(error) => {
+                // It is no error if nothing of the log was written.
+                let _ = self.zip.abort_file();
+                let why = error::chain(&error);
+                self.done.missing.push(why.clone());
+                return Ok(Err(FindingKind::Unreadable(why)));
+            }
+        };
+        if file.bytes() >= INDEXED_BYTES
+            && let Some(index) = index.encode()
+        {
+            let entry = format!("{dir}/{name}{INDEX_EXTENSION}");
+            self.start(&entry, CompressionMethod::Stored, false)?;
+            self.zip.write_all(&index).map_err(Error::Output)?;
+        }
+        self.done.logs += 1;
+        self.done.bytes += file.bytes();
+        Ok(Ok(LogDocument { n: log.n, name, bytes: file.bytes(), first_at: log.first_at }))
+    }
+
+    fn document(&mut self, name: &str, document: &impl Serialize) -> Result<()> {
+        self.start(name, CompressionMethod::Deflated, false)?;
+        serde_json::to_writer(&mut self.zip, document).map_err(|error| Error::Output(error.into()))
+    }
+
+    /// Starts an entry. Its time is the same in each bundle.
+    fn start(&mut self, name: &str, method: CompressionMethod, is_large: bool) -> Result<()> {
+        let options = SimpleFileOptions::default()
+            .compression_method(method)
+            .last_modified_time(DateTime::default())
+            .unix_permissions(0o644)
+            .large_file(is_large);
+        output(self.zip.start_file(name, options))
+    }
+}
+
+fn output<T>(result: ZipResult<T>) -> Result<T> {
+    result.map_err(|error| Error::Output(error.into()))
+}
+
+/// Finds the causes of the failed commands. A log that cannot be read has none.
+fn causes(run: &RunNode) -> Vec<CauseDocument> {
+    let shs = run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (&job.job.id, sh)));
+    let failed = shs.filter(|(_, sh)| sh.state.is_failure());
+    failed.filter_map(|(job, sh)| cause(job, sh)).collect()
+}
+
+fn cause(job: &JobId, node: &ShNode) -> Option<CauseDocument> {
+    let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
+    let exit_code = node.sh.as_ref().and_then(Sh::exit_status);
+    let Cause { at, is_last_words, rule, rows, .. } =
+        find_cause(&file, exit_code, Tail::Emit).ok()?;
+    let row = |row: Row| CauseRow {
+        offset: row.offset,
+        at: row.at,
+        stream: row.stream,
+        text: String::from_utf8_lossy(&row.text).into_owned(),
+    };
+    let (tool, rows) = (rule.map(Into::into), rows.into_iter().map(row).collect());
+    Some(CauseDocument { job: job.clone(), n: node.n, at, is_last_words, tool, rows })
+}

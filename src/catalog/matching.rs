@@ -1,0 +1,54 @@
+//! The runs of a list in memory that match a request, as the database selects them.
+
+use crate::join::RunHead;
+use crate::model::{Run, RunId};
+use crate::store::{Beside, RunPage};
+
+/// The prefixes of full ref names that users leave out.
+const REF_PREFIXES: [&str; 2] = ["refs/heads/", "refs/tags/"];
+
+/// Returns the requested page of runs, which are ordered from the newest to the oldest. Returns
+/// `None` if the page starts from a run that is not among them.
+pub(super) fn matching(mut heads: Vec<RunHead>, page: &RunPage) -> Option<Vec<RunHead>> {
+    // A complete id matches only its run, even if other ids begin or end with it.
+    let is_id = |part: &String| heads.iter().any(|head| head.run.id.as_str() == part);
+    let is_whole = page.id_part.as_ref().is_some_and(is_id);
+    let position = |id: &RunId| heads.iter().position(|head| head.run.id == *id);
+    let range = match &page.beside {
+        Some(Beside::Older(id)) => position(id)?.saturating_add(1)..heads.len(),
+        Some(Beside::Newer(id)) => 0..position(id)?,
+        None => 0..heads.len(),
+    };
+    heads = heads.drain(range).filter(|head| is_wanted(head, page, is_whole)).collect();
+    if let Some(Beside::Newer(_)) = page.beside {
+        heads.drain(..heads.len().saturating_sub(page.limit));
+    }
+    Some(heads.into_iter().skip(page.skip).take(page.limit).collect())
+}
+
+/// Returns true if a run matches all conditions. `is_whole` is true if the requested id is complete.
+fn is_wanted(head: &RunHead, page: &RunPage, is_whole: bool) -> bool {
+    let run = &head.run;
+    let id = run.id.as_str();
+    let has_part = |part: &String| {
+        id == part || !is_whole && (id.starts_with(&**part) || id.ends_with(&**part))
+    };
+    let has_commit = |digits: &String| {
+        let sha = run.sha.as_deref().unwrap_or_default().to_ascii_lowercase();
+        sha.starts_with(&digits.to_ascii_lowercase())
+    };
+    let at = run.listed_at();
+    (page.outcomes.is_empty() || page.outcomes.contains(&head.outcome))
+        && page.ref_names.iter().all(|name| has_ref(run, name))
+        && page.commit.as_ref().is_none_or(has_commit)
+        && page.not_commit.as_ref().is_none_or(|sha| run.sha.as_ref().is_some_and(|own| own != sha))
+        && page.since.is_none_or(|since| at.is_some_and(|at| at >= since))
+        && page.until.is_none_or(|until| at.is_some_and(|at| at <= until))
+        && (page.repo.is_none() || page.repo == run.repo)
+        && page.id_part.as_ref().is_none_or(has_part)
+}
+
+fn has_ref(run: &Run, name: &str) -> bool {
+    let Some(full) = run.ref_name.as_deref() else { return false };
+    full == name || REF_PREFIXES.iter().any(|prefix| full.strip_prefix(prefix) == Some(name))
+}
