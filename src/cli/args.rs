@@ -6,6 +6,7 @@
     reason = "the comments of arguments are their help texts"
 )]
 
+mod bundle;
 mod recording;
 mod view;
 
@@ -16,6 +17,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub(super) use self::bundle::Bundle;
 pub(super) use self::recording::{
     Begin, BeginFormat, End, EndState, Exec, Record, RecordArgs, Rerun, RunFacts, Sh,
 };
@@ -123,6 +125,12 @@ pub(super) enum Command {
         mut_args = shown_in_short
     )]
     Doctor(Doctor),
+    #[command(
+        about = help::BUNDLE.about,
+        next_display_order = FIRST + 1,
+        mut_args = shown_in_short
+    )]
+    Bundle(Bundle),
     #[command(
         about = help::PRUNE.about,
         mut_args = shown_in_short

@@ -27,7 +27,7 @@ mod read;
 mod write;
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use memchr::memchr_iter;
@@ -116,7 +116,12 @@ impl Config {
         let opened = file::open_regular(&path);
         match opened.and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes)) {
             Ok(_) => Self::checked_only(&path, &bytes, &["rule"]).map(|config| config.rules),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            // A bundle is no directory, and has no rules.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(Vec::new())
+            }
             Err(error) => Err(Error::io("read the rules", path)(error)),
         }
     }

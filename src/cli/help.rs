@@ -78,7 +78,7 @@ impl Page {
 }
 
 /// The commands with their pages.
-pub(super) static COMMANDS: [(&str, Page); 14] = [
+pub(super) static COMMANDS: [(&str, Page); 15] = [
     ("list", LIST),
     ("record", RECORD),
     ("exec", EXEC),
@@ -87,6 +87,7 @@ pub(super) static COMMANDS: [(&str, Page); 14] = [
     ("end", END),
     ("sh", SH),
     ("doctor", DOCTOR),
+    ("bundle", BUNDLE),
     ("prune", PRUNE),
     ("demo", DEMO),
     ("config", CONFIG),
@@ -96,7 +97,7 @@ pub(super) static COMMANDS: [(&str, Page); 14] = [
 ];
 
 /// Returns the names of the commands.
-pub(super) fn command_names() -> [&'static str; 14] {
+pub(super) fn command_names() -> [&'static str; 15] {
     COMMANDS.each_ref().map(|(name, _)| *name)
 }
 
@@ -371,6 +372,34 @@ as interrupted. Logs stay as they are.",
         ("70", "internal error"),
     ],
     environment: &[STORE_VARIABLES, DATABASE_COPIES, CI],
+};
+
+pub(super) const BUNDLE: Page = Page {
+    name: "rundown bundle",
+    about: "Write runs with their logs to one portable file",
+    examples: &[
+        ("rundown bundle -o run.rundown", "bundle the newest run"),
+        ("rundown run.rundown", "open the bundle, also on another machine"),
+        ("rundown bundle --failed --last 5 -o failed.rundown", "bundle the last 5 failures"),
+        ("rundown list --root failed.rundown", "list the runs of a bundle"),
+        ("rundown bundle --check run.rundown", "check that nothing is damaged"),
+    ],
+    notes: "\
+A bundle contains the rows, logs and likely causes of its runs, about a tenth of their size. It is \
+a zip archive, and `zstd -d` reads the logs in it. rundown reads it in place: every command that \
+reads a store accepts it with --root FILE.
+
+The same runs always give the same bytes. A run that has not ended is bundled as it is now. Secrets \
+that are in the logs are in the bundle, too.",
+    exit_codes: &[
+        ("0", "done"),
+        ("1", "with --check: the bundle is damaged"),
+        ("2", "usage error"),
+        ("5", "no such run"),
+        ("6", "the store or a log cannot be read, or the bundle cannot be read or written"),
+        ("70", "internal error"),
+    ],
+    environment: &[STORE_VARIABLES, CI],
 };
 
 pub(super) const PRUNE: Page = Page {

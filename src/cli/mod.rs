@@ -5,6 +5,7 @@
 
 mod amounts;
 mod args;
+mod bundle;
 mod completions;
 mod config;
 mod exec;
@@ -98,6 +99,7 @@ impl Arguments {
                 let Some(run) = run else { return error };
                 hints::for_run(error, run, false, (store, &narrow.filter()))
             }),
+            Some(Command::Bundle(bundle)) => bundle::bundle(&bundle),
             Some(Command::Prune(prune)) => prune::prune(&prune),
             Some(Command::Record(record)) => record_command(record),
             Some(Command::Exec(exec)) => exec::exec(&exec),

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::Path;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -35,7 +36,10 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
         return Err(Error::Usage(why.into()).into());
     }
     check_options(view)?;
-    let look = PrintOptions { written_bytes: file_bytes(&stdout), ..view.look(color)? };
+    let mut look = PrintOptions { written_bytes: file_bytes(&stdout), ..view.look(color)? };
+    if catalog.root().is_some_and(|root| root == Path::new(&view.run)) {
+        look.named_root = catalog.root().map(Path::to_owned);
+    }
     let selection = view.selection();
     let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
     let status = if view.output.exit_status { exit_status(&run.head)? } else { 0 };

@@ -28,15 +28,20 @@ impl Root {
         self.root_if(trust::check)
     }
 
-    /// Returns the store to remove or repair runs in. As for a recording, the nearest `.rundown/`
-    /// must not have come with a repository.
+    /// Returns the store to write to, which need not exist. The nearest `.rundown/` must not have
+    /// come with a repository.
     pub(super) fn root_to_write(&self) -> Result<PathBuf> {
-        self.root_if(trust::check_for_recording)
+        let root = self.root_if(trust::check_for_recording)?;
+        if root.is_file() {
+            let why = "it is a file, and a store is a directory; a bundle is only read";
+            return Err(Error::NotOurs { path: root, why: why.into() });
+        }
+        Ok(root)
     }
 
     /// Returns the named root, the nearest `.rundown/`, or the user's data directory. Fails if
     /// `check` rejects the nearest `.rundown/`.
-    pub(super) fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
+    fn root_if(&self, check: impl FnOnce(&Path) -> Result<()>) -> Result<PathBuf> {
         if let Some(named) = self.dir.clone().or_else(|| path_variable("RUNDOWN_ROOT")) {
             return Ok(named);
         }
@@ -78,7 +83,7 @@ impl StoreArgs {
         let is_named = self.root.dir.is_some();
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| !is_named);
         let root = beside.map_or_else(|| self.root.root(), |dir| Ok(Path::new(".").join(dir)))?;
-        Ok(Catalog::of_store(&root, self.db.as_deref()))
+        Ok(Catalog::of_root(&root, self.db.as_deref()))
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::args::{RecordArgs, RunFacts};
 use super::config::Config;
 use super::place::{path_variable, variable};
-use super::{print_notice, print_notices, trust};
+use super::{print_notice, print_notices};
 use crate::error::{Result, chain};
 use crate::file::identity;
 use crate::model::{RunDetails, RunId};
@@ -57,7 +57,7 @@ pub(super) fn config_or_default(path: Option<&Path>) -> Config {
 pub(super) fn setup(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<Setup> {
     let config = config_or_default(store.config.as_deref());
     let must_record = store.must_record;
-    let store_root = match store.root.root_if(trust::check_for_recording) {
+    let store_root = match store.root.root_to_write() {
         Err(error) if must_record => return Err(error),
         root => root.map_err(|error| chain(&error)),
     };

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::args::{Begin, BeginFormat, End, EndState, RecordArgs, RunFacts, Sh};
 use super::place::variable;
 use super::recording::{Adds, config_or_default, details, prune_old, setup};
-use super::{exit_status, print_notices, trust};
+use super::{exit_status, print_notices};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::{Status, duration};
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ use crate::store::{COMMAND_FAILED, RunEnd};
 
 /// Begins a run, and prints its id or the variables for its steps. Returns the exit code.
 pub(super) fn begin(begin: Begin) -> anyhow::Result<u8> {
-    let root = begin.root.root_if(trust::check_for_recording)?;
+    let root = begin.root.root_to_write()?;
     let root = std::path::absolute(&root).unwrap_or(root);
     let mut options = Options::new(&root);
     options.facts = Facts::find(&begin.facts.given(), &options.cwd);

@@ -19,9 +19,7 @@ use signal_hook::iterator::{Handle, Signals};
 
 use super::args::{Exec, LookArgs, Root, ScreenArgs, StoreArgs, View};
 use super::follow::pause_while_read;
-use super::{
-    check_screen, color, print_notice, print_notices, screen_config, show, trust, use_rules,
-};
+use super::{check_screen, color, print_notice, print_notices, screen_config, show, use_rules};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
 use crate::dump::{self, FollowOptions, Hooks};
@@ -48,7 +46,7 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
         ..View::default()
     };
     check_screen(&view, "to print the output of the commands, leave out --watch")?;
-    let root = exec.store.root.root_if(trust::check_for_recording)?;
+    let root = exec.store.root.root_to_write()?;
     view.store = StoreArgs { root: Root { dir: Some(root) }, db: None };
     let config = screen_config(&view)?;
     let mut recorder = Recorder::start(exec)?;

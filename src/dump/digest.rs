@@ -181,7 +181,9 @@ impl Draft {
         }
         if let Some(next) = printing.next_commands(job, node) {
             let rank = of_first(Rank::Next, Rank::Rest);
-            self.push(rank, format!("to rerun: {}", next.rerun));
+            if let Some(rerun) = next.rerun {
+                self.push(rank, format!("to rerun: {rerun}"));
+            }
             self.push(rank, format!("to read more: {}", next.read_more));
         }
     }

@@ -84,8 +84,9 @@ impl<'a> Printing<'a> {
         let joined = id.starts_with('-').then(|| format!("--job={id}"));
         let of_job = joined.as_ref().map_or(vec!["--job", id], |joined| vec![joined]);
         let command = |words: &[&str]| self.typed(&[words, &of_job, &["--sh", &n]].concat());
+        let is_packed = node.log.as_ref().is_some_and(|log| log.path.file().is_none());
         Some(NextCommands {
-            rerun: command(&["rundown", "rerun", run]),
+            rerun: (!is_packed).then(|| command(&["rundown", "rerun", run])),
             read_more: command(&["rundown", run, "--once"]),
         })
     }
@@ -101,8 +102,8 @@ impl<'a> Printing<'a> {
 
 /// The commands to run next for a failed command, quoted for a shell. Sanitized.
 pub(super) struct NextCommands {
-    /// The command that runs it again.
-    pub rerun: String,
+    /// The command that runs it again; `None` for a run in a bundle, which is only read.
+    pub rerun: Option<String>,
     /// The command that prints its whole log.
     pub read_more: String,
 }

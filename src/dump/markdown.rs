@@ -256,8 +256,10 @@ fn failure_block(
         push_cause(&mut block, cause, node);
     }
     if let Some(next) = printing.next_commands(job, node) {
-        let (rerun, read) = (Code(&next.rerun).to_string(), Code(&next.read_more).to_string());
-        let _ = write!(block, "\nTo rerun: {rerun}<br>\nTo read more: {read}\n");
+        let rerun = next
+            .rerun
+            .map_or_else(String::new, |rerun| format!("To rerun: {}<br>\n", Code(&rerun)));
+        let _ = write!(block, "\n{rerun}To read more: {}\n", Code(&next.read_more));
     }
     block.push_str("\n</details>\n");
     block

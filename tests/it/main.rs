@@ -14,6 +14,7 @@
 mod always;
 mod big_store;
 mod broken_stores;
+mod bundle;
 mod ci_formats;
 mod ci_recipes;
 mod ci_systems;

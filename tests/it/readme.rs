@@ -42,6 +42,7 @@ const DOCUMENTS: &[&str] = &[
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "docs/bundle.md",
     "docs/ci.md",
     "docs/cli.md",
     "docs/config.md",

@@ -1,0 +1,107 @@
+//! `rundown bundle`: writes runs to one portable file, or checks such a file.
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::BufWriter;
+use std::path::Path;
+
+use tempfile::Builder;
+
+use super::args::{Bundle, NEWEST};
+use super::{open, print_notice, print_notices, use_rules};
+use crate::bundle::{self, Bundled, Checked};
+use crate::catalog::{Catalog, ListFilter, RunSpec};
+use crate::display;
+use crate::error::{Error, Result};
+use crate::file::dir_of;
+use crate::join::RunParts;
+use crate::model::{Outcome, RunId};
+
+/// Writes or checks a bundle. Returns the exit code.
+pub(super) fn bundle(args: &Bundle) -> anyhow::Result<u8> {
+    match (&args.check, &args.output) {
+        (Some(path), _) => Ok(check(path)?),
+        (None, Some(path)) => Ok(write(args, path)?),
+        (None, None) => Err(Error::Usage("name the file with -o FILE".into()).into()),
+    }
+}
+
+/// Reads all of a bundle, and prints its defects. The exit code is 1 if there are any.
+fn check(path: &Path) -> Result<u8> {
+    let Checked { runs, logs, bytes, defects } = bundle::check(path)?;
+    let content = content(runs, logs, bytes);
+    let path = path.display();
+    if defects.is_empty() {
+        print_notice(&format!("{path} is complete: {content}"));
+        return Ok(0);
+    }
+    print_notices(&defects);
+    print_notice(&format!("{path} is damaged; it should contain {content}"));
+    Ok(1)
+}
+
+fn write(args: &Bundle, path: &Path) -> Result<u8> {
+    let mut runs = selected(args)?;
+    // The newest first, as in a list.
+    runs.sort_by_key(|parts| Reverse((parts.run.listed_at(), parts.run.id.clone())));
+    let count = runs.len();
+    let failed = |error| Error::io("write", path)(error);
+    let file = Builder::new().prefix(".rundown-").tempfile_in(dir_of(path)).map_err(failed)?;
+    let out = BufWriter::with_capacity(256 << 10, &file);
+    let Bundled { logs, bytes, missing } =
+        bundle::write(runs, out).map_err(|error| match error {
+            Error::Output(source) => failed(source),
+            error => error,
+        })?;
+    let size = file.as_file().metadata().map_err(failed)?.len();
+    file.persist(path).map_err(|error| failed(error.error))?;
+    print_notices(&missing);
+    let content = content(count, logs, bytes);
+    print_notice(&format!("{}: {content}, compressed to {}", path.display(), display::size(size)));
+    Ok(if missing.is_empty() { 0 } else { 6 })
+}
+
+fn content(runs: usize, logs: usize, bytes: u64) -> String {
+    let runs = display::runs(u64::try_from(runs).unwrap_or(u64::MAX));
+    let logs = if logs == 1 { "1 log".to_owned() } else { format!("{logs} logs") };
+    format!("{runs} with {logs} of {}", display::size(bytes))
+}
+
+/// Loads the selected runs, each once.
+fn selected(args: &Bundle) -> Result<Vec<RunParts>> {
+    let filter = args.narrow.filter();
+    let mut known = HashSet::new();
+    let mut runs = Vec::new();
+    let mut add = |catalog: &Catalog, id: &RunId| -> Result<()> {
+        let gone = || Error::NotFound(format!("run {} was deleted", id.as_str()));
+        let parts = catalog.run_parts(id)?.ok_or_else(gone)?;
+        if known.insert((catalog.path(), id.clone())) {
+            runs.push(parts);
+        }
+        print_notices(&catalog.notices());
+        Ok(())
+    };
+    if args.last.is_some() || args.failed {
+        let catalog = args.store.catalog()?;
+        use_rules(None, catalog.root());
+        let outcomes = args.failed.then_some(Some(Outcome::Failed)).into_iter().collect();
+        let conditions = ListFilter { runs: filter, outcomes, ..ListFilter::default() };
+        let list = catalog.filtered_runs(&conditions, None, args.last.unwrap_or(1))?;
+        list.heads.iter().try_for_each(|head| add(&catalog, &head.run.id))?;
+        if list.heads.is_empty() {
+            let failed = if args.failed { "failed " } else { "" };
+            let path = catalog.path();
+            return Err(Error::NoRun(format!("no {failed}runs in {}", path.display())));
+        }
+        return Ok(runs);
+    }
+    let named: Vec<&OsStr> = args.runs.iter().map(AsRef::as_ref).collect();
+    for run in if named.is_empty() { vec![OsStr::new(NEWEST)] } else { named } {
+        let (catalog, spec) = open(&args.store, &filter, run)?;
+        use_rules(None, catalog.root());
+        let id = catalog.find(&spec.unwrap_or(RunSpec::Latest(0)), &filter)?;
+        add(&catalog, &id)?;
+    }
+    Ok(runs)
+}
