@@ -7,6 +7,7 @@
 
 mod annotations;
 mod azure;
+mod bar;
 mod ci_log;
 mod codequality;
 mod digest;

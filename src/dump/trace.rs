@@ -20,6 +20,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::bar::Bar;
 use super::failure::{marked, message};
 use super::printing::{Printing, run_id, write_harmless};
 use crate::display::{self, Status};
@@ -32,23 +33,6 @@ const PID: u32 = 1;
 
 /// The track of the run. The slots follow.
 const RUN_TRACK: usize = 1;
-
-/// A bar: the time from a start to an end.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Bar {
-    start: Time,
-    end: Time,
-    /// True if the end is the last time that is known.
-    is_open: bool,
-}
-
-impl Bar {
-    /// Creates a bar. `last` is the last known time. A bar whose end is before its start, because
-    /// the clock was set back, has no length.
-    fn new(start: Time, end: Option<Time>, last: Time) -> Self {
-        Self { start, end: end.unwrap_or(last).max(start), is_open: end.is_none() }
-    }
-}
 
 /// A bar that lies directly on a track: a job with its commands, or a command that overlaps with
 /// another one.
@@ -67,7 +51,8 @@ pub(super) fn write_run(printing: &mut Printing<'_>, out: &mut impl Write) -> io
     }
     tops.sort_by_key(|top| top.bar.start);
     let slots = slots(tops.iter().map(|top| top.bar));
-    let run = run_bar(printing, &tops);
+    let (first, last) = (tops.first().map(|top| top.bar.start), tops.iter().map(|top| top.bar.end));
+    let run = printing.run_bar(first, last.max());
     let origin = printing.run.head.run.queued_at.into_iter().chain(run.map(|bar| bar.start)).min();
     let mut events = Events::begin(printing, origin, out)?;
     events.tracks(printing, slots.iter().max().map_or(0, |slot| slot + 1))?;
@@ -85,15 +70,9 @@ const fn track(slot: usize) -> usize {
 
 /// Returns the bars of a job: that of the job itself, and those of commands that overlap.
 fn tops_of_job<'a>(printing: &mut Printing<'_>, job: &'a JobNode) -> Vec<Top<'a>> {
-    let mut shs: Vec<(&ShNode, Bar)> =
-        job.shs.iter().filter_map(|sh| Some((sh, sh_bar(printing, sh)?))).collect();
-    shs.sort_by_key(|(_, bar)| bar.start);
-    let first = shs.first().map(|(_, bar)| bar.start);
-    let Some(start) = job.job.started_at.into_iter().chain(first).min() else { return Vec::new() };
-    let last = shs.iter().map(|(_, bar)| bar.end).max().unwrap_or(start);
-    let mut bar = Bar::new(start, job.ended_at(), last);
-    bar.end = bar.end.max(last);
-    let (mut own, mut tops, mut free_at) = (Vec::new(), Vec::new(), start);
+    let shs = printing.sh_bars(job);
+    let Some(bar) = Bar::of_job(job, &shs) else { return Vec::new() };
+    let (mut own, mut tops, mut free_at) = (Vec::new(), Vec::new(), bar.start);
     for (sh, bar) in shs {
         if bar.start >= free_at {
             free_at = bar.end;
@@ -104,33 +83,6 @@ fn tops_of_job<'a>(printing: &mut Printing<'_>, job: &'a JobNode) -> Vec<Top<'a>
     }
     tops.insert(0, Top { job, bar, shs: own, is_job: true });
     tops
-}
-
-/// Returns the bar of a command; `None` if its start is unknown.
-fn sh_bar(printing: &mut Printing<'_>, node: &ShNode) -> Option<Bar> {
-    let sh = node.sh.as_ref();
-    let start = sh.and_then(|sh| sh.started_at).or(node.first_at)?;
-    let end = sh.and_then(|sh| sh.finished_at);
-    let last = if end.is_none() { last_row_at(printing, node) } else { None };
-    Some(Bar::new(start, end, last.unwrap_or(start)))
-}
-
-/// Returns the time of the last row of a log.
-fn last_row_at(printing: &mut Printing<'_>, node: &ShNode) -> Option<Time> {
-    let file = printing.open(node.log.as_ref()?)?;
-    let tail = printing.tail();
-    let start = printing.report_err(file.tail_offset(1, tail))?;
-    let rows = printing.report_err(file.rows(start, 0, tail))?;
-    rows.filter_map(|row| row.ok()?.last_at).last()
-}
-
-/// Returns the bar of the run; `None` if no time is known.
-fn run_bar(printing: &Printing<'_>, tops: &[Top<'_>]) -> Option<Bar> {
-    let head = &printing.run.head;
-    let first = tops.first().map(|top| top.bar.start);
-    let start = head.run.started_at.into_iter().chain(first).min()?;
-    let last = tops.iter().map(|top| top.bar.end).max().unwrap_or(start);
-    Some(Bar::new(start, head.ended_at(), last))
 }
 
 /// Returns the slot of each bar, from 0: the first one that is free. The bars are sorted by their
