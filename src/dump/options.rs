@@ -211,8 +211,8 @@ impl Report {
         self.unreadable |= other.unreadable;
     }
 
-    /// Removes notices that repeat others, for formats that read a log more than once.
-    pub(in crate::dump) fn forget_repeated(&mut self) {
+    /// Removes notices that repeat others, as of a log that was read more than once.
+    pub fn forget_repeated(&mut self) {
         let mut seen = HashSet::new();
         self.notices.retain(|notice| seen.insert(notice.clone()));
     }

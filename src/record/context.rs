@@ -58,6 +58,12 @@ pub fn span_id_of_run(run: &RunId) -> String {
     hex(fnv1a(run.as_str().bytes()))
 }
 
+/// Returns the span id of a run's time in the queue: 16 hexadecimal digits.
+#[must_use]
+pub fn span_id_of_queue(run: &RunId) -> String {
+    hex(fnv1a([run.as_str(), "", "queue"].join("\0").bytes()))
+}
+
 /// Returns the span id of a job: 16 hexadecimal digits.
 #[must_use]
 pub fn span_id_of_job(run: &RunId, job: &JobId) -> String {

@@ -52,7 +52,9 @@ pub use crate::store::RunEnd;
 pub use child::Output;
 pub use context::{JOB, ROOT, RUN, TRACEPARENT, is_traceparent, traceparent_of_run};
 #[doc(hidden)]
-pub use context::{parent_span_id, span_id, span_id_of_job, span_id_of_run, trace_id};
+pub use context::{
+    parent_span_id, span_id, span_id_of_job, span_id_of_queue, span_id_of_run, trace_id,
+};
 pub use facts::{Facts, Given, find_details, find_job};
 pub use mask::{Masker, Masking, Secrets};
 pub use pipeline::{
