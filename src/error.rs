@@ -185,6 +185,14 @@ pub enum Error {
     /// Stdout cannot be written.
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
+    /// A server did not accept a request.
+    #[error("cannot send to {url}: {why}")]
+    Remote {
+        /// The address without credentials.
+        url: String,
+        /// The reason, and a remedy.
+        why: String,
+    },
     /// The terminal cannot be used.
     #[error("cannot use the terminal")]
     Terminal(#[source] io::Error),
@@ -215,7 +223,8 @@ impl Error {
             | Self::TooLarge { .. }
             | Self::NotTrusted { .. }
             | Self::NoStore { .. }
-            | Self::Output(_) => 6,
+            | Self::Output(_)
+            | Self::Remote { .. } => 6,
             Self::Terminal(_) | Self::Internal(_) => 70,
         }
     }

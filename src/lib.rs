@@ -11,6 +11,7 @@
 //! | none | the modules for reading, without the recorder, a screen or a command line |
 //! | `record` | in addition, [`record`] |
 //! | `cli` (default) | in addition, the program `rundown` |
+//! | `remote` (default) | in addition, requests of the program to servers |
 //!
 //! # Library API
 //!

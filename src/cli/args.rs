@@ -7,6 +7,7 @@
 )]
 
 mod bundle;
+mod export;
 mod recording;
 mod view;
 
@@ -18,6 +19,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::bundle::Bundle;
+pub(super) use self::export::{Export, ExportFormat};
 pub(super) use self::recording::{
     Begin, BeginFormat, End, EndState, Exec, Record, RecordArgs, Rerun, RunFacts, Sh,
 };
@@ -136,6 +138,12 @@ pub(super) enum Command {
         mut_args = shown_in_short
     )]
     Prune(Prune),
+    #[command(
+        about = help::EXPORT.about,
+        next_display_order = FIRST + 1,
+        mut_args = shown_in_short
+    )]
+    Export(Export),
     #[command(
         about = help::DEMO.about,
         mut_args = shown_in_short

@@ -78,7 +78,7 @@ impl Page {
 }
 
 /// The commands with their pages.
-pub(super) static COMMANDS: [(&str, Page); 15] = [
+pub(super) static COMMANDS: [(&str, Page); 16] = [
     ("list", LIST),
     ("record", RECORD),
     ("exec", EXEC),
@@ -89,6 +89,7 @@ pub(super) static COMMANDS: [(&str, Page); 15] = [
     ("doctor", DOCTOR),
     ("bundle", BUNDLE),
     ("prune", PRUNE),
+    ("export", EXPORT),
     ("demo", DEMO),
     ("config", CONFIG),
     ("schema", SCHEMA),
@@ -97,7 +98,7 @@ pub(super) static COMMANDS: [(&str, Page); 15] = [
 ];
 
 /// Returns the names of the commands.
-pub(super) fn command_names() -> [&'static str; 15] {
+pub(super) fn command_names() -> [&'static str; 16] {
     COMMANDS.each_ref().map(|(name, _)| *name)
 }
 
@@ -429,6 +430,34 @@ prune completes the removal.",
     environment: &[STORE_VARIABLES, CONFIG_VARIABLES, TIME_ZONE, CI],
 };
 
+pub(super) const EXPORT: Page = Page {
+    name: "rundown export",
+    about: "Export runs to other systems: traces, logs, and metrics",
+    examples: &[
+        ("rundown export otlp --to http://localhost:4318", "send the newest run"),
+        ("rundown export otlp latest-failed --to ci", "write a file per signal"),
+        ("rundown export otlp --signals traces", "print the spans of the newest run"),
+    ],
+    notes: "\
+otlp is the format of OpenTelemetry, as JSON. Each export of a run has the same ids, which are \
+also those in $TRACEPARENT of its commands.
+
+A request is repeated if the connection fails or the server is temporarily unavailable. If the \
+server rejects some records, a notice reports their number and the reason.",
+    exit_codes: &[
+        ("0", "done"),
+        ("2", "usage error"),
+        ("5", "no such run"),
+        (
+            "6",
+            "the store or a log cannot be read, a file cannot be written, or the server did not \
+             accept a request or rejected all records of a signal",
+        ),
+        ("70", "internal error"),
+    ],
+    environment: &[STORE_VARIABLES, OTLP, DATABASE_COPIES, CI],
+};
+
 pub(super) const DEMO: Page = Page {
     name: "rundown demo",
     about: "Record a small sample pipeline and show it",
@@ -570,6 +599,13 @@ const COPIES: Table =
 const DATABASE_COPIES: Table =
     &[("TMPDIR", "directory for private copies of databases over 16 MiB")];
 
+const OTLP: Table = &[
+    ("OTEL_SERVICE_NAME", "service name of the telemetry; default: rundown"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "headers of requests, such as authorization=Bearer%20TOKEN"),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "certificates to trust, in place of those of the system"),
+    ("https_proxy, http_proxy, no_proxy", "proxy for requests"),
+];
+
 const DEMO_STORE: Table = &[("TMPDIR", "directory for the temporary store")];
 
 const CI: Table = &[(
@@ -613,7 +649,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
-        assert_eq!(commands(80).len(), 15);
+        assert_eq!(commands(80).len(), 17);
         for width in [80, 100] {
             for mut command in commands(width) {
                 let name = command.get_name().to_owned();
@@ -698,6 +734,7 @@ mod tests {
                 ("sh", "Run Other"),
                 ("doctor", "Select Output Store Other"),
                 ("prune", "Select Limits Output Store Other"),
+                ("export", "Select Output Store Other"),
                 ("demo", "Select Output Screen Other"),
                 ("config", "Screen Output Other"),
                 ("schema", "Output Other"),
@@ -753,6 +790,7 @@ mod tests {
           sh           Run a line in a shell and record it, as the shell of make
           doctor       Check a store for missing or inconsistent data
           prune        Remove old runs with their logs
+          export       Export runs to other systems: traces, logs, and metrics
           demo         Record a small sample pipeline and show it
           config       Print the effective configuration, with all settings and keys
           schema       Print the JSON Schema of a JSON format

@@ -44,6 +44,7 @@ const WORDS: &[(&str, &str)] = &[
     ("settings", "config"),
     ("completion", "completions"),
     ("manual", "man"),
+    ("otlp", "export otlp"),
     ("show", ""),
     ("view", ""),
     ("open", ""),

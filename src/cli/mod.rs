@@ -9,6 +9,7 @@ mod bundle;
 mod completions;
 mod config;
 mod exec;
+mod export;
 mod follow;
 mod help;
 mod hints;
@@ -79,6 +80,7 @@ impl Arguments {
         match &self.command {
             Some(Command::Exec(exec)) => exec.dry_run,
             Some(Command::End(_)) => false,
+            Some(Command::Export(export)) => export.to.is_none(),
             _ => !self.records(),
         }
     }
@@ -101,6 +103,7 @@ impl Arguments {
             }),
             Some(Command::Bundle(bundle)) => bundle::bundle(&bundle),
             Some(Command::Prune(prune)) => prune::prune(&prune),
+            Some(Command::Export(export)) => export::export(&export),
             Some(Command::Record(record)) => record_command(record),
             Some(Command::Exec(exec)) => exec::exec(&exec),
             Some(Command::Rerun(rerun)) => rerun::rerun(&rerun),

@@ -505,8 +505,11 @@ fn reading_never_changes_a_broken_store_or_prints_its_tokens() {
         let ids = runs.iter().map(|run| run["id"].as_str().unwrap());
         let formats =
             ["text", "digest", "markdown", "html", "trace", "json", "jsonl", "raw", "records"];
-        let views = ids.flat_map(|id| formats.map(|format| vec!["--once", id, "--format", format]));
-        for args in views.chain([vec!["list"], vec!["doctor"]]) {
+        let views =
+            ids.clone().flat_map(|id| formats.map(|format| vec!["--once", id, "--format", format]));
+        let export = |id, signal| vec!["export", "otlp", id, "--signals", signal];
+        let exports = ids.flat_map(|id| ["traces", "logs", "metrics"].map(|it| export(id, it)));
+        for args in views.chain(exports).chain([vec!["list"], vec!["doctor"]]) {
             let output = run(dir.path(), &[vec!["--root", "."], args].concat());
             assert!(matches!(output.status.code(), Some(0 | 1)), "{output:?}");
             let message = [output.stdout, output.stderr].concat();

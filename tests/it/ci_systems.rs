@@ -105,6 +105,8 @@ const COMMAND_LINES: &[&[&str]] = &[
     &["--once", "--root", ".", "00000001", "--format", "markdown"],
     &["--once", "--root", ".", "00000001", "--format", "html"],
     &["--once", "--root", ".", "00000001", "--format", "trace"],
+    &["export", "otlp", "--root", ".", "00000001", "--signals", "logs"],
+    &["export", "otlp", "--root", ".", "00000001", "--signals", "traces"],
     &["--once", "./::error::x.log"],
     &["--once", "runs/example"],
     &["list", "--root", "."],

@@ -9,8 +9,19 @@ use tempfile::TempDir;
 use crate::support::built::{Built, failed_run, passed_run, run_id, running_run};
 use crate::support::{json, run, rundown, stderr, stdout};
 
-const COMMANDS: [&str; 10] =
-    ["", "list", "record", "exec", "doctor", "prune", "demo", "config", "schema", "completions"];
+const COMMANDS: [&str; 11] = [
+    "",
+    "list",
+    "record",
+    "exec",
+    "doctor",
+    "prune",
+    "export",
+    "demo",
+    "config",
+    "schema",
+    "completions",
+];
 
 fn help(command: &str, flag: &str) -> String {
     let dir = TempDir::new().unwrap();

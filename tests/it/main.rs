@@ -25,6 +25,7 @@ mod cri_corpus;
 mod details;
 mod digest;
 mod exits;
+mod export;
 mod follow;
 mod fuzz_corpus;
 mod help;

@@ -47,6 +47,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/cli.md",
     "docs/config.md",
     "docs/keys.md",
+    "docs/otlp.md",
     "docs/pipeline.md",
 ];
 

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use crate::support::screen::{LARGE, open_catalog};
 use crate::support::{copy_tree, run, rundown, store, wait_until};
 
-const READING: [&[&str]; 16] = [
+const READING: [&[&str]; 17] = [
     &["list"],
     &["list", "--format", "json"],
     &["--once"],
@@ -31,6 +31,7 @@ const READING: [&[&str]; 16] = [
     &["--once", "--format", "html"],
     &["--once", "--format", "trace"],
     &["--once", "--tail", "1"],
+    &["export", "otlp", "--signals", "logs"],
     &["doctor"],
     // Without a terminal, rundown prints the run.
     &[],

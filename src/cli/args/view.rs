@@ -164,7 +164,8 @@ pub struct OutputArgs {
         value_enum,
         value_name = "KIND",
         hide_possible_values = true,
-        verbatim_doc_comment
+        verbatim_doc_comment,
+        hide_short_help = true
     )]
     pub timestamps: Option<TimestampsName>,
     /// Exit with the run's status: 0 passed, 1 failed, …

@@ -94,14 +94,14 @@ impl Source {
     pub fn of(command: &str, arg: &str) -> Option<Self> {
         Some(match (command, arg) {
             ("record" | "end", "run") => Self::OpenRun,
-            ("rundown" | "doctor", "run") => Self::Run { may_be_path: true },
+            ("rundown" | "doctor", "run") | ("export", "runs") => Self::Run { may_be_path: true },
             (_, "run" | "before") => Self::Run { may_be_path: false },
             (_, "ref_name") => Self::Ref,
             (_, "repo") => Self::Repo,
             (_, "job") => Self::Job,
             (_, "at") => Self::Position,
             ("man", "dir") | (_, "root") => Self::Shell(Kind::Directories),
-            (_, "db" | "config" | "file") => Self::Shell(Kind::Files),
+            (_, "db" | "config" | "file") | ("export", "to") => Self::Shell(Kind::Files),
             ("record", "argv") => Self::Shell(Kind::Commands),
             _ => return None,
         })

@@ -24,7 +24,7 @@ use crate::join::{JobNode, RunHead, ShNode};
 use crate::model::{JobId, Phase, RunId, ShKey};
 use crate::{display, record};
 
-/// The only value of `cicd.pipeline.action.name`: rundown does not know what a pipeline does.
+/// The only value of `cicd.pipeline.action.name`: the purpose of a pipeline is not recorded.
 const ACTION: &str = "RUN";
 
 /// A job with the times of its span and of those of its commands.
