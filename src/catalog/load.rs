@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::TryLockError;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{self, Error, Result};
 use crate::events::Events;
@@ -13,7 +13,7 @@ use crate::join::{
     RunParts,
 };
 use crate::log::path::{FoundLog, LeftOut, RunDir};
-use crate::log::{LogFile, Tail, is_replaced, path};
+use crate::log::{LogFile, LogPath, Tail, is_replaced, path};
 use crate::model::{Job, JobId, Origin, Phase, Run, RunId, Sh};
 use crate::store::{ListedRun, Reader, RunPage, RunRows};
 use crate::time::Time;
@@ -414,11 +414,17 @@ pub(super) fn path_run_id() -> RunId {
     RunId(String::new())
 }
 
-/// Loads the logs at a path (a file or a directory) as a run that is in no database.
-pub(super) fn path_run(path: &Path) -> Result<RunParts> {
-    let run = Run::without_row(path_run_id(), None);
+/// Loads the logs at a path (a file or a directory) as a run that is in no database. `log` is the
+/// way to read a log that is no plain file.
+pub(super) fn path_run(path: &Path, log: Option<&LogPath>) -> Result<RunParts> {
+    if let Some(log) = log {
+        let log = LogRef { path: log.clone(), bytes: log.bytes().unwrap_or_default() };
+        let logs = vec![DatedLog { n: 1, log, first_at: None }];
+        return Ok(logs_alone(None, [(String::new(), logs)]));
+    }
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if path::is_run_dir(path) {
+        let run = Run::without_row(path_run_id(), None);
         let dir = Ok(Some(RunDir::named(path.to_owned())?));
         return Ok(load_parts(run, Recorder::Unknown, false, Vec::new(), dir));
     }
@@ -430,20 +436,25 @@ pub(super) fn path_run(path: &Path) -> Result<RunParts> {
             vec![FoundLog { n: 1, path: FilePath::named(path), bytes: metadata.len() }],
         )],
     };
-    let parts = |(job, found): (String, Vec<FoundLog>)| JobParts {
-        job: Job::without_row(JobId(job)),
-        shs: Vec::new(),
-        logs: found.into_iter().map(|found| dated(found, false)).collect(),
-    };
-    Ok(RunParts {
-        run,
+    let dated = |found: Vec<FoundLog>| found.into_iter().map(|found| dated(found, false)).collect();
+    Ok(logs_alone(dir, found.into_iter().map(|(job, found)| (job, dated(found)))))
+}
+
+/// Returns the parts of a run of which only the logs are known, by the names of their jobs.
+fn logs_alone(
+    dir: Option<PathBuf>,
+    logs: impl IntoIterator<Item = (String, Vec<DatedLog>)>,
+) -> RunParts {
+    let parts = |(job, logs)| JobParts { job: Job::without_row(JobId(job)), shs: Vec::new(), logs };
+    RunParts {
+        run: Run::without_row(path_run_id(), None),
         recorder: Recorder::Unknown,
         ours: false,
         dir,
         log: None,
         events: None,
-        jobs: found.into_iter().map(parts).collect(),
+        jobs: logs.into_iter().map(parts).collect(),
         findings: Findings::default(),
         hides_all: false,
-    })
+    }
 }

@@ -1,5 +1,5 @@
-//! The content of a path that the user named: a store, a database, a bundle, or logs. Other archives
-//! are refused, because their bytes would be shown as a log.
+//! The content of a path that the user named: a store, a database, a bundle, or logs, which may be
+//! compressed. Archives are refused, because their bytes would be shown as a log.
 
 use std::io::Read;
 use std::path::Path;
@@ -8,24 +8,27 @@ use super::source::{Catalog, DATABASES};
 use crate::bundle::is_bundle;
 use crate::error::{Error, Result};
 use crate::file::{dir_of, open_regular};
+use crate::log::{Compression, LogFile, LogPath, PackedLog, Spool};
 
 /// The first bytes of an SQLite database.
 const SQLITE: &[u8] = b"SQLite format 3\0";
 
-/// Archives and compressed files: the offset and the bytes that identify them, the name of the
-/// format, and a program that unpacks them.
-const ARCHIVES: [(usize, &[u8], &str, &str); 7] = [
+/// The first bytes of compressed logs.
+const COMPRESSED: [(&[u8], Compression); 2] =
+    [(b"\x1f\x8b", Compression::Gzip), (b"\x28\xb5\x2f\xfd", Compression::Zstd)];
+
+/// Archives and files that are not unpacked: the offset and the bytes that identify them, the name
+/// of the format, and a program that unpacks them.
+const ARCHIVES: [(usize, &[u8], &str, &str); 5] = [
     (0, b"PK\x03\x04", "a zip archive", "unzip"),
-    (0, b"\x1f\x8b", "compressed with gzip", "gzip -d, or tar -xzf for an archive"),
     (0, b"\xfd7zXZ\0", "compressed with xz", "xz -d, or tar -xJf for an archive"),
-    (0, b"\x28\xb5\x2f\xfd", "compressed with zstd", "zstd -d, or tar --zstd -xf for an archive"),
     (0, b"BZh", "compressed with bzip2", "bzip2 -d, or tar -xjf for an archive"),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "7z x"),
     (257, b"ustar", "a tar archive", "tar -xf"),
 ];
 
 /// The number of bytes that identify a file.
-const HEAD_BYTES: u64 = 512;
+const HEAD_BYTES: usize = 512;
 
 impl Catalog {
     /// Creates a catalog of a root: of a bundle if the root is one, and otherwise of a store.
@@ -41,7 +44,7 @@ impl Catalog {
     /// of one, of the bundle if it is one, and otherwise of the logs.
     ///
     /// # Errors
-    /// If the path is an archive.
+    /// If the path is an archive, or a compressed log that cannot be unpacked.
     pub fn of_named(path: &Path) -> Result<Self> {
         if path.is_dir() {
             let holds = |name: &str| path.join(name).exists();
@@ -52,27 +55,62 @@ impl Catalog {
         if head.starts_with(SQLITE) {
             return Ok(Self::of_store(&dir_of(path), Some(path)));
         }
-        let is = |(at, magic, ..): &&(usize, &[u8], &str, &str)| {
-            head.get(*at..).is_some_and(|bytes| bytes.starts_with(magic))
-        };
         if is_bundle(&head) {
             return Ok(Self::of_bundle(path));
         }
-        match ARCHIVES.iter().find(is) {
+        check_archive(path, &head)?;
+        match COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic)) {
+            Some((_, compression)) => compressed(path, *compression).map(Self::of_log),
             None => Ok(Self::of_path(path)),
-            Some((_, _, what, unpack)) => Err(Error::Usage(format!(
-                "{} is {what}, not a log\nunpack it (with {unpack}), and open what it contains",
-                path.display()
-            ))),
         }
     }
+
+    /// Creates a catalog of a log that is read from a pipe up to its end. Waits for the end.
+    ///
+    /// # Errors
+    /// If the pipe cannot be read, or does not contain a log.
+    pub fn of_pipe(name: &Path, pipe: impl Read) -> Result<Self> {
+        spooled(name, pipe, Compression::None).map(Self::of_log)
+    }
+}
+
+/// Returns the location of a compressed log. With a seek table, it is read in place.
+fn compressed(path: &Path, compression: Compression) -> Result<LogPath> {
+    let file = open_regular(path).map_err(Error::io("open", path))?;
+    if compression == Compression::Zstd
+        && let Some(packed) = PackedLog::of_file(path)
+    {
+        return Ok(LogPath::Packed(Box::new(packed)));
+    }
+    spooled(path, file, compression)
+}
+
+fn spooled(path: &Path, packed: impl Read, compression: Compression) -> Result<LogPath> {
+    let spool = LogPath::Spooled(Spool::new(path, packed, compression)?);
+    let mut head = vec![0; HEAD_BYTES];
+    let filled = LogFile::open(&spool)?.read_at(0, &mut head)?;
+    head.truncate(filled);
+    check_archive(path, &head)?;
+    Ok(spool)
+}
+
+/// Rejects the content of a path that begins as an archive does.
+fn check_archive(path: &Path, head: &[u8]) -> Result<()> {
+    let is = |(at, magic, ..): &&(usize, &[u8], &str, &str)| {
+        head.get(*at..).is_some_and(|bytes| bytes.starts_with(magic))
+    };
+    let Some((_, _, what, unpack)) = ARCHIVES.iter().find(is) else { return Ok(()) };
+    Err(Error::Usage(format!(
+        "{} is {what}, not a log\nunpack it (with {unpack}), and open what it contains",
+        path.display()
+    )))
 }
 
 /// Returns the first bytes of a file; empty if it cannot be read, which is reported later.
 fn head(path: &Path) -> Vec<u8> {
     let mut head = Vec::new();
     if let Ok(file) = open_regular(path) {
-        let _ = file.take(HEAD_BYTES).read_to_end(&mut head);
+        let _ = file.take(HEAD_BYTES as u64).read_to_end(&mut head);
     }
     head
 }

@@ -17,7 +17,7 @@ use crate::bundle::Bundle;
 use crate::error::{Error, Result};
 use crate::file::dir_of;
 use crate::join::{self, Recorder, RunHead, RunNode, RunParts};
-use crate::log::path;
+use crate::log::{LogPath, path};
 use crate::model::{Outcome, Phase, RunId};
 use crate::store::{self, Beside, Highlight, Reader, RunPage};
 use crate::time::Time;
@@ -39,8 +39,8 @@ enum Location {
     Store { root: PathBuf, db: Option<PathBuf> },
     /// A bundle.
     Bundle(PathBuf),
-    /// A log or a directory of logs.
-    Path(PathBuf),
+    /// A log or a directory of logs; `log` is the way to read a log that is no plain file.
+    Path { path: PathBuf, log: Option<LogPath> },
 }
 
 pub(super) enum OpenSource {
@@ -50,8 +50,8 @@ pub(super) enum OpenSource {
     Tree { root: PathBuf, notices: RefCell<Vec<String>> },
     /// A bundle, and the state of its file when it was opened.
     Bundle { bundle: Box<Bundle>, file: FileMark },
-    /// A log or a directory of logs.
-    Path { path: PathBuf },
+    /// A log or a directory of logs, as in [`Location::Path`].
+    Path { path: PathBuf, log: Option<LogPath> },
 }
 
 /// The facts by which a file is recognized as unchanged: its identity, its size, and the time of
@@ -77,7 +77,15 @@ impl Catalog {
     /// of a Kubernetes pod). Nothing has to exist yet.
     #[must_use]
     pub fn of_path(path: &Path) -> Self {
-        Self { place: Location::Path(path.to_owned()), source: RefCell::default() }
+        let place = Location::Path { path: path.to_owned(), log: None };
+        Self { place, source: RefCell::default() }
+    }
+
+    /// Creates a catalog of a log that is no plain file.
+    #[must_use]
+    pub fn of_log(log: LogPath) -> Self {
+        let place = Location::Path { path: log.to_path_buf(), log: Some(log) };
+        Self { place, source: RefCell::default() }
     }
 
     /// Creates a new catalog of the same location. The new catalog has read nothing yet.
@@ -162,7 +170,7 @@ impl Catalog {
             OpenSource::Store { root, reader } => load::stored_run(root, reader, id),
             OpenSource::Tree { root, .. } => load::tree_run(root, id),
             OpenSource::Bundle { bundle, .. } => bundle.run(id),
-            OpenSource::Path { path } => load::path_run(path).map(Some),
+            OpenSource::Path { path, log } => load::path_run(path, log.as_ref()).map(Some),
         }
     }
 
@@ -210,7 +218,7 @@ impl Catalog {
     /// If no run matches, or if several ids or commits match. In the second case, the error lists
     /// up to ten of the matches.
     pub fn find(&self, spec: &RunSpec, filter: &RunFilter) -> Result<RunId> {
-        if let Location::Path(_) = self.place {
+        if let Location::Path { .. } = self.place {
             return Ok(load::path_run_id());
         }
         match spec {
@@ -247,7 +255,7 @@ impl Catalog {
     pub fn root(&self) -> Option<&Path> {
         match &self.place {
             Location::Store { root, .. } | Location::Bundle(root) => Some(root),
-            Location::Path(_) => None,
+            Location::Path { .. } => None,
         }
     }
 
@@ -262,7 +270,7 @@ impl Catalog {
                 Location::Store { db: Some(path), .. }
                 | Location::Store { root: path, .. }
                 | Location::Bundle(path)
-                | Location::Path(path),
+                | Location::Path { path, .. },
             ) => path.clone(),
         }
     }
@@ -322,8 +330,9 @@ impl Catalog {
         let mut dirs = match &self.place {
             Location::Store { db: Some(db), .. } => vec![dir_of(db)],
             Location::Store { root, db: None } => vec![root.clone()],
-            Location::Path(path) if path.is_dir() => vec![path.clone()],
-            Location::Bundle(path) | Location::Path(path) => vec![dir_of(path)],
+            Location::Path { log: Some(log), .. } => log.dirs(),
+            Location::Path { path, .. } if path.is_dir() => vec![path.clone()],
+            Location::Bundle(path) | Location::Path { path, .. } => vec![dir_of(path)],
         };
         if let Some(OpenSource::Tree { root, .. }) = &*self.source.borrow() {
             dirs.extend(path::list_run_parents(root));
@@ -368,7 +377,9 @@ impl Catalog {
             }
             OpenSource::Bundle { bundle, .. } => bundle.heads().collect(),
             OpenSource::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
-            OpenSource::Path { path } => return Ok(Some(vec![load::path_run(path)?.head()])),
+            OpenSource::Path { path, log } => {
+                return Ok(Some(vec![load::path_run(path, log.as_ref())?.head()]));
+            }
         };
         Ok(matching(heads, page))
     }
@@ -459,8 +470,9 @@ impl Location {
     /// Returns the store or path to read instead of `last`; `None` if `last` remains in use.
     fn changed_from(&self, last: Option<&OpenSource>) -> Result<Option<OpenSource>> {
         let (root, db) = match self {
-            Self::Path(path) => {
-                return Ok(last.is_none().then(|| OpenSource::Path { path: path.clone() }));
+            Self::Path { path, log } => {
+                let open = || OpenSource::Path { path: path.clone(), log: log.clone() };
+                return Ok(last.is_none().then(open));
             }
             Self::Bundle(path) => {
                 let file = file_mark(path);

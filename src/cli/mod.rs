@@ -119,6 +119,9 @@ impl Arguments {
     }
 }
 
+/// The RUN that stands for the log on stdin.
+const STDIN: &str = "-";
+
 /// The time limit for finding the run. After it, the screen opens without the run.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -241,6 +244,9 @@ fn find_to_open(
 fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, Option<RunSpec>)> {
     let text = run.to_string_lossy();
     let path = Path::new(run);
+    if text == STDIN {
+        return Ok((of_stdin()?, None));
+    }
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
     if !is_word && path.exists() {
@@ -257,6 +263,17 @@ fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, 
     }
     let spec = spec?;
     Ok((store.catalog()?, Some(spec)))
+}
+
+/// Opens the log that is piped to us. Waits for its end.
+fn of_stdin() -> Result<Catalog> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        let why = "`-` reads a log from a pipe, but stdin is a terminal\n\
+                   pipe a log to it, as in: zcat build.log.gz | rundown -";
+        return Err(Error::Usage(why.into()));
+    }
+    Catalog::of_pipe(Path::new("stdin"), stdin.lock())
 }
 
 /// Opens the store for a name with a slash, unless the name is a path. Returns `None` for a path.

@@ -116,6 +116,7 @@ impl LogFile {
                 (Box::new(file), Some(follower))
             }
             LogPath::Packed(packed) => (Box::new(Packed::open(packed)?), None),
+            LogPath::Spooled(spool) => (Box::new(spool.source()), None),
         };
         let (path, marks, format) = (path.clone(), Marks::default(), Format::Cri);
         let mut log = Self { path, source, follower, marks, bytes: 0, format, generation: 0 };
@@ -517,7 +518,7 @@ impl LogFile {
 
     /// Detects the format again. Returns true if it has changed.
     fn detect_format(&mut self) -> io::Result<bool> {
-        let format = Format::of(self.path.file_name(), self.view(self.bytes))?;
+        let format = Format::of(self.path.log_name(), self.view(self.bytes))?;
         Ok(std::mem::replace(&mut self.format, format) != format)
     }
 }

@@ -1,9 +1,13 @@
 //! The location of a log, by which it is opened and recognized.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
+use super::packed::Packed;
+use super::source::Source;
+use super::spool::Spool;
 use crate::file::{FilePath, dirs_of};
 
 /// The location of a log. It dereferences to a path that identifies the log for the user.
@@ -13,6 +17,8 @@ pub enum LogPath {
     File(FilePath),
     /// A part of a bundle.
     Packed(Box<PackedLog>),
+    /// An unpacked copy.
+    Spooled(Spool),
 }
 
 /// A log in a bundle: a range of bytes that is compressed with zstd in frames, with a seek table at
@@ -31,6 +37,19 @@ pub struct PackedLog {
     pub bytes: u64,
 }
 
+impl PackedLog {
+    /// Returns the location of a log that is a compressed file of its own; `None` if the file cannot
+    /// be read in place, because it has no seek table.
+    #[must_use]
+    pub fn of_file(path: &Path) -> Option<Self> {
+        let (bundle, path) = (FilePath::named(path), path.to_owned());
+        let range = 0..bundle.open().ok()?.size().ok()?;
+        let packed = Self { bundle, path, range, index: None, bytes: 0 };
+        let bytes = Packed::open(&packed).ok()?.size().ok()?;
+        Some(Self { bytes, ..packed })
+    }
+}
+
 impl LogPath {
     /// Creates the location of a file that the user named. It may be anywhere.
     #[must_use]
@@ -43,8 +62,18 @@ impl LogPath {
     pub const fn file(&self) -> Option<&FilePath> {
         match self {
             Self::File(path) => Some(path),
-            Self::Packed(_) => None,
+            Self::Packed(_) | Self::Spooled(_) => None,
         }
+    }
+
+    /// Returns the name of the log without the extension of a compressed file.
+    pub(super) fn log_name(&self) -> Option<&OsStr> {
+        let name = self.file_name()?;
+        let is_packed = |extension: &OsStr| extension == "gz" || extension == "zst";
+        if self.file().is_none() && self.extension().is_some_and(is_packed) {
+            return self.file_stem();
+        }
+        Some(name)
     }
 
     /// Returns the current size of the log in bytes; `None` if it cannot be determined.
@@ -53,6 +82,7 @@ impl LogPath {
         match self {
             Self::File(path) => Some(fs::symlink_metadata(&**path).ok()?.len()),
             Self::Packed(packed) => Some(packed.bytes),
+            Self::Spooled(spool) => spool.source().size().ok(),
         }
     }
 
@@ -62,6 +92,7 @@ impl LogPath {
         match self {
             Self::File(path) => dirs_of(path),
             Self::Packed(packed) => dirs_of(&packed.bundle),
+            Self::Spooled(_) => Vec::new(),
         }
     }
 }
@@ -79,6 +110,7 @@ impl Deref for LogPath {
         match self {
             Self::File(path) => path,
             Self::Packed(packed) => &packed.path,
+            Self::Spooled(spool) => spool.path(),
         }
     }
 }

@@ -19,6 +19,7 @@
 //! hold      the locks of recorders        shortened a log without its middle
 //! location  where a log is                source   its bytes, wherever they are
 //! seekable  compressed logs               packed   logs in a bundle
+//! spool     unpacked copies
 //! ```
 //!
 //! Windows and the index join only pieces that are at most 256 KiB apart, and a joined row spans at
@@ -50,6 +51,7 @@ mod rows;
 mod seekable;
 mod shortened;
 mod source;
+mod spool;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -69,6 +71,7 @@ pub use live::{Batch, LiveRows};
 pub use location::{LogPath, PackedLog};
 pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
+pub use spool::{Compression, Spool};
 pub use times::Gap;
 pub use window::WINDOW_ROW_BYTES;
 

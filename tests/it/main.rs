@@ -19,6 +19,7 @@ mod ci_formats;
 mod ci_recipes;
 mod ci_systems;
 mod completions;
+mod compressed;
 mod config;
 mod costly_stores;
 mod cri_corpus;

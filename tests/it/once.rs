@@ -381,8 +381,8 @@ fn every_case_of_the_corpus_is_printed_as_records() {
         let input = BASE64_STANDARD.decode(case["input_b64"].as_str().unwrap()).unwrap();
         fs::write(dir.path().join("case.log"), &input).unwrap();
         if input.starts_with(b"\x1f\x8b") {
-            let message = stderr(dir.path(), &["--once", "./case.log"], 2);
-            assert!(message.contains("compressed with gzip"), "{message}");
+            let message = stderr(dir.path(), &["--once", "./case.log"], 6);
+            assert!(message.contains("cannot unpack ./case.log"), "{message}");
             continue;
         }
         let lines = json_lines(dir.path(), &["--once", "./case.log", "--format", "records"]);
@@ -636,12 +636,12 @@ fn a_path_of_a_store_is_opened_and_an_archive_is_refused() {
         assert!(tar.success());
     }
     fs::write(name("a.zip"), b"PK\x03\x04 and more").unwrap();
-    fs::write(name("a.zst"), b"\x28\xb5\x2f\xfd and more").unwrap();
+    fs::write(name("a.xz"), b"\xfd7zXZ\0 and more").unwrap();
     for (archive, what) in [
-        ("a.tgz", "a.tgz is compressed with gzip, not a log\n"),
+        ("a.tgz", "a.tgz is a tar archive, not a log\n"),
         ("a.log", "a.log is a tar archive, not a log\n"),
         ("a.zip", "a.zip is a zip archive, not a log\n"),
-        ("a.zst", "a.zst is compressed with zstd, not a log\n"),
+        ("a.xz", "a.xz is compressed with xz, not a log\n"),
     ] {
         let message = stderr(dir.path(), &["--once", archive], 2);
         assert!(message.contains(what) && message.contains("unpack it (with "), "{message}");

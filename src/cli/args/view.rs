@@ -21,10 +21,11 @@ pub struct View {
     /// Run id, ref, commit, latest~N, latest-failed, or path
     ///
     /// One of latest, latest~N (N runs before the newest), latest-failed, and latest-passed; the
-    /// path of a log file, of a directory of logs, of a store, or of its database; a run id, or at
-    /// least 4 characters of its start or end; a ref, such as main or refs/heads/main, for its
-    /// newest run; or a commit, or at least 4 of its first digits, for its newest run. If RUN has
-    /// several of these meanings, the first one in this order applies. The default is latest.
+    /// path of a log file (also compressed with gzip or zstd), of a directory of logs, of a store,
+    /// of its database, or of a bundle; - for a log on stdin; a run id, or at least 4 characters of
+    /// its start or end; a ref, such as main or refs/heads/main, for its newest run; or a commit,
+    /// or at least 4 of its first digits, for its newest run. If RUN has several of these meanings,
+    /// the first one in this order applies. The default is latest.
     #[arg(
         default_value = NEWEST,
         hide_default_value = true,

@@ -1,0 +1,216 @@
+//! Unpacked copies of logs that cannot be read in place: compressed as one stream, or read from a
+//! pipe. The copy is a temporary file without a name, so nothing is left behind.
+
+use std::fs::File;
+use std::hash::{Hash, Hasher};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use flate2::bufread::MultiGzDecoder;
+use zstd_safe::{DCtx, InBuffer, OutBuffer, get_error_name};
+
+use super::source::Source;
+use crate::error::{Error, Result};
+
+/// The largest copy in bytes. A small file may unpack to any size.
+const MAX_BYTES: u64 = 64 << 30;
+
+/// The size of a read in bytes.
+const BUFFER_BYTES: usize = 128 << 10;
+
+/// A way in which a log is compressed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Compression {
+    /// Not at all: the log comes from a pipe.
+    None,
+    /// With gzip.
+    Gzip,
+    /// With zstd.
+    Zstd,
+}
+
+/// A copy of a log. Copies are equal if they are the same copy.
+#[derive(Clone, Debug)]
+pub struct Spool {
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+impl Spool {
+    /// Unpacks `packed` into a copy. `path` identifies the log for the user.
+    ///
+    /// # Errors
+    /// If the log cannot be read or is damaged, or if there is no space for the copy.
+    pub fn new(path: &Path, packed: impl Read, compression: Compression) -> Result<Self> {
+        let dir = std::env::temp_dir();
+        let no_space = |source| Error::Copy { path: path.to_owned(), dir: dir.clone(), source };
+        let mut copy = Copy { file: tempfile::tempfile().map_err(no_space)?, left: MAX_BYTES };
+        let mut packed = BufReader::with_capacity(BUFFER_BYTES, packed);
+        let copied = match compression {
+            Compression::None => copy.all(&mut packed),
+            Compression::Gzip => copy.all(&mut MultiGzDecoder::new(packed)),
+            Compression::Zstd => copy.zstd(&mut packed),
+        };
+        copied.map_err(|failure| match failure {
+            Failure::Input(error) => Error::io("unpack", path)(error),
+            Failure::Output(error) => no_space(error),
+        })?;
+        Ok(Self { path: path.to_owned(), file: Arc::new(copy.file) })
+    }
+
+    /// Returns the path of the log from which the copy was made.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn source(&self) -> impl Source + use<> {
+        Arc::clone(&self.file)
+    }
+}
+
+impl PartialEq for Spool {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
+    }
+}
+
+impl Eq for Spool {}
+
+impl Hash for Spool {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.path.hash(state);
+    }
+}
+
+impl Source for Arc<File> {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, into)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        (**self).size()
+    }
+}
+
+/// A copy that is being made.
+struct Copy {
+    file: File,
+    /// The number of bytes that may still be written.
+    left: u64,
+}
+
+/// The reason why a copy is not made.
+enum Failure {
+    Input(io::Error),
+    Output(io::Error),
+}
+
+impl Copy {
+    fn write(&mut self, bytes: &[u8]) -> std::result::Result<(), Failure> {
+        let left = self.left.checked_sub(bytes.len() as u64);
+        self.left = left.ok_or_else(|| {
+            Failure::Input(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than 64 GiB"))
+        })?;
+        self.file.write_all(bytes).map_err(Failure::Output)
+    }
+
+    fn all(&mut self, input: &mut impl Read) -> std::result::Result<(), Failure> {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            match input.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(len) => self.write(buffer.get(..len).unwrap_or_default())?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Failure::Input(error)),
+            }
+        }
+    }
+
+    /// Unpacks the frames of zstd.
+    fn zstd(&mut self, input: &mut impl Read) -> std::result::Result<(), Failure> {
+        let damaged = |why| Failure::Input(io::Error::new(io::ErrorKind::InvalidData, why));
+        let mut context = DCtx::try_create().ok_or_else(|| damaged("out of memory"))?;
+        let (mut packed, mut unpacked) = (vec![0; BUFFER_BYTES], vec![0; BUFFER_BYTES]);
+        let mut missing = 0;
+        loop {
+            let len = match input.read(&mut packed) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                read => read.map_err(Failure::Input)?,
+            };
+            if len == 0 {
+                return if missing == 0 { Ok(()) } else { Err(damaged("it ends early")) };
+            }
+            let mut from = InBuffer::around(packed.get(..len).unwrap_or_default());
+            let mut is_full = false;
+            while from.pos() < len || is_full {
+                let mut to = OutBuffer::around(&mut *unpacked);
+                let done = context.decompress_stream(&mut to, &mut from);
+                missing = done.map_err(|code| damaged(get_error_name(code)))?;
+                let filled = to.pos();
+                is_full = filled == BUFFER_BYTES;
+                self.write(unpacked.get(..filled).unwrap_or_default())?;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    fn unpacked(packed: &[u8], compression: Compression) -> Result<Vec<u8>> {
+        let spool = Spool::new(Path::new("a.log"), packed, compression)?;
+        let source = spool.source();
+        let mut bytes = vec![0; usize::try_from(source.size().unwrap()).unwrap()];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            filled += source.read_at(filled as u64, &mut bytes[filled..]).unwrap();
+        }
+        Ok(bytes)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn zstd(bytes: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::with_capacity(zstd_safe::compress_bound(bytes.len()));
+        zstd_safe::compress(&mut packed, bytes, 3).unwrap();
+        packed
+    }
+
+    #[test]
+    fn streams_of_several_parts_are_unpacked() {
+        let rows: Vec<u8> = (0..60_000).flat_map(|n| format!("row {n}\n").into_bytes()).collect();
+        for log in [&b""[..], b"one\n", &rows] {
+            assert!(unpacked(log, Compression::None).unwrap() == log);
+            let twice = [log, log].concat();
+            let (gzip, zstd) = ([gzip(log), gzip(log)].concat(), [zstd(log), zstd(log)].concat());
+            assert!(unpacked(&gzip, Compression::Gzip).unwrap() == twice);
+            assert!(unpacked(&zstd, Compression::Zstd).unwrap() == twice);
+        }
+    }
+
+    #[test]
+    fn damaged_and_incomplete_streams_are_errors() {
+        let log = b"some rows\n".repeat(1000);
+        let mut damaged = gzip(&log);
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 0xff;
+        assert!(unpacked(&damaged, Compression::Gzip).is_err());
+        for (packed, compression) in
+            [(gzip(&log), Compression::Gzip), (zstd(&log), Compression::Zstd)]
+        {
+            for len in [1, 4, packed.len() / 2, packed.len() - 1] {
+                let error = unpacked(&packed[..len], compression).unwrap_err();
+                assert!(error.to_string().starts_with("cannot unpack a.log"), "{error}");
+            }
+        }
+    }
+}
