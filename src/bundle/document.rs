@@ -15,9 +15,10 @@ pub(super) const CONTENTS: &str = "rundown.json";
 /// The name of the document of a run.
 pub(super) const RUN: &str = "run.json";
 
-/// The extensions of the entries of a log: the log itself, and its index.
+/// The extensions of the entries of a log: the log itself, its index, and its groups.
 pub(super) const LOG_EXTENSION: &str = ".zst";
 pub(super) const INDEX_EXTENSION: &str = ".index.zst";
+pub(super) const GROUPS_EXTENSION: &str = ".groups.zst";
 
 /// The versions of the documents.
 pub(super) const CONTENTS_SCHEMA: &str = "rundown.bundle/1";

@@ -6,6 +6,7 @@
 //!   runs/<repo>/<run>/run.json                  the rows of a run, its logs and its causes
 //!   runs/<repo>/<run>/jobs/<job>/sh-<n>.log.zst
 //!   runs/<repo>/<run>/jobs/<job>/sh-<n>.log.index.zst
+//!   runs/<repo>/<run>/jobs/<job>/sh-<n>.log.groups.zst
 //! ```
 //!
 //! All entries of the archive are stored without the compression of zip: logs are compressed with

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::document::{
-    CONTENTS, CONTENTS_SCHEMA, Contents, ContentsRun, INDEX_EXTENSION, JobDocument, LOG_EXTENSION,
-    LogDocument, RUN, RUN_SCHEMA, RunDocument,
+    CONTENTS, CONTENTS_SCHEMA, Contents, ContentsRun, GROUPS_EXTENSION, INDEX_EXTENSION,
+    JobDocument, LOG_EXTENSION, LogDocument, RUN, RUN_SCHEMA, RunDocument,
 };
 use crate::error::{self, Error, Result};
 use crate::file::FilePath;
@@ -117,6 +117,7 @@ impl Bundle {
             path: self.path.join(&entry),
             range: self.range(&format!("{entry}{LOG_EXTENSION}"))?.ok_or_else(missing)?,
             index: self.range(&format!("{entry}{INDEX_EXTENSION}"))?,
+            groups: self.range(&format!("{entry}{GROUPS_EXTENSION}"))?,
             bytes: log.bytes,
         };
         Ok(LogRef { path: LogPath::Packed(Box::new(packed)), bytes: log.bytes })

@@ -8,8 +8,8 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
 use super::document::{
-    CONTENTS, CONTENTS_SCHEMA, CauseDocument, CauseRow, Contents, ContentsRun, INDEX_EXTENSION,
-    JobDocument, LOG_EXTENSION, LogDocument, RUN, RUN_SCHEMA, RunDocument,
+    CONTENTS, CONTENTS_SCHEMA, CauseDocument, CauseRow, Contents, ContentsRun, GROUPS_EXTENSION,
+    INDEX_EXTENSION, JobDocument, LOG_EXTENSION, LogDocument, RUN, RUN_SCHEMA, RunDocument,
 };
 use super::names::part;
 use crate::error::{self, Error, Result};
@@ -19,10 +19,10 @@ use crate::join::{
 use crate::log::path::{RUN_EVENTS, RUN_LOG};
 use crate::log::{LogFile, Row, Tail};
 use crate::model::{JobId, Phase, Sh};
-use crate::search::{Cause, find_cause};
+use crate::search::{Cause, Groups, find_cause, group};
 use crate::time::Time;
 
-/// The size of a log from which its index is stored, in bytes. Smaller logs are indexed at once.
+/// The size of a log from which facts about it are stored, in bytes. Smaller logs are scanned at once.
 const INDEXED_BYTES: u64 = 1 << 20;
 
 /// The size of a log from which its entry has the fields of zip for large files, in bytes. It is
@@ -112,7 +112,7 @@ impl<W: Write + Seek> Writer<W> {
         self.document(&format!("{dir}/{RUN}"), &document)
     }
 
-    /// Copies a log, and its index if it is large. If the log cannot be read, returns the finding.
+    /// Copies a log, with its index and its groups if it is large. If the log cannot be read, returns the finding.
     fn log(
         &mut self,
         dir: &str,
@@ -135,12 +135,13 @@ impl<W: Write + Seek> Writer<W> {
                 return Ok(Err(FindingKind::Unreadable(why)));
             }
         };
-        if file.bytes() >= INDEXED_BYTES
-            && let Some(index) = index.encode()
-        {
-            let entry = format!("{dir}/{name}{INDEX_EXTENSION}");
-            self.start(&entry, CompressionMethod::Stored, false)?;
-            self.zip.write_all(&index).map_err(Error::Output)?;
+        if file.bytes() >= INDEXED_BYTES {
+            let facts = [(INDEX_EXTENSION, index.encode()), (GROUPS_EXTENSION, groups(&file))];
+            for (extension, facts) in facts {
+                let Some(facts) = facts else { continue };
+                self.start(&format!("{dir}/{name}{extension}"), CompressionMethod::Stored, false)?;
+                self.zip.write_all(&facts).map_err(Error::Output)?;
+            }
         }
         self.done.logs += 1;
         self.done.bytes += file.bytes();
@@ -165,6 +166,13 @@ impl<W: Write + Seek> Writer<W> {
 
 fn output<T>(result: ZipResult<T>) -> Result<T> {
     result.map_err(|error| Error::Output(error.into()))
+}
+
+/// Scans a log for groups; `None` if it cannot be read.
+fn groups(log: &LogFile) -> Option<Vec<u8>> {
+    let mut groups = Groups::new();
+    group(log, &mut groups, u64::MAX).ok()?;
+    groups.encode()
 }
 
 /// Finds the causes of the failed commands. A log that cannot be read has none.

@@ -22,6 +22,7 @@ use super::rows::{Checkpoint, Rows};
 use super::seekable::{BATCH_BYTES, SeekableWriter};
 use super::shortened::{Continuation, continuation};
 use super::source::Source;
+use super::stored::Beside;
 use super::{Anchor, Gap, Tail, Window};
 use crate::error::{Error, Result};
 use crate::time::Time;
@@ -382,10 +383,15 @@ impl LogFile {
     /// stored with the log, or else an empty one.
     #[must_use]
     pub fn stored_index(&self) -> Index {
-        let stored = self.source.stored_index();
+        let stored = self.beside(Beside::Index).and_then(|packed| Index::decode(&packed));
         stored
             .filter(|index| index.format() == self.format && index.bytes() <= self.bytes)
             .unwrap_or_else(|| Index::new(self.format))
+    }
+
+    /// Returns facts that are stored beside the log, in their stored form.
+    pub(crate) fn beside(&self, kind: Beside) -> Option<Vec<u8>> {
+        self.source.beside(kind)
     }
 
     /// Returns an index of the whole file. Reads all of it.

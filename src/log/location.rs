@@ -33,6 +33,8 @@ pub struct PackedLog {
     pub range: Range<u64>,
     /// The bytes of the index in the file; `None` if the log has no index.
     pub index: Option<Range<u64>>,
+    /// The bytes of its groups in the file; `None` if they are not stored.
+    pub groups: Option<Range<u64>>,
     /// The size of the log without compression, as the bundle states it.
     pub bytes: u64,
 }
@@ -44,7 +46,7 @@ impl PackedLog {
     pub fn of_file(path: &Path) -> Option<Self> {
         let (bundle, path) = (FilePath::named(path), path.to_owned());
         let range = 0..bundle.open().ok()?.size().ok()?;
-        let packed = Self { bundle, path, range, index: None, bytes: 0 };
+        let packed = Self { bundle, path, range, index: None, groups: None, bytes: 0 };
         let bytes = Packed::open(&packed).ok()?.size().ok()?;
         Some(Self { bytes, ..packed })
     }

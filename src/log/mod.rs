@@ -19,7 +19,7 @@
 //! hold      the locks of recorders        shortened a log without its middle
 //! location  where a log is                source   its bytes, wherever they are
 //! seekable  compressed logs               packed   logs in a bundle
-//! spool     unpacked copies
+//! spool     unpacked copies               stored   facts beside a log
 //! ```
 //!
 //! Windows and the index join only pieces that are at most 256 KiB apart, and a joined row spans at
@@ -53,6 +53,7 @@ mod shortened;
 mod source;
 mod spool;
 mod start;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod times;
@@ -72,6 +73,8 @@ pub use location::{LogPath, PackedLog};
 pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
 pub use spool::{Compression, Spool};
+pub use stored::Beside;
+pub(crate) use stored::{pack, unpack};
 pub use times::Gap;
 pub use window::WINDOW_ROW_BYTES;
 

@@ -2,14 +2,15 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
-use super::Index;
 use super::location::PackedLog;
 use super::seekable::Seekable;
 use super::source::Source;
+use super::stored::Beside;
 
-/// The largest stored index that is read, in bytes: that of a log of about 400 GB.
-const MAX_INDEX_BYTES: u64 = 64 << 20;
+/// The largest compressed facts that are read, in bytes.
+const MAX_BYTES: u64 = 64 << 20;
 
 /// An open log of a bundle.
 #[derive(Debug)]
@@ -31,19 +32,22 @@ impl Packed {
 
 impl Source for Packed {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        self.log.read_at(offset, into)
+        Source::read_at(&self.log, offset, into)
     }
 
     fn size(&self) -> io::Result<u64> {
         self.log.size()
     }
 
-    fn stored_index(&self) -> Option<Index> {
-        let range = self.place.index.clone()?;
-        let bytes = range.end.checked_sub(range.start).filter(|bytes| *bytes <= MAX_INDEX_BYTES)?;
+    fn beside(&self, kind: Beside) -> Option<Vec<u8>> {
+        let range = match kind {
+            Beside::Index => self.place.index.clone()?,
+            Beside::Groups => self.place.groups.clone()?,
+        };
+        let bytes = range.end.checked_sub(range.start).filter(|bytes| *bytes <= MAX_BYTES)?;
         let mut packed = vec![0; usize::try_from(bytes).ok()?];
         let file = self.place.bundle.open().ok()?;
-        std::os::unix::fs::FileExt::read_exact_at(&file, &mut packed, range.start).ok()?;
-        Index::decode(&packed)
+        file.read_exact_at(&mut packed, range.start).ok()?;
+        Some(packed)
     }
 }

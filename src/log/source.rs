@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-use super::Index;
+use super::stored::Beside;
 
 /// The bytes of a log at their positions. Readers of several threads share one source.
 ///
@@ -31,9 +31,9 @@ pub(super) trait Source: Debug + Send + Sync {
     /// If the size cannot be determined.
     fn size(&self) -> io::Result<u64>;
 
-    /// Returns the index that is stored with the log, which covers at most its size. Returns `None`
-    /// if there is no index, or if it cannot be read: it can be computed from the log.
-    fn stored_index(&self) -> Option<Index> {
+    /// Returns facts that are stored beside the log, in their stored form. Returns `None` if they
+    /// are not stored or cannot be read: they can be computed from the log.
+    fn beside(&self, _kind: Beside) -> Option<Vec<u8>> {
         None
     }
 }

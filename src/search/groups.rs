@@ -17,6 +17,8 @@
 //! An end without a start is a plain row. So is a start beyond the maximum depth or number of
 //! groups.
 
+mod stored;
+
 use std::iter::{once, repeat};
 use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, LazyLock};

@@ -72,7 +72,7 @@ impl LogReader {
     pub(super) fn open(path: &LogPath) -> Result<Self> {
         let file = LogFile::open(path)?;
         let index = file.stored_index();
-        let file_state = file.file_state();
+        let (file_state, groups) = (file.file_state(), Groups::of(&file));
         Ok(Self {
             file,
             index,
@@ -84,7 +84,7 @@ impl LogReader {
             cause_search: None,
             whole_cause: None,
             has_found_cause: false,
-            groups: Groups::new(),
+            groups,
             is_grouped: false,
             tail: Tail::Emit,
             replaced: None,

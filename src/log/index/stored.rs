@@ -1,24 +1,18 @@
-//! The form in which an index is stored next to its log: a JSON document, compressed with zstd.
+//! The form in which an index is stored beside its log.
 //!
 //! A column of blocks contains the differences between neighbors, which compress well: about 100 KB
 //! for a log of 1 GiB. An incomplete last line is left out, so a reader feeds it again.
 
 use serde::{Deserialize, Serialize};
-use zstd_safe::{DCtx, compress, compress_bound, get_frame_content_size};
 
 use super::super::start::Open;
+use super::super::stored::{pack, unpack};
 use super::{Block, Counts, Index, NO_TIME, Totals};
 use crate::cri::PerStream;
 use crate::log::Format;
 
 /// The version of the form.
 const SCHEMA: &str = "rundown.index/1";
-
-/// The level of compression: the default of `zstd`.
-const LEVEL: i32 = 3;
-
-/// The largest document that is read, in bytes: that of a log of about 100 GB.
-const MAX_BYTES: u64 = 64 << 20;
 
 /// The document. All offsets are in bytes from the start of the log.
 #[derive(Serialize, Deserialize)]
@@ -51,7 +45,7 @@ impl Index {
     #[must_use]
     pub fn encode(&self) -> Option<Vec<u8>> {
         let Counts { format, totals, stderr_rows, last_us, starts, empty } = self.counts;
-        let stored = Stored {
+        pack(&Stored {
             schema: SCHEMA.into(),
             format,
             totals: Totals { bytes: self.tail_offset(), ..totals },
@@ -61,11 +55,7 @@ impl Index {
             open: starts.open.map(|open| open.map(|Open { last, end }| (last, end))),
             empty,
             blocks: Columns::of(&self.blocks),
-        };
-        let json = serde_json::to_vec(&stored).ok()?;
-        let mut packed = Vec::with_capacity(compress_bound(json.len()));
-        compress(&mut packed, &json, LEVEL).ok()?;
-        Some(packed)
+        })
     }
 
     /// Returns the index of a stored form; `None` if it is not one, or is damaged.
@@ -76,10 +66,7 @@ impl Index {
 
     /// Returns this empty index with the content of a stored form. Its own limits apply.
     pub(in crate::log) fn restored(mut self, packed: &[u8]) -> Option<Self> {
-        let bytes = get_frame_content_size(packed).ok()?.filter(|bytes| *bytes <= MAX_BYTES)?;
-        let mut json = Vec::with_capacity(usize::try_from(bytes).ok()?);
-        DCtx::try_create()?.decompress(&mut json, packed).ok()?;
-        let stored: Stored = serde_json::from_slice(&json).ok()?;
+        let stored: Stored = unpack(packed)?;
         self.blocks = stored.blocks.blocks(stored.totals.bytes)?;
         let next_block = self.blocks.last().map_or(0, |block| block.offset.saturating_add(1));
         self.next_block = super::multiple_from(next_block, self.block_bytes);

@@ -218,6 +218,44 @@ fn another_generation_is_scanned_from_its_start() {
 }
 
 #[test]
+fn stored_groups_are_the_scanned_ones() {
+    for name in ["gitlab", "github", "buildkite"] {
+        let growing = fixture(name);
+        let scanned = groups_of(&growing.log);
+        let stored = Groups::decode(&scanned.encode().unwrap()).unwrap();
+        assert!(!stored.all().is_empty() && stored.all().len() == scanned.all().len(), "{name}");
+        assert_eq!(stored.hidden(|_| true), scanned.hidden(|_| true), "{name}");
+        for at in 0..growing.log.bytes() {
+            assert_eq!(stored.depth(at), scanned.depth(at), "{name} {at}");
+            assert_eq!(stored.headed_by(at).is_some(), scanned.headed_by(at).is_some());
+        }
+        let mut again = stored.clone();
+        assert_eq!(
+            group(&growing.log, &mut again, u64::MAX).unwrap(),
+            0,
+            "nothing is left to scan"
+        );
+    }
+}
+
+#[test]
+fn stored_groups_out_of_order_are_refused() {
+    let document = |heading: u64, parent: Option<u32>| {
+        let group = |heading, parent: Option<u32>| {
+            serde_json::json!({"heading": heading, "body": heading + 9, "end": null,
+                               "is_collapsed": false, "parent": parent})
+        };
+        let groups = [group(5, None), group(heading, parent)];
+        let document =
+            serde_json::json!({"schema": "rundown.groups/1", "bytes": 99, "groups": groups});
+        Groups::decode(&crate::log::pack(&document).unwrap())
+    };
+    assert!(document(20, Some(0)).is_some());
+    assert!(document(5, None).is_none());
+    assert!(document(20, Some(1)).is_none(), "a group that contains itself");
+}
+
+#[test]
 fn nested_folds_hide_their_rows_once() {
     let growing = fixture("gitlab");
     let groups = groups_of(&growing.log);
