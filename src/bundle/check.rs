@@ -1,17 +1,13 @@
 //! The check of a bundle: reads all of it.
 
-use std::fs::File;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::Path;
 
-use zip::ZipArchive;
-
 use super::Bundle;
-use super::read::damaged;
-use crate::error::{self, Error, Result};
-use crate::file::FilePath;
+use super::read::archive;
+use crate::error::{self, Result};
 use crate::join::{FindingKind, LogRef, RunParts};
-use crate::log::{Index, LogFile, Tail};
+use crate::log::{Container, Index, LogFile, Tail};
 
 /// The content of a bundle that was checked.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -26,14 +22,14 @@ pub struct Checked {
     pub defects: Vec<String>,
 }
 
-/// Reads all entries of a bundle, and compares them with their checksums and with the documents.
+/// Reads all entries of a bundle, which `path` identifies for the user, and compares them with their checksums and with the documents.
 ///
 /// # Errors
 /// If the file cannot be read, or its list of runs is damaged.
-pub fn check(path: &Path) -> Result<Checked> {
-    let bundle = Bundle::open(path)?;
+pub fn check(path: &Path, place: &Container) -> Result<Checked> {
+    let bundle = Bundle::open(path, place.clone())?;
     let mut checked = Checked::default();
-    checked.defects.extend(damaged_entries(path)?);
+    checked.defects.extend(damaged_entries(path, place)?);
     for head in bundle.heads() {
         checked.runs += 1;
         match bundle.run(&head.run.id) {
@@ -46,9 +42,8 @@ pub fn check(path: &Path) -> Result<Checked> {
 }
 
 /// Compares the entries with the checksums of the archive.
-fn damaged_entries(path: &Path) -> Result<Vec<String>> {
-    let file: File = FilePath::named(path).open().map_err(Error::io("open", path))?;
-    let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, error))?;
+fn damaged_entries(path: &Path, place: &Container) -> Result<Vec<String>> {
+    let mut zip = archive(path, place)?;
     let mut found = Vec::new();
     for number in 0..zip.len() {
         let read = zip.by_index(number).map_err(io::Error::from);

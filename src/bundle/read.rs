@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::error::Error as StdError;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,11 +14,10 @@ use super::document::{
     JobDocument, LOG_EXTENSION, LogDocument, RUN, RUN_SCHEMA, RunDocument,
 };
 use crate::error::{self, Error, Result};
-use crate::file::FilePath;
 use crate::join::{
     self, DatedLog, FindingKind, Findings, JobParts, LogRef, Place, RunHead, RunParts,
 };
-use crate::log::{LogPath, PackedLog};
+use crate::log::{Container, ContainerReader, LogPath, PackedLog};
 use crate::model::RunId;
 
 /// The largest document that is read, in bytes: that of a run with several hundred thousand
@@ -40,19 +38,19 @@ pub fn is_bundle(head: &[u8]) -> bool {
 /// An open bundle.
 pub struct Bundle {
     path: PathBuf,
-    zip: RefCell<ZipArchive<BufReader<File>>>,
+    place: Container,
+    zip: RefCell<ZipArchive<BufReader<ContainerReader>>>,
     runs: Vec<ContentsRun>,
 }
 
 impl Bundle {
-    /// Opens a bundle, and reads its list of runs.
+    /// Opens a bundle, and reads its list of runs. `path` identifies it for the user.
     ///
     /// # Errors
     /// If the file cannot be read, or is not a bundle that this version reads.
-    pub fn open(path: &Path) -> Result<Self> {
-        let file = FilePath::named(path).open().map_err(Error::io("open", path))?;
-        let zip = ZipArchive::new(BufReader::new(file)).map_err(|error| damaged(path, error))?;
-        let mut bundle = Self { path: path.to_owned(), zip: RefCell::new(zip), runs: Vec::new() };
+    pub fn open(path: &Path, place: Container) -> Result<Self> {
+        let zip = RefCell::new(archive(path, &place)?);
+        let mut bundle = Self { path: path.to_owned(), place, zip, runs: Vec::new() };
         let contents: Contents = bundle.document(CONTENTS)?;
         bundle.check_version(&contents.schema, CONTENTS_SCHEMA)?;
         bundle.runs = contents.runs;
@@ -113,7 +111,7 @@ impl Bundle {
         let entry = format!("{dir}/{}", log.name);
         let missing = || damaged(&self.path, format!("it does not contain {entry}"));
         let packed = PackedLog {
-            bundle: FilePath::named(&*self.path),
+            bundle: self.place.clone(),
             path: self.path.join(&entry),
             range: self.range(&format!("{entry}{LOG_EXTENSION}"))?.ok_or_else(missing)?,
             index: self.range(&format!("{entry}{INDEX_EXTENSION}"))?,
@@ -158,6 +156,15 @@ impl Bundle {
         let why = format!("its version is {schema:?}, and this rundown reads {known:?}");
         Err(damaged(&self.path, format!("{why}; a newer rundown may read it")))
     }
+}
+
+/// Opens the archive. Reads its directory.
+pub(super) fn archive(
+    path: &Path,
+    place: &Container,
+) -> Result<ZipArchive<BufReader<ContainerReader>>> {
+    let reader = place.reader().map_err(Error::io("open", path))?;
+    ZipArchive::new(BufReader::new(reader)).map_err(|error| damaged(path, error))
 }
 
 pub(super) fn damaged(path: &Path, why: impl Into<Box<dyn StdError>>) -> Error {

@@ -15,9 +15,9 @@ use super::matching::matching;
 use super::select::{RunFilter, RunList, RunSpec, SHORTEST_PART};
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
-use crate::file::dir_of;
+use crate::file::{FilePath, dir_of};
 use crate::join::{self, Recorder, RunHead, RunNode, RunParts};
-use crate::log::{LogPath, path};
+use crate::log::{Container, LogPath, path};
 use crate::model::{Outcome, Phase, RunId};
 use crate::store::{self, Beside, Highlight, Reader, RunPage};
 use crate::time::Time;
@@ -478,7 +478,8 @@ impl Location {
                 let file = file_mark(path);
                 let is_same =
                     matches!(last, Some(OpenSource::Bundle { file: of, .. }) if *of == file);
-                let open = || Bundle::open(path).map(Box::new);
+                let place = Container::File(FilePath::named(&**path));
+                let open = || Bundle::open(path, place).map(Box::new);
                 return Ok(if is_same {
                     None
                 } else {

@@ -14,8 +14,9 @@ use crate::bundle::{self, Bundled, Checked};
 use crate::catalog::{Catalog, ListFilter, RunSpec};
 use crate::display;
 use crate::error::{Error, Result};
-use crate::file::dir_of;
+use crate::file::{FilePath, dir_of};
 use crate::join::RunParts;
+use crate::log::Container;
 use crate::model::{Outcome, RunId};
 
 /// Writes or checks a bundle. Returns the exit code.
@@ -29,7 +30,8 @@ pub(super) fn bundle(args: &Bundle) -> anyhow::Result<u8> {
 
 /// Reads all of a bundle, and prints its defects. The exit code is 1 if there are any.
 fn check(path: &Path) -> Result<u8> {
-    let Checked { runs, logs, bytes, defects } = bundle::check(path)?;
+    let Checked { runs, logs, bytes, defects } =
+        bundle::check(path, &Container::File(FilePath::named(path)))?;
     let content = content(runs, logs, bytes);
     let path = path.display();
     if defects.is_empty() {

@@ -5,6 +5,7 @@ use std::fs;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 
+use super::container::Container;
 use super::packed::Packed;
 use super::source::Source;
 use super::spool::Spool;
@@ -25,8 +26,8 @@ pub enum LogPath {
 /// its end.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct PackedLog {
-    /// The file of the bundle.
-    pub bundle: FilePath,
+    /// The bundle.
+    pub bundle: Container,
     /// The path of the bundle with the name of the log in it. No file has this path.
     pub path: PathBuf,
     /// The bytes of the compressed log in the file.
@@ -44,7 +45,7 @@ impl PackedLog {
     /// be read in place, because it has no seek table.
     #[must_use]
     pub fn of_file(path: &Path) -> Option<Self> {
-        let (bundle, path) = (FilePath::named(path), path.to_owned());
+        let (bundle, path) = (Container::File(FilePath::named(path)), path.to_owned());
         let range = 0..bundle.open().ok()?.size().ok()?;
         let packed = Self { bundle, path, range, index: None, groups: None, bytes: 0 };
         let bytes = Packed::open(&packed).ok()?.size().ok()?;
@@ -93,7 +94,7 @@ impl LogPath {
     pub fn dirs(&self) -> Vec<PathBuf> {
         match self {
             Self::File(path) => dirs_of(path),
-            Self::Packed(packed) => dirs_of(&packed.bundle),
+            Self::Packed(packed) => packed.bundle.dirs(),
             Self::Spooled(_) => Vec::new(),
         }
     }

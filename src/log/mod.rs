@@ -20,6 +20,7 @@
 //! location  where a log is                source   its bytes, wherever they are
 //! seekable  compressed logs               packed   logs in a bundle
 //! spool     unpacked copies               stored   facts beside a log
+//! container bundles
 //! ```
 //!
 //! Windows and the index join only pieces that are at most 256 KiB apart, and a joined row spans at
@@ -36,6 +37,7 @@
 mod ahead;
 mod beneath;
 mod bounds;
+mod container;
 mod feed;
 mod file;
 mod format;
@@ -63,6 +65,7 @@ use crate::cri::{Malformed, Stream};
 use crate::time::Time;
 
 pub use ahead::{Reading, RowsAhead};
+pub use container::{Container, ContainerReader};
 pub use file::{Change, LogFile};
 pub use format::Format;
 pub(crate) use hold::{RunHold, has_locked_log, is_recorded, is_replaced};

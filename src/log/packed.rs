@@ -1,11 +1,9 @@
-//! Logs in a bundle: compressed, with an index.
+//! Logs in a bundle: compressed, with facts beside them.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
 use super::location::PackedLog;
-use super::seekable::Seekable;
+use super::seekable::{Seekable, read_exact};
 use super::source::Source;
 use super::stored::Beside;
 
@@ -15,7 +13,7 @@ const MAX_BYTES: u64 = 64 << 20;
 /// An open log of a bundle.
 #[derive(Debug)]
 pub(super) struct Packed {
-    log: Seekable<File>,
+    log: Seekable,
     place: PackedLog,
 }
 
@@ -32,7 +30,7 @@ impl Packed {
 
 impl Source for Packed {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        Source::read_at(&self.log, offset, into)
+        self.log.read_at(offset, into)
     }
 
     fn size(&self) -> io::Result<u64> {
@@ -46,8 +44,7 @@ impl Source for Packed {
         };
         let bytes = range.end.checked_sub(range.start).filter(|bytes| *bytes <= MAX_BYTES)?;
         let mut packed = vec![0; usize::try_from(bytes).ok()?];
-        let file = self.place.bundle.open().ok()?;
-        file.read_exact_at(&mut packed, range.start).ok()?;
+        read_exact(&*self.place.bundle.open().ok()?, range.start, &mut packed).ok()?;
         Some(packed)
     }
 }

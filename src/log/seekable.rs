@@ -48,8 +48,8 @@ const KEPT_FRAMES: usize = 4;
 
 /// A log that is compressed in frames.
 #[derive(Debug)]
-pub(super) struct Seekable<S> {
-    compressed: S,
+pub(super) struct Seekable {
+    compressed: Box<dyn Source>,
     /// The bytes of the compressed log in `compressed`.
     range: Range<u64>,
     table: SeekTable,
@@ -57,13 +57,13 @@ pub(super) struct Seekable<S> {
     kept: Mutex<Vec<(u32, Arc<Vec<u8>>)>>,
 }
 
-impl<S: Source> Seekable<S> {
+impl Seekable {
     /// Opens a compressed log in a range of a source. Reads its seek table.
     ///
     /// # Errors
     /// If the range cannot be read, or is not a log in this format.
-    pub(super) fn open(compressed: S, range: Range<u64>) -> io::Result<Self> {
-        let table = read_table(&compressed, &range)?;
+    pub(super) fn open(compressed: Box<dyn Source>, range: Range<u64>) -> io::Result<Self> {
+        let table = read_table(&*compressed, &range)?;
         Ok(Self { compressed, range, table, kept: Mutex::default() })
     }
 
@@ -98,7 +98,7 @@ impl<S: Source> Seekable<S> {
             return Err(damaged("a frame of the compressed log is larger than 8 MiB"));
         }
         let mut compressed = vec![0; usize_from(packed)];
-        read_exact(&self.compressed, self.range.start.saturating_add(start), &mut compressed)?;
+        read_exact(&*self.compressed, self.range.start.saturating_add(start), &mut compressed)?;
         let mut frame = Vec::with_capacity(usize_from(bytes));
         let mut context = DCtx::try_create().ok_or(io::ErrorKind::OutOfMemory)?;
         let done = context.decompress(&mut frame, &compressed);
@@ -110,7 +110,7 @@ impl<S: Source> Seekable<S> {
     }
 }
 
-impl<S: Source> Source for Seekable<S> {
+impl Source for Seekable {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         if offset >= self.table.size_decomp() || into.is_empty() {
             return Ok(0);
@@ -131,7 +131,7 @@ impl<S: Source> Source for Seekable<S> {
 }
 
 /// Reads the seek table at the end of a range, and checks that it describes exactly this range.
-fn read_table(compressed: &impl Source, range: &Range<u64>) -> io::Result<SeekTable> {
+fn read_table(compressed: &dyn Source, range: &Range<u64>) -> io::Result<SeekTable> {
     let mut footer = [0; FOOTER_BYTES];
     let footer_at = range.end.checked_sub(FOOTER_BYTES as u64).filter(|at| *at >= range.start);
     read_exact(compressed, footer_at.ok_or_else(no_table)?, &mut footer)?;
@@ -166,7 +166,7 @@ fn no_table() -> io::Error {
 }
 
 /// Reads exactly as many bytes as fit.
-fn read_exact(source: &impl Source, offset: u64, into: &mut [u8]) -> io::Result<()> {
+pub(super) fn read_exact(source: &dyn Source, offset: u64, into: &mut [u8]) -> io::Result<()> {
     let mut filled = 0_usize;
     while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match source.read_at(offset.saturating_add(filled as u64), rest) {
@@ -309,8 +309,8 @@ mod tests {
         file
     }
 
-    fn open(bytes: &[u8]) -> io::Result<Seekable<File>> {
-        Seekable::open(file_of(bytes), 0..bytes.len() as u64)
+    fn open(bytes: &[u8]) -> io::Result<Seekable> {
+        Seekable::open(Box::new(file_of(bytes)), 0..bytes.len() as u64)
     }
 
     fn all(source: &impl Source) -> io::Result<Vec<u8>> {
