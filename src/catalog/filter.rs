@@ -6,8 +6,9 @@
 //! store without a database costs a listing of the whole store.
 
 use super::load;
+use super::location::OpenSource;
 use super::select::{RunFilter, RunList};
-use super::source::{Catalog, OpenSource, page_of};
+use super::source::{Catalog, page_of};
 use crate::error::Result;
 use crate::join::RunHead;
 use crate::model::{JobId, Outcome, RunId};

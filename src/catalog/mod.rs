@@ -6,11 +6,13 @@
 //! writes.
 //!
 //! `filter` lists runs that meet conditions, `matching` does so without a database, `select` parses
-//! the arguments that select runs, `load` builds a run from its database and directories, and `wait`
-//! describes the state of a store that cannot be read or has no runs.
+//! the arguments that select runs and `find` finds these runs, `load` builds a run from its database
+//! and directories, and `wait` describes the state of a store that cannot be read or has no runs.
 
 mod filter;
+mod find;
 mod load;
+mod location;
 mod matching;
 mod named;
 mod select;

@@ -4,7 +4,8 @@
 use std::io::Read;
 use std::path::Path;
 
-use super::source::{Catalog, DATABASES};
+use super::location::DATABASES;
+use super::source::Catalog;
 use crate::bundle::is_bundle;
 use crate::error::{Error, Result};
 use crate::file::{dir_of, open_regular};

@@ -6,57 +6,25 @@
 
 use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use super::load;
+use super::location::{Location, OpenSource};
 use super::matching::matching;
-use super::select::{RunFilter, RunList, RunSpec, SHORTEST_PART};
-use crate::bundle::Bundle;
+use super::select::{RunFilter, RunList};
 use crate::error::{Error, Result};
 use crate::file::{FilePath, dir_of};
 use crate::join::{self, Recorder, RunHead, RunNode, RunParts};
 use crate::log::{Container, LogPath, path};
 use crate::model::{Outcome, Phase, RunId};
-use crate::store::{self, Beside, Highlight, Reader, RunPage};
-use crate::time::Time;
-
-/// The names of the database file in a root, rundown's first.
-pub(super) const DATABASES: [&str; 2] = [store::OUR_DATABASE, store::QUIRE_DATABASE];
+use crate::store::{Beside, Highlight, RunPage};
 
 /// The runs of a store or a path, for reading.
 pub struct Catalog {
-    place: Location,
+    pub(super) place: Location,
     /// The store or path as the last request found it; `None` before the first request.
     source: RefCell<Option<OpenSource>>,
 }
-
-/// The location of the runs.
-#[derive(Clone)]
-enum Location {
-    /// A root, and the database that the caller names; `None` to look for one in the root.
-    Store { root: PathBuf, db: Option<PathBuf> },
-    /// A bundle.
-    Bundle(PathBuf),
-    /// A log or a directory of logs; `log` is the way to read a log that is no plain file.
-    Path { path: PathBuf, log: Option<LogPath> },
-}
-
-pub(super) enum OpenSource {
-    /// A root with a database of its runs.
-    Store { root: PathBuf, reader: Box<Reader> },
-    /// A root without a database: the log tree alone, and the notices of its last listing.
-    Tree { root: PathBuf, notices: RefCell<Vec<String>> },
-    /// A bundle, and the state of its file when it was opened.
-    Bundle { bundle: Box<Bundle>, file: FileMark },
-    /// A log or a directory of logs, as in [`Location::Path`].
-    Path { path: PathBuf, log: Option<LogPath> },
-}
-
-/// The facts by which a file is recognized as unchanged: its identity, its size, and the time of
-/// its last change.
-type FileMark = Option<(u64, u64, u64, Option<SystemTime>)>;
 
 impl Catalog {
     /// Creates a catalog of a store: the database `db`, or else the root's own database, or else
@@ -70,7 +38,13 @@ impl Catalog {
     /// Creates a catalog of the runs in a bundle. The file need not exist yet.
     #[must_use]
     pub fn of_bundle(path: &Path) -> Self {
-        Self { place: Location::Bundle(path.to_owned()), source: RefCell::default() }
+        Self {
+            place: Location::Bundle {
+                path: path.to_owned(),
+                place: Container::File(FilePath::named(path)),
+            },
+            source: RefCell::default(),
+        }
     }
 
     /// Creates a catalog of a log file or of a directory of logs (of a run without its database, or
@@ -212,49 +186,12 @@ impl Catalog {
         }
     }
 
-    /// Finds the run that `spec` selects.
-    ///
-    /// # Errors
-    /// If no run matches, or if several ids or commits match. In the second case, the error lists
-    /// up to ten of the matches.
-    pub fn find(&self, spec: &RunSpec, filter: &RunFilter) -> Result<RunId> {
-        if let Location::Path { .. } = self.place {
-            return Ok(load::path_run_id());
-        }
-        match spec {
-            RunSpec::Latest(back) => {
-                let found = self.newest(RunPage { skip: *back, ..page_of(filter) })?;
-                let what = if *back == 0 {
-                    "no runs".to_owned()
-                } else {
-                    format!("no run `latest~{back}`")
-                };
-                found.map(|head| head.run.id).ok_or_else(|| self.not_found(&what, filter))
-            }
-            RunSpec::LatestThat(outcome) => {
-                let page = RunPage { outcomes: vec![Some(*outcome)], ..page_of(filter) };
-                let what = if *outcome == Outcome::Passed {
-                    "no run has passed"
-                } else {
-                    "no run has failed"
-                };
-                self.newest(page)?
-                    .map(|head| head.run.id)
-                    .ok_or_else(|| self.not_found(what, filter))
-            }
-            RunSpec::Id(part) => self.by_id(part, filter)?.ok_or_else(|| {
-                self.not_found(&format!("no run id begins or ends with `{part}`"), filter)
-            }),
-            RunSpec::Named(name) => self.by_name(name, filter),
-        }
-    }
-
     /// Returns the root of the store, which contains its logs, or the bundle; `None` for a catalog
     /// of a path.
     #[must_use]
     pub fn root(&self) -> Option<&Path> {
         match &self.place {
-            Location::Store { root, .. } | Location::Bundle(root) => Some(root),
+            Location::Store { root, .. } | Location::Bundle { path: root, .. } => Some(root),
             Location::Path { .. } => None,
         }
     }
@@ -269,7 +206,7 @@ impl Catalog {
                 _,
                 Location::Store { db: Some(path), .. }
                 | Location::Store { root: path, .. }
-                | Location::Bundle(path)
+                | Location::Bundle { path, .. }
                 | Location::Path { path, .. },
             ) => path.clone(),
         }
@@ -332,7 +269,8 @@ impl Catalog {
             Location::Store { root, db: None } => vec![root.clone()],
             Location::Path { log: Some(log), .. } => log.dirs(),
             Location::Path { path, .. } if path.is_dir() => vec![path.clone()],
-            Location::Bundle(path) | Location::Path { path, .. } => vec![dir_of(path)],
+            Location::Bundle { place, .. } => place.dirs(),
+            Location::Path { path, .. } => vec![dir_of(path)],
         };
         if let Some(OpenSource::Tree { root, .. }) = &*self.source.borrow() {
             dirs.extend(path::list_run_parents(root));
@@ -363,7 +301,7 @@ impl Catalog {
         Ok(Some(RunList { heads, has_more }))
     }
 
-    fn page(&self, page: &RunPage) -> Result<Vec<RunHead>> {
+    pub(super) fn page(&self, page: &RunPage) -> Result<Vec<RunHead>> {
         Ok(self.page_if_there(page)?.unwrap_or_default())
     }
 
@@ -383,170 +321,10 @@ impl Catalog {
         };
         Ok(matching(heads, page))
     }
-
-    /// Finds a run by a part of its id, by its ref, or by its commit, in this order. An id
-    /// therefore selects the same run even after a ref with the same name is created.
-    fn by_name(&self, name: &str, filter: &RunFilter) -> Result<RunId> {
-        let by_id = if RunSpec::may_be_id(name) { self.by_id(name, filter)? } else { None };
-        if let Some(id) = by_id {
-            return Ok(id);
-        }
-        let mut of_ref = page_of(filter);
-        of_ref.ref_names.push(name.to_owned());
-        if let Some(head) = self.newest(of_ref)? {
-            return Ok(head.run.id);
-        }
-        let by_commit =
-            if RunSpec::may_be_commit(name) { self.by_commit(name, filter)? } else { None };
-        by_commit.ok_or_else(|| {
-            if RunSpec::may_be_id(name) {
-                let what = format!("no run id, ref or commit matches `{name}`");
-                return self.not_found(&what, filter);
-            }
-            let note = format!("for an id or a commit, use at least {SHORTEST_PART} characters\n");
-            self.not_found_with(&format!("no run has the ref `{name}`"), &note, filter)
-        })
-    }
-
-    /// Finds the newest run of the commit that begins with `digits`; `None` if no commit does.
-    /// Fails if several commits do.
-    fn by_commit(&self, digits: &str, filter: &RunFilter) -> Result<Option<RunId>> {
-        let page = RunPage { commit: Some(digits.to_owned()), ..page_of(filter) };
-        let Some(head) = self.newest(page.clone())? else { return Ok(None) };
-        let sha = head.run.sha.clone().unwrap_or_default();
-        if let Some(other) = self.newest(RunPage { not_commit: Some(sha.clone()), ..page })? {
-            let other = other.run.sha.unwrap_or_default();
-            let text = format!(
-                "several commits begin with `{digits}`; use more digits:\n  {sha}\n  {other}"
-            );
-            return Err(Error::NotFound(text));
-        }
-        Ok(Some(head.run.id))
-    }
-
-    fn newest(&self, page: RunPage) -> Result<Option<RunHead>> {
-        Ok(self.page(&RunPage { limit: 1, ..page })?.pop())
-    }
-
-    /// Finds a run by its id or a part of it; `None` if no id matches. Fails if several ids match.
-    fn by_id(&self, part: &str, filter: &RunFilter) -> Result<Option<RunId>> {
-        const SHOWN: usize = 10;
-        let mut found = self.page(&RunPage {
-            id_part: Some(part.to_owned()),
-            limit: SHOWN + 1,
-            ..page_of(filter)
-        })?;
-        if found.len() > 1 {
-            let more = if found.len() > SHOWN { "\n  …" } else { "" };
-            let listed: Vec<String> = found.iter().take(SHOWN).map(candidate).collect();
-            let text = format!(
-                "several runs match `{part}`; use a longer part of the id:\n  {}{more}",
-                listed.join("\n  ")
-            );
-            return Err(Error::NotFound(text));
-        }
-        Ok(found.pop().map(|head| head.run.id))
-    }
-
-    fn not_found(&self, what: &str, filter: &RunFilter) -> Error {
-        self.not_found_with(what, "", filter)
-    }
-
-    /// Returns the error for a run that was not found. Its last line comes after `note`, which is
-    /// empty or consists of complete lines.
-    fn not_found_with(&self, what: &str, note: &str, filter: &RunFilter) -> Error {
-        let of = |name: &str, value: &Option<String>| {
-            value.as_ref().map(|v| format!(" {name} {v}")).unwrap_or_default()
-        };
-        let narrowed = [of("of repo", &filter.repo), of("on ref", &filter.ref_name)].concat();
-        Error::NoRun(format!(
-            "{what}{narrowed} in {}\n{note}`rundown list` shows all runs",
-            self.path().display()
-        ))
-    }
-}
-
-impl Location {
-    /// Returns the store or path to read instead of `last`; `None` if `last` remains in use.
-    fn changed_from(&self, last: Option<&OpenSource>) -> Result<Option<OpenSource>> {
-        let (root, db) = match self {
-            Self::Path { path, log } => {
-                let open = || OpenSource::Path { path: path.clone(), log: log.clone() };
-                return Ok(last.is_none().then(open));
-            }
-            Self::Bundle(path) => {
-                let file = file_mark(path);
-                let is_same =
-                    matches!(last, Some(OpenSource::Bundle { file: of, .. }) if *of == file);
-                let place = Container::File(FilePath::named(&**path));
-                let open = || Bundle::open(path, place).map(Box::new);
-                return Ok(if is_same {
-                    None
-                } else {
-                    Some(OpenSource::Bundle { bundle: open()?, file })
-                });
-            }
-            Self::Store { root, db } => (root, db),
-        };
-        let found = match db {
-            Some(db) => Some(db.clone()),
-            None => database_of(root).map_err(Error::io("open the store", root))?,
-        };
-        Ok(match (found, last) {
-            (Some(db), Some(OpenSource::Store { reader, .. })) if reader.path() == db => None,
-            (Some(db), _) => {
-                Some(OpenSource::Store { root: root.clone(), reader: Box::new(Reader::new(&db)) })
-            }
-            (None, Some(OpenSource::Store { .. })) => None,
-            (None, last) if root.join("runs").is_dir() => last
-                .is_none()
-                .then(|| OpenSource::Tree { root: root.clone(), notices: RefCell::default() }),
-            (None, _) => {
-                return Err(Error::NoStore { root: root.clone(), why: why_no_store(root) });
-            }
-        })
-    }
-}
-
-/// Returns the mark of a file; `None` if it cannot be examined.
-fn file_mark(path: &Path) -> FileMark {
-    let facts = std::fs::metadata(path).ok()?;
-    Some((facts.dev(), facts.ino(), facts.len(), facts.modified().ok()))
-}
-
-fn why_no_store(root: &Path) -> &'static str {
-    if root.is_dir() {
-        "the directory contains no rundown.db, quire.db or runs/"
-    } else {
-        "the directory does not exist"
-    }
 }
 
 /// Returns a request for the runs that match a filter; the caller sets the limit.
 pub(super) fn page_of(filter: &RunFilter) -> RunPage {
     let ref_names = filter.ref_name.iter().cloned().collect();
     RunPage { repo: filter.repo.clone(), ref_names, ..RunPage::default() }
-}
-
-/// Finds the database in a root. Returns `None` if there is no database, and fails if the root
-/// cannot be accessed.
-fn database_of(root: &Path) -> std::io::Result<Option<PathBuf>> {
-    for name in DATABASES {
-        let path = root.join(name);
-        if path.try_exists()? {
-            return Ok(Some(path));
-        }
-    }
-    Ok(None)
-}
-
-fn candidate(head: &RunHead) -> String {
-    let queued = head.run.queued_at.and_then(Time::rfc3339_millis).unwrap_or_default();
-    let word = |text: &Option<String>| text.clone().unwrap_or_default();
-    format!(
-        "{}  {}  {}  {queued}",
-        head.run.id.as_str(),
-        word(&head.run.repo),
-        word(&head.run.state)
-    )
 }

@@ -29,8 +29,17 @@ impl Container {
         Ok(ContainerReader { source: self.open()?, at: 0 })
     }
 
+    /// Returns the path if the bundle is a file.
+    #[must_use]
+    pub const fn file(&self) -> Option<&FilePath> {
+        match self {
+            Self::File(path) => Some(path),
+        }
+    }
+
     /// Returns the directories to watch for changes of the bundle.
-    pub(super) fn dirs(&self) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn dirs(&self) -> Vec<PathBuf> {
         match self {
             Self::File(path) => dirs_of(path),
         }
