@@ -161,11 +161,23 @@ impl Catalog {
     }
 
     /// Finds the job and the command that represent each of these runs in a list. Runs without such
-    /// a job, and runs whose rows cannot be read in time, are left out. Returns no highlights
-    /// without a database.
+    /// a job, and runs whose rows cannot be read in time, are left out. Returns no highlights of a
+    /// log tree.
     #[expect(clippy::missing_errors_doc, reason = "see runs")]
     pub fn highlights(&self, runs: &[RunHead]) -> Result<Vec<(RunId, Highlight)>> {
-        let OpenSource::Store { reader, .. } = &*self.source()? else { return Ok(Vec::new()) };
+        let source = self.source()?;
+        let reader = match &*source {
+            OpenSource::Store { reader, .. } => reader,
+            OpenSource::Bundle { bundle, .. } => {
+                let highlight = |head: &RunHead| {
+                    // A run that cannot be read is reported when it is opened.
+                    let parts = bundle.run(&head.run.id).ok()??;
+                    Some((head.run.id.clone(), highlight(&load::node(parts))?))
+                };
+                return Ok(runs.iter().filter_map(highlight).collect());
+            }
+            OpenSource::Tree { .. } | OpenSource::Path { .. } => return Ok(Vec::new()),
+        };
         let is_open = |head: &RunHead| head.phase == Phase::Active || head.interrupted;
         let runs: Vec<_> = runs.iter().map(|head| (head.run.id.clone(), is_open(head))).collect();
         reader.highlights(&runs)
@@ -321,6 +333,13 @@ impl Catalog {
         };
         Ok(matching(heads, page))
     }
+}
+
+/// Finds the job and the command that represent a run; `None` if nothing failed.
+fn highlight(run: &RunNode) -> Option<Highlight> {
+    let (job, _) = run.first_failed()?;
+    let sh = job.shs.iter().rev().find(|sh| sh.state.is_failure())?.sh.clone();
+    Some(Highlight { job: job.job.id.clone(), sh })
 }
 
 /// Returns a request for the runs that match a filter; the caller sets the limit.

@@ -60,6 +60,18 @@ fn without_paths((code, text): (Option<i32>, String)) -> (Option<i32>, String) {
 }
 
 #[test]
+fn the_list_shows_the_failed_command_of_each_run() {
+    let store = two_runs();
+    bundle_all(store.root());
+    let catalogs = [store.catalog(), Catalog::of_bundle(&store.root().join("all.rundown"))];
+    let [stored, bundled] = catalogs.map(|catalog| {
+        let heads = catalog.runs(&RunFilter::default(), 100).unwrap().heads;
+        catalog.highlights(&heads).unwrap()
+    });
+    assert_eq!((stored.len(), &bundled), (1, &stored));
+}
+
+#[test]
 fn commands_to_run_next_name_the_bundle() {
     let store = two_runs();
     bundle_all(store.root());
