@@ -380,15 +380,15 @@ pub(super) const BUNDLE: Page = Page {
     about: "Write runs with their logs to one portable file",
     examples: &[
         ("rundown bundle -o run.rundown", "bundle the newest run"),
-        ("rundown run.rundown", "open the bundle, also on another machine"),
         ("rundown bundle --failed --last 5 -o failed.rundown", "bundle the last 5 failures"),
-        ("rundown list --root failed.rundown", "list the runs of a bundle"),
         ("rundown bundle --check run.rundown", "check that nothing is damaged"),
     ],
     notes: "\
 A bundle contains the rows, logs and likely causes of its runs, about a tenth of their size. It is \
-a zip archive, and `zstd -d` reads the logs in it. rundown reads it in place: every command that \
-reads a store accepts it with --root FILE.
+a zip archive, and `zstd -d` reads the logs in it.
+
+`rundown FILE` opens it in place, on any machine, and every command that reads a store accepts it \
+with --root FILE.
 
 The same runs always give the same bytes. A run that has not ended is bundled as it is now. Secrets \
 that are in the logs are in the bundle, too.",
@@ -733,6 +733,7 @@ mod tests {
                 ("end", "Run Output Store Other"),
                 ("sh", "Run Other"),
                 ("doctor", "Select Output Store Other"),
+                ("bundle", "Select Output Store Other"),
                 ("prune", "Select Limits Output Store Other"),
                 ("export", "Select Output Store Other"),
                 ("demo", "Select Output Screen Other"),
@@ -789,6 +790,7 @@ mod tests {
           end          End a run that was begun with `rundown begin`
           sh           Run a line in a shell and record it, as the shell of make
           doctor       Check a store for missing or inconsistent data
+          bundle       Write runs with their logs to one portable file
           prune        Remove old runs with their logs
           export       Export runs to other systems: traces, logs, and metrics
           demo         Record a small sample pipeline and show it
@@ -805,11 +807,10 @@ mod tests {
               --tail <N>    Print only the last N rows of each log
 
         Output:
-              --once               Print the run and exit (implied by --format, …)
-              --follow             Print rows as they arrive, until the run ends
-              --format <FORMAT>    Print text (default), digest, json, html, junit, …
-          -t, --timestamps <KIND>  Times: none (default), time, relative, delta, or full
-              --exit-status        Exit with the run's status: 0 passed, 1 failed, …
+              --once             Print the run and exit (implied by --format, …)
+              --follow           Print rows as they arrive, until the run ends
+              --format <FORMAT>  Print text (default), digest, json, html, junit, …
+              --exit-status      Exit with the run's status: 0 passed, 1 failed, …
 
         Store:
               --root <DIR>  Store directory [default: the nearest .rundown/, …]
