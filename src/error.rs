@@ -185,9 +185,11 @@ pub enum Error {
     /// Stdout cannot be written.
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
-    /// A server did not accept a request.
-    #[error("cannot send to {url}: {why}")]
+    /// A server refused a request, or did not answer.
+    #[error("cannot {doing} {url}: {why}")]
     Remote {
+        /// The attempt, as a verb: `send to`, `read`.
+        doing: &'static str,
         /// The address without credentials.
         url: String,
         /// The reason, and a remedy.

@@ -147,6 +147,8 @@ pub mod upkeep;
 
 #[cfg(feature = "cli")]
 mod demo;
+#[cfg(feature = "remote")]
+mod http;
 
 #[cfg(test)]
 extern crate self as rundown; // for the files that unit tests share with tests/it

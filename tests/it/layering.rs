@@ -22,7 +22,7 @@ const CRATE: Layers = Layers {
     path: "crate::",
     rows: &[
         &["time"],
-        &["ci", "error", "file", "model", "cri", "sanitize"],
+        &["ci", "error", "file", "http", "model", "cri", "sanitize"],
         &["log", "store", "events", "panics"],
         &["join", "search", "upkeep"],
         &["bundle", "display", "document"],

@@ -6,16 +6,14 @@
 //! 504. Redirects are not followed: they would send the headers, which may contain a key, to
 //! another server.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use jiff::Timestamp;
 use ureq::http::{HeaderName, HeaderValue, Response, StatusCode, Uri, header};
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body};
 
 use super::address::{Address, Endpoint};
@@ -24,6 +22,7 @@ use crate::cli::place::variable;
 use crate::cli::print_notice;
 use crate::dump::{OtlpLine, Report, Signal};
 use crate::error::{Error, Result};
+use crate::http::{self, Backoff};
 
 /// The variable of OpenTelemetry with headers, which may contain a key.
 const HEADERS: &str = "OTEL_EXPORTER_OTLP_HEADERS";
@@ -75,17 +74,7 @@ impl Server {
         });
         let endpoints = endpoints.collect::<Result<_>>()?;
         let headers = headers(&variable(HEADERS).unwrap_or_default())?;
-        // Fails only if the process has a provider already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
-        let config = Agent::config_builder()
-            .tls_config(tls)
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("rundown/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let agent = Agent::new_with_config(config);
-        Ok(Self { agent, headers, timeout, endpoints, has_warned: false })
+        Ok(Self { agent: http::agent(), headers, timeout, endpoints, has_warned: false })
     }
 
     /// Sends a line.
@@ -125,25 +114,22 @@ impl Server {
 
     /// Sends a request until the server accepts or refuses it, or until the time is up.
     fn repeated(&mut self, place: usize, body: &[u8]) -> Result<Rejected> {
-        let deadline = Instant::now() + self.timeout;
-        let mut wait = FIRST_WAIT;
+        let mut backoff = Backoff::new(FIRST_WAIT, self.timeout);
         loop {
             let Some(sent) = self.endpoints.get(place) else { return Ok(Rejected::default()) };
-            let left = deadline.saturating_duration_since(Instant::now());
-            let failure = match self.attempt(&sent.endpoint, body, left) {
+            let failure = match self.attempt(&sent.endpoint, body, backoff.left()) {
                 Ok(rejected) => return Ok(rejected),
                 Err(failure) => failure,
             };
             let shown = &sent.endpoint.shown;
-            let error = |why: String| Error::Remote { url: shown.clone(), why };
+            let error = |why: String| Error::Remote { doing: "send to", url: shown.clone(), why };
             if !failure.is_temporary {
                 return Err(error(failure.why));
             }
-            let pause = failure.wait.unwrap_or_else(|| jittered(wait));
-            let left = deadline.saturating_duration_since(Instant::now());
-            if pause >= left {
-                return Err(error(too_long(&failure, self.timeout)));
-            }
+            let Some(wait) = backoff.next_wait(failure.wait) else {
+                let end = backoff.end(failure.wait);
+                return Err(error(format!("{}; {end}\n{LONGER}", failure.why)));
+            };
             if !self.has_warned {
                 let limit = self.timeout.as_secs();
                 print_notice(&format!(
@@ -152,8 +138,7 @@ impl Server {
                 ));
                 self.has_warned = true;
             }
-            thread::sleep(pause);
-            wait = wait.saturating_mul(2);
+            thread::sleep(wait);
         }
     }
 
@@ -187,25 +172,16 @@ impl Server {
 
 impl Failure {
     fn of_connection(error: &ureq::Error) -> Self {
-        let (why, is_temporary) = match error {
-            ureq::Error::Timeout(_) => (format!("no answer in time\n{LONGER}"), false),
-            ureq::Error::HostNotFound => ("the host is unknown".to_owned(), false),
-            ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                let help = "for a certificate of your own, set SSL_CERT_FILE";
-                (format!("the connection is not secure: {error}\n{help}"), false)
-            }
-            ureq::Error::Io(error) => (error.to_string(), true),
-            ureq::Error::ConnectionFailed => ("the connection failed".to_owned(), true),
-            error => (error.to_string(), false),
-        };
-        Self { why, is_temporary, wait: None }
+        let failure = http::Failure::of(error);
+        let help = if failure.is_timeout { format!("\n{LONGER}") } else { String::new() };
+        Self { why: format!("{}{help}", failure.why), is_temporary: failure.is_broken, wait: None }
     }
 
     fn of_status(response: &Response<Body>, reply: &[u8]) -> Self {
         let (status, message) = (response.status(), reply::failure(reply));
         let value = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let wait = value(header::RETRY_AFTER)
-            .and_then(|value| reply::retry_after(value, Timestamp::now()));
+        let wait =
+            value(header::RETRY_AFTER).and_then(|value| http::retry_after(value, Timestamp::now()));
         let mut why = format!("the server answered {status}");
         if !message.is_empty() {
             why.extend([": ", &message]);
@@ -240,24 +216,6 @@ fn help_for(status: StatusCode) -> Option<String> {
         _ => return None,
     };
     Some(help)
-}
-
-/// Describes a failure that is not repeated because the time is up.
-fn too_long(failure: &Failure, timeout: Duration) -> String {
-    let (why, limit) = (&failure.why, timeout.as_secs());
-    let reason = match failure.wait {
-        Some(wait) => format!("it requests a wait of {} s", wait.as_secs()),
-        None => format!("gave up after {limit} s"),
-    };
-    format!("{why}; {reason}\n{LONGER}")
-}
-
-/// Returns a time between half of `wait` and all of it, so that many clients do not return at the
-/// same moment.
-fn jittered(wait: Duration) -> Duration {
-    let random = RandomState::new().build_hasher().finish() % 512;
-    let half = wait / 2;
-    half + half.mul_f64(f64::from(u32::try_from(random).unwrap_or_default()) / 512.0)
 }
 
 fn compressed(json: &[u8]) -> io::Result<Vec<u8>> {
@@ -312,14 +270,6 @@ mod tests {
         for text in ["secret", "a=b,secret", "secret key=b", "a=%zzsecret", "a=%0asecret"] {
             let error = headers(text).unwrap_err().to_string();
             assert!(error.contains(HEADERS) && !error.contains("secret"), "{error}");
-        }
-    }
-
-    #[test]
-    fn waits_are_spread() {
-        let wait = Duration::from_secs(4);
-        for _ in 0..100 {
-            assert!((wait / 2..=wait).contains(&jittered(wait)));
         }
     }
 }

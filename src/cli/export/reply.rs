@@ -1,9 +1,5 @@
-//! The parts of a server's reply: the time to wait, and the records that were rejected. Pure.
+//! The parts of a server's reply: its message, and the records that were rejected. Pure.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Deserialize;
 
 use crate::display;
@@ -75,15 +71,6 @@ pub(super) fn failure(body: &[u8]) -> String {
     display::first_line(&status.unwrap_or_else(|_| String::from_utf8_lossy(body).into_owned()))
 }
 
-/// Parses the value of `Retry-After`: seconds, or a date. A date in the past is no wait.
-pub(super) fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = value.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = DateTimeParser::new().parse_timestamp(value.trim()).ok()?;
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,21 +98,6 @@ mod tests {
             ("", ""),
         ] {
             assert_eq!(failure(body.as_bytes()), message);
-        }
-    }
-
-    #[test]
-    fn a_wait_is_in_seconds_or_ends_at_a_date() {
-        let now: Timestamp = "2015-10-21T07:27:30Z".parse().unwrap();
-        for (value, seconds) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(30)),
-            ("Wed, 21 Oct 2015 07:27:00 GMT", Some(0)),
-            ("-1", None),
-            ("soon", None),
-        ] {
-            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value}");
         }
     }
 }
