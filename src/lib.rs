@@ -137,6 +137,9 @@ pub mod events;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod panics;
+#[cfg(feature = "remote")]
+#[doc(hidden)]
+pub mod s3;
 #[doc(hidden)]
 pub mod store;
 #[cfg(feature = "cli")]

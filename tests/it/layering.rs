@@ -23,7 +23,7 @@ const CRATE: Layers = Layers {
     rows: &[
         &["time"],
         &["ci", "error", "file", "http", "model", "cri", "sanitize"],
-        &["log", "store", "events", "panics"],
+        &["log", "store", "events", "panics", "s3"],
         &["join", "search", "upkeep"],
         &["bundle", "display", "document"],
         &["catalog", "record"],

@@ -57,6 +57,8 @@ mod record;
 mod repair;
 mod rows;
 mod run_names;
+#[cfg(feature = "remote")]
+mod s3;
 mod schemas;
 mod screens;
 mod scroll;

@@ -1,9 +1,7 @@
-//! Requests to a server on this machine, which gives scripted answers.
+//! Requests of the export to a server on this machine.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::process::Output;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use flate2::read::GzDecoder;
@@ -12,64 +10,15 @@ use serde_json::Value;
 use super::nightly;
 use crate::support::built::Built;
 use crate::support::rundown;
+use crate::support::server::{Request, Server};
 
 const KEY: &str = "authorization=Bearer%20top-secret";
 
 const OK: &str = "200 OK\r\n\r\n{}";
 
-/// A request as the server got it.
-struct Request {
-    path: String,
-    headers: Vec<String>,
-    body: Value,
-}
-
-/// A server that gives each request the next answer: a status line, headers and a body.
-struct Server {
-    address: String,
-    thread: JoinHandle<Vec<Request>>,
-}
-
-impl Server {
-    fn start(answers: &[&str]) -> Self {
-        let answers: Vec<String> = answers.iter().map(|answer| (*answer).to_owned()).collect();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let thread = thread::spawn(move || {
-            answers.iter().map(|answer| serve(listener.accept().unwrap().0, answer)).collect()
-        });
-        Self { address, thread }
-    }
-
-    /// Returns the requests, as many as there were answers.
-    fn requests(self) -> Vec<Request> {
-        self.thread.join().unwrap()
-    }
-}
-
-/// Reads a request, and answers it.
-fn serve(mut stream: TcpStream, answer: &str) -> Request {
-    let mut lines = BufReader::new(&stream);
-    let mut line = || {
-        let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
-        line.trim_end().to_owned()
-    };
-    let path = line().split(' ').nth(1).unwrap().to_owned();
-    let headers: Vec<String> =
-        std::iter::from_fn(|| Some(line()).filter(|line| !line.is_empty())).collect();
-    let length = headers.iter().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
-    let mut packed = vec![0; length.parse().unwrap()];
-    lines.read_exact(&mut packed).unwrap();
-    let body = serde_json::from_reader(GzDecoder::new(&packed[..])).unwrap();
-    let (head, text) = answer.split_once("\r\n\r\n").unwrap();
-    let length = text.len();
-    write!(
-        stream,
-        "HTTP/1.1 {head}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{text}"
-    )
-    .unwrap();
-    Request { path, headers, body }
+/// Returns the compressed JSON of a request.
+fn document(request: &Request) -> Value {
+    serde_json::from_reader(GzDecoder::new(&request.body[..])).unwrap()
 }
 
 fn export(store: &Built, args: &[&str]) -> Output {
@@ -100,7 +49,7 @@ fn each_signal_is_sent_compressed_to_its_path() {
     assert_eq!(paths, ["/otlp/v1/traces", "/otlp/v1/logs", "/otlp/v1/metrics"]);
     for (request, key) in requests.iter().zip(["resourceSpans", "resourceLogs", "resourceMetrics"])
     {
-        assert_eq!(request.body.as_object().unwrap().keys().collect::<Vec<_>>(), [key]);
+        assert_eq!(document(request).as_object().unwrap().keys().collect::<Vec<_>>(), [key]);
         for header in [
             "content-type: application/json",
             "content-encoding: gzip",

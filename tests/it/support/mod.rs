@@ -4,6 +4,8 @@ pub mod built;
 pub mod joiner;
 pub mod process;
 pub mod screen;
+#[cfg(feature = "remote")]
+pub mod server;
 pub mod session;
 pub mod svg;
 
