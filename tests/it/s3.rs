@@ -1,7 +1,9 @@
-//! The client of S3, against a server on this machine with scripted answers.
+//! The client of S3, against a server on this machine with scripted answers, and against real
+//! servers.
 
 mod credentials;
 mod faults;
+mod servers;
 
 use std::time::Duration;
 
