@@ -38,13 +38,14 @@ impl Catalog {
     /// Creates a catalog of the runs in a bundle. The file need not exist yet.
     #[must_use]
     pub fn of_bundle(path: &Path) -> Self {
-        Self {
-            place: Location::Bundle {
-                path: path.to_owned(),
-                place: Container::File(FilePath::named(path)),
-            },
-            source: RefCell::default(),
-        }
+        Self::of_container(path, Container::File(FilePath::named(path)))
+    }
+
+    /// Creates a catalog of the runs in a bundle at any place. `path` identifies it for the user.
+    #[must_use]
+    pub fn of_container(path: &Path, place: Container) -> Self {
+        let place = Location::Bundle { path: path.to_owned(), place };
+        Self { place, source: RefCell::default() }
     }
 
     /// Creates a catalog of a log file or of a directory of logs (of a run without its database, or

@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 
-use tempfile::Builder;
+use tempfile::{Builder, NamedTempFile};
 
 use super::args::{Bundle, NEWEST};
-use super::{open, print_notice, print_notices, use_rules};
+use super::{open, print_notice, print_notices, remote, use_rules};
 use crate::bundle::{self, Bundled, Checked};
 use crate::catalog::{Catalog, ListFilter, RunSpec};
 use crate::display;
@@ -18,6 +19,8 @@ use crate::file::{FilePath, dir_of};
 use crate::join::RunParts;
 use crate::log::Container;
 use crate::model::{Outcome, RunId};
+#[cfg(feature = "remote")]
+use crate::s3::{Body, Bucket, Condition};
 
 /// Writes or checks a bundle. Returns the exit code.
 pub(super) fn bundle(args: &Bundle) -> anyhow::Result<u8> {
@@ -30,8 +33,12 @@ pub(super) fn bundle(args: &Bundle) -> anyhow::Result<u8> {
 
 /// Reads all of a bundle, and prints its defects. The exit code is 1 if there are any.
 fn check(path: &Path) -> Result<u8> {
-    let Checked { runs, logs, bytes, defects } =
-        bundle::check(path, &Container::File(FilePath::named(path)))?;
+    let place = if remote::is_url(path) {
+        remote::container(path)?
+    } else {
+        Container::File(FilePath::named(path))
+    };
+    let Checked { runs, logs, bytes, defects } = bundle::check(path, &place)?;
     let content = content(runs, logs, bytes);
     let path = path.display();
     if defects.is_empty() {
@@ -49,19 +56,75 @@ fn write(args: &Bundle, path: &Path) -> Result<u8> {
     runs.sort_by_key(|parts| Reverse((parts.run.listed_at(), parts.run.id.clone())));
     let count = runs.len();
     let failed = |error| Error::io("write", path)(error);
-    let file = Builder::new().prefix(".rundown-").tempfile_in(dir_of(path)).map_err(failed)?;
-    let out = BufWriter::with_capacity(256 << 10, &file);
+    let draft = Draft::new(path)?;
+    let out = BufWriter::with_capacity(256 << 10, draft.file());
     let Bundled { logs, bytes, missing } =
         bundle::write(runs, out).map_err(|error| match error {
             Error::Output(source) => failed(source),
             error => error,
         })?;
-    let size = file.as_file().metadata().map_err(failed)?.len();
-    file.persist(path).map_err(|error| failed(error.error))?;
+    let size = draft.file().metadata().map_err(failed)?.len();
+    draft.place(path)?;
     print_notices(&missing);
     let content = content(count, logs, bytes);
     print_notice(&format!("{}: {content}, compressed to {}", path.display(), display::size(size)));
     Ok(if missing.is_empty() { 0 } else { 6 })
+}
+
+/// A bundle that is being written.
+enum Draft {
+    /// A file next to the one that it replaces when it is complete.
+    File(NamedTempFile),
+    /// A temporary file, which is then sent.
+    #[cfg(feature = "remote")]
+    Object(File, Box<(Bucket, String)>),
+}
+
+impl Draft {
+    fn new(path: &Path) -> Result<Self> {
+        let failed = |error| Error::io("write", path)(error);
+        if remote::is_url(path) {
+            return Self::of_object(path);
+        }
+        let file = Builder::new().prefix(".rundown-").tempfile_in(dir_of(path));
+        Ok(Self::File(file.map_err(failed)?))
+    }
+
+    #[cfg(feature = "remote")]
+    fn of_object(path: &Path) -> Result<Self> {
+        let object = Box::new(remote::object(path)?);
+        let file = tempfile::tempfile().map_err(Error::io("write", path))?;
+        Ok(Self::Object(file, object))
+    }
+
+    #[cfg(not(feature = "remote"))]
+    fn of_object(path: &Path) -> Result<Self> {
+        Err(remote::unsupported(path))
+    }
+
+    fn file(&self) -> &File {
+        match self {
+            Self::File(file) => file.as_file(),
+            #[cfg(feature = "remote")]
+            Self::Object(file, _) => file,
+        }
+    }
+
+    /// Puts the complete bundle into its place.
+    fn place(self, path: &Path) -> Result<()> {
+        match self {
+            Self::File(file) => {
+                file.persist(path).map_err(|error| Error::io("write", path)(error.error))?;
+            }
+            #[cfg(feature = "remote")]
+            Self::Object(file, object) => {
+                let (bucket, key) = &*object;
+                let bytes = file.metadata().map_err(Error::io("write", path))?.len();
+                bucket.put(key, Body::File { file: &file, bytes }, Condition::Any)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn content(runs: usize, logs: usize, bytes: u64) -> String {

@@ -21,6 +21,7 @@ mod parse;
 mod place;
 mod prune;
 mod recording;
+mod remote;
 mod rerun;
 mod schema;
 mod steps;
@@ -246,6 +247,9 @@ fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, 
     let path = Path::new(run);
     if text == STDIN {
         return Ok((of_stdin()?, None));
+    }
+    if remote::is_url(run) {
+        return Ok((remote::catalog(path)?, None));
     }
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::args::{LookArgs, Narrow, OutputArgs, Root, StoreArgs, Zone};
 use super::config::Config;
-use super::trust;
+use super::{remote, trust};
 use crate::catalog::{Catalog, RunFilter};
 use crate::error::{Error, Result};
 use crate::store::RunRowFilter;
@@ -32,6 +32,10 @@ impl Root {
     /// come with a repository.
     pub(super) fn root_to_write(&self) -> Result<PathBuf> {
         let root = self.root_if(trust::check_for_recording)?;
+        if remote::is_url(&root) {
+            let why = "a recording needs a store on this machine; object storage is only read";
+            return Err(Error::NotOurs { path: root, why: why.into() });
+        }
         if root.is_file() {
             let why = "it is a file, and a store is a directory; a bundle is only read";
             return Err(Error::NotOurs { path: root, why: why.into() });
@@ -83,6 +87,9 @@ impl StoreArgs {
         let is_named = self.root.dir.is_some();
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| !is_named);
         let root = beside.map_or_else(|| self.root.root(), |dir| Ok(Path::new(".").join(dir)))?;
+        if remote::is_url(&root) {
+            return remote::catalog(&root);
+        }
         Ok(Catalog::of_root(&root, self.db.as_deref()))
     }
 }

@@ -1,8 +1,10 @@
-//! The file that contains packed logs.
+//! The file or the object that contains packed logs.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 
+#[cfg(feature = "remote")]
+use super::object::Object;
 use super::source::Source;
 use crate::file::{FilePath, dirs_of};
 
@@ -11,6 +13,9 @@ use crate::file::{FilePath, dirs_of};
 pub enum Container {
     /// A file.
     File(FilePath),
+    /// An object of a server.
+    #[cfg(feature = "remote")]
+    Object(Object),
 }
 
 impl Container {
@@ -18,6 +23,8 @@ impl Container {
     pub(super) fn open(&self) -> io::Result<Box<dyn Source>> {
         match self {
             Self::File(path) => Ok(Box::new(path.open()?)),
+            #[cfg(feature = "remote")]
+            Self::Object(object) => Ok(Box::new(object.clone())),
         }
     }
 
@@ -34,6 +41,8 @@ impl Container {
     pub const fn file(&self) -> Option<&FilePath> {
         match self {
             Self::File(path) => Some(path),
+            #[cfg(feature = "remote")]
+            Self::Object(_) => None,
         }
     }
 
@@ -42,6 +51,8 @@ impl Container {
     pub fn dirs(&self) -> Vec<PathBuf> {
         match self {
             Self::File(path) => dirs_of(path),
+            #[cfg(feature = "remote")]
+            Self::Object(_) => Vec::new(),
         }
     }
 }

@@ -20,7 +20,7 @@
 //! location  where a log is                source   its bytes, wherever they are
 //! seekable  compressed logs               packed   logs in a bundle
 //! spool     unpacked copies               stored   facts beside a log
-//! container bundles
+//! container bundles                       object   objects of a server
 //! ```
 //!
 //! Windows and the index join only pieces that are at most 256 KiB apart, and a joined row spans at
@@ -46,6 +46,8 @@ mod index;
 mod lines;
 mod live;
 mod location;
+#[cfg(feature = "remote")]
+mod object;
 mod packed;
 pub mod path;
 mod rotation;
@@ -73,6 +75,8 @@ pub use index::{BlockStart, Index, Totals};
 pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use live::{Batch, LiveRows};
 pub use location::{LogPath, PackedLog};
+#[cfg(feature = "remote")]
+pub use object::Object;
 pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
 pub use spool::{Compression, Spool};

@@ -128,7 +128,7 @@ impl Failure {
         }
         let why = format!(
             "the bucket `{bucket}` is not in the region {}, or at another address\n\
-             set AWS_REGION to the region of the bucket, or check --endpoint",
+             set AWS_REGION to the region of the bucket, or check AWS_ENDPOINT_URL_S3",
             at.region
         );
         Self { why, next: Next::Stop, wait: None }
@@ -163,7 +163,7 @@ fn explained(
     let why = match code {
         "RequestTimeTooSkewed" => skewed(at.now, server_time),
         "NoSuchBucket" => format!(
-            "the bucket `{bucket}` does not exist\ncheck its name and --endpoint, or create it"
+            "the bucket `{bucket}` does not exist\ncheck its name and AWS_ENDPOINT_URL_S3, or create it"
         ),
         "InvalidAccessKeyId" | "InvalidClientTokenId" => format!(
             "the access key of the credentials from {source} does not exist at this server\n\

@@ -23,7 +23,8 @@ const CRATE: Layers = Layers {
     rows: &[
         &["time"],
         &["ci", "error", "file", "http", "model", "cri", "sanitize"],
-        &["log", "store", "events", "panics", "s3"],
+        &["s3"],
+        &["log", "store", "events", "panics"],
         &["join", "search", "upkeep"],
         &["bundle", "display", "document"],
         &["catalog", "record"],

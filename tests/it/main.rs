@@ -54,6 +54,8 @@ mod quire_store;
 mod quire_versions;
 mod readme;
 mod record;
+#[cfg(feature = "remote")]
+mod remote_bundle;
 mod repair;
 mod rows;
 mod run_names;

@@ -96,11 +96,10 @@ fn tick(model: &mut Model, now: Time) -> Effects {
 
 /// Notes the path that the worker reads, and restarts the time of the read.
 fn reads(model: &mut Model, path: Option<PathBuf>) -> Effects {
-    let wait = |path| Wait {
-        what: "the file system does not respond".into(),
-        why: None,
-        path: Some(path),
-        is_absent: false,
+    let wait = |path: PathBuf| {
+        let what = if path.starts_with("s3:") { "the server" } else { "the file system" };
+        let what = format!("{what} does not respond");
+        Wait { what, why: None, path: Some(path), is_absent: false }
     };
     set(&mut model.reads, path.map(|path| Waiting { wait: wait(path), since: None }))
 }

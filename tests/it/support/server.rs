@@ -47,8 +47,20 @@ impl Server {
 }
 
 /// Reads a request, and gives it an answer as described at [`Server`].
-pub fn serve(mut stream: TcpStream, answer: &str) -> Request {
-    let mut lines = BufReader::new(&stream);
+pub fn serve(mut stream: TcpStream, text: &str) -> Request {
+    let request = read_request(&stream);
+    if let Some((head, body)) = text.split_once("\r\n\r\n") {
+        if request.method == "HEAD" {
+            answer(&mut stream, &format!("{head}\r\nContent-Length: {}", body.len()), b"");
+        } else {
+            answer(&mut stream, head, body.as_bytes());
+        }
+    }
+    request
+}
+
+pub fn read_request(stream: &TcpStream) -> Request {
+    let mut lines = BufReader::new(stream);
     let mut line = || {
         let mut line = String::new();
         lines.read_line(&mut line).unwrap();
@@ -63,12 +75,13 @@ pub fn serve(mut stream: TcpStream, answer: &str) -> Request {
     let length = request.header("content-length").unwrap_or("0");
     request.body = vec![0; length.parse().unwrap()];
     lines.read_exact(&mut request.body).unwrap();
-    if let Some((head, text)) = answer.split_once("\r\n\r\n") {
-        let stated = head.to_ascii_lowercase().contains("content-length:");
-        let length =
-            if stated { String::new() } else { format!("Content-Length: {}\r\n", text.len()) };
-        let text = if request.method == "HEAD" { "" } else { text };
-        write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n{length}\r\n{text}").unwrap();
-    }
     request
+}
+
+/// Writes an answer: a status line with headers, and a body.
+pub fn answer(stream: &mut TcpStream, head: &str, body: &[u8]) {
+    let stated = head.to_ascii_lowercase().contains("content-length:");
+    let length = if stated { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n{length}\r\n").unwrap();
+    stream.write_all(body).unwrap();
 }
