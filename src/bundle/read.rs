@@ -22,7 +22,7 @@ use crate::model::RunId;
 
 /// The largest document that is read, in bytes: that of a run with several hundred thousand
 /// commands.
-const MAX_DOCUMENT_BYTES: u64 = 512 << 20;
+const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
 
 /// The offset of the name of the first entry in a zip archive.
 const NAME_AT: usize = 30;

@@ -112,7 +112,8 @@ impl<W: Write + Seek> Writer<W> {
         self.document(&format!("{dir}/{RUN}"), &document)
     }
 
-    /// Copies a log, with its index and its groups if it is large. If the log cannot be read, returns the finding.
+    /// Copies a log, with its index and its groups if it is large. If the log cannot be read,
+    /// returns the finding.
     fn log(
         &mut self,
         dir: &str,

@@ -141,7 +141,9 @@ fn selected(args: &Bundle) -> Result<Vec<RunParts>> {
     let mut add = |catalog: &Catalog, id: &RunId| -> Result<()> {
         let gone = || Error::NotFound(format!("run {} was deleted", id.as_str()));
         let parts = catalog.run_parts(id)?.ok_or_else(gone)?;
-        if known.insert((catalog.path(), id.clone())) {
+        // Logs that were named by their path have no id.
+        let path = id.as_str().is_empty().then(|| catalog.path());
+        if known.insert((path, parts.run.repo.clone(), id.clone())) {
             runs.push(parts);
         }
         print_notices(&catalog.notices());

@@ -114,10 +114,14 @@ fn a_bundle_contains_the_selected_runs() {
         let expected: Vec<_> = expected.iter().map(|n| run_id(*n).0).collect();
         assert_eq!(ids(store.root(), "x.rundown"), expected, "{args:?}");
     }
+    let args = ["bundle", "--root", ".", "x.rundown", "latest~1", "latest", "-o", "y.rundown"];
+    stderr(store.root(), &args, 0);
+    let expected = [4, 3].map(|n| run_id(n).0);
+    assert_eq!(ids(store.root(), "y.rundown"), expected, "each run once, also from a bundle");
     let before = bytes_of(store.root());
     let usage = stderr(store.root(), &["bundle", "--root", ".", "latest"], 2);
     assert!(usage.contains("--output"), "{usage}");
-    stderr(store.root(), &["bundle", "--root", ".", "nothing", "-o", "y.rundown"], 5);
+    stderr(store.root(), &["bundle", "--root", ".", "nothing", "-o", "z.rundown"], 5);
     let error = stderr(store.root(), &["bundle", "--root", ".", "-o", "no/dir.rundown"], 6);
     assert!(error.starts_with("rundown: cannot write no/dir.rundown"), "{error}");
     assert_eq!(bytes_of(store.root()), before, "nothing is left behind");
