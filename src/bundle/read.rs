@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::document::{
@@ -125,7 +126,7 @@ impl Bundle {
     fn range(&self, name: &str) -> Result<Option<Range<u64>>> {
         let mut zip = self.zip.borrow_mut();
         let Some(number) = zip.index_for_name(name) else { return Ok(None) };
-        let entry = zip.by_index_raw(number).map_err(|error| damaged(&self.path, error))?;
+        let entry = zip.by_index_raw(number).map_err(|error| unreadable(&self.path, error))?;
         let start = entry.data_start();
         let is_plain = entry.compression() == CompressionMethod::Stored && !entry.encrypted();
         match start
@@ -140,7 +141,7 @@ impl Bundle {
     /// Reads a document.
     fn document<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let mut zip = self.zip.borrow_mut();
-        let entry = zip.by_name(name).map_err(|error| damaged(&self.path, error))?;
+        let entry = zip.by_name(name).map_err(|error| unreadable(&self.path, error))?;
         let mut json = Vec::new();
         // The size that the entry claims is not trusted.
         let read = entry.take(MAX_DOCUMENT_BYTES).read_to_end(&mut json);
@@ -164,9 +165,16 @@ pub(super) fn archive(
     place: &Container,
 ) -> Result<ZipArchive<BufReader<ContainerReader>>> {
     let reader = place.reader().map_err(Error::io("open", path))?;
-    ZipArchive::new(BufReader::new(reader)).map_err(|error| damaged(path, error))
+    ZipArchive::new(BufReader::new(reader)).map_err(|error| unreadable(path, error))
 }
 
-pub(super) fn damaged(path: &Path, why: impl Into<Box<dyn StdError>>) -> Error {
+fn unreadable(path: &Path, error: ZipError) -> Error {
+    match error {
+        ZipError::Io(error) => Error::io("read", path)(error),
+        error => damaged(path, error),
+    }
+}
+
+fn damaged(path: &Path, why: impl Into<Box<dyn StdError>>) -> Error {
     Error::Bundle { path: path.to_owned(), why: why.into().to_string() }
 }
