@@ -226,7 +226,6 @@ impl Origin {
 
 /// A command in a store. The default is a command of which nothing is known.
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
-#[serde(default)]
 pub struct Sh {
     /// The source of its data.
     pub origin: Origin,

@@ -1,8 +1,10 @@
 //! The documents in a bundle: JSON, with the rows as a store contains them. Times are nanoseconds
 //! since 1970 in UTC; sizes and offsets are in bytes.
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::fmt;
+
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cri::Stream;
 use crate::join::{Finding, Recorder};
@@ -50,9 +52,10 @@ pub(super) struct RunDocument {
     pub log: Option<LogDocument>,
     pub events: Option<LogDocument>,
     pub jobs: Vec<JobDocument>,
-    /// The findings about files that were read when the bundle was written: a [`Finding`] each, or
-    /// a value that only a later version knows.
-    pub findings: Vec<Value>,
+    /// The findings about files that were read when the bundle was written. Those that only a
+    /// later version knows are left out.
+    #[serde(deserialize_with = "known_findings")]
+    pub findings: Vec<Finding>,
     pub hides_all: bool,
     pub causes: Vec<CauseDocument>,
 }
@@ -104,10 +107,33 @@ pub(super) struct CauseRow {
     pub text: String,
 }
 
-impl RunDocument {
-    /// Returns the findings that this version knows.
-    pub(super) fn known_findings(&mut self) -> Vec<Finding> {
-        let findings = std::mem::take(&mut self.findings).into_iter();
-        findings.filter_map(|finding| serde_json::from_value(finding).ok()).collect()
+/// Reads the findings that this version knows. The others take no memory.
+fn known_findings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Finding>, D::Error> {
+    struct Known;
+    impl<'de> Visitor<'de> for Known {
+        type Value = Vec<Finding>;
+
+        fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+            out.write_str("a list of findings")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Vec<Finding>, A::Error> {
+            let mut known = Vec::new();
+            while let Some(found) = all.next_element::<MaybeKnown>()? {
+                if let MaybeKnown::Finding(finding) = found {
+                    known.push(finding);
+                }
+            }
+            Ok(known)
+        }
     }
+    deserializer.deserialize_seq(Known)
+}
+
+/// A finding, or a value that only a later version knows.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum MaybeKnown {
+    Finding(Finding),
+    Other(IgnoredAny),
 }

@@ -21,9 +21,9 @@ use crate::join::{
 use crate::log::{Container, ContainerReader, LogPath, PackedLog};
 use crate::model::RunId;
 
-/// The largest document that is read, in bytes: that of a run with several hundred thousand
-/// commands.
-const MAX_DOCUMENT_BYTES: u64 = 256 << 20;
+/// The largest document that is read, in bytes: that of a run with more than 100,000 commands. In
+/// memory, it takes at most ten times as much.
+pub(super) const MAX_DOCUMENT_BYTES: u64 = 128 << 20;
 
 /// The offset of the name of the first entry in a zip archive.
 const NAME_AT: usize = 30;
@@ -78,9 +78,9 @@ impl Bundle {
             return Ok(None);
         };
         let dir = &listed.dir;
-        let mut document: RunDocument = self.document(&format!("{dir}/{RUN}"))?;
+        let document: RunDocument = self.document(&format!("{dir}/{RUN}"))?;
         self.check_version(&document.schema, RUN_SCHEMA)?;
-        let mut findings: Findings = document.known_findings().into_iter().collect();
+        let mut findings: Findings = document.findings.into_iter().collect();
         let mut place = |place: Place, log: &LogDocument| {
             let LogDocument { n, first_at, .. } = *log;
             let found = self.log(dir, log).map(|log| DatedLog { n, log, first_at });
@@ -145,7 +145,10 @@ impl Bundle {
         let mut json = Vec::new();
         // The size that the entry claims is not trusted.
         let read = entry.take(MAX_DOCUMENT_BYTES).read_to_end(&mut json);
-        read.map_err(|error| damaged(&self.path, format!("{name}: {error}")))?;
+        let read = read.map_err(|error| damaged(&self.path, format!("{name}: {error}")))?;
+        if read as u64 == MAX_DOCUMENT_BYTES {
+            return Err(damaged(&self.path, format!("{name} is larger than 128 MiB")));
+        }
         serde_json::from_slice(&json)
             .map_err(|error| damaged(&self.path, format!("{name}: {error}")))
     }
@@ -168,7 +171,7 @@ pub(super) fn archive(
     ZipArchive::new(BufReader::new(reader)).map_err(|error| unreadable(path, error))
 }
 
-fn unreadable(path: &Path, error: ZipError) -> Error {
+pub(super) fn unreadable(path: &Path, error: ZipError) -> Error {
     match error {
         ZipError::Io(error) => Error::io("read", path)(error),
         error => damaged(path, error),

@@ -47,7 +47,7 @@ pub struct Bundled {
 /// If the output cannot be written.
 pub fn write(mut runs: Vec<RunParts>, out: impl Write + Seek) -> Result<Bundled> {
     for run in &mut runs {
-        if run.head().phase != Phase::Finished {
+        if matches!(run.head().phase, Phase::Queued | Phase::Active) {
             run.recorder = Recorder::Copied;
         }
     }
@@ -89,7 +89,10 @@ impl<W: Write + Seek> Writer<W> {
         for (number, JobParts { job, shs, logs }) in parts.jobs.into_iter().enumerate() {
             let mut copied = Vec::new();
             for log in logs {
-                let name = format!("jobs/{}/sh-{}.log", part(job.id.as_str(), number), log.n);
+                // The name of a log may determine its format.
+                let file = log.log.path.log_name().unwrap_or_default().to_string_lossy();
+                let file = part(&file, log.n as usize);
+                let name = format!("jobs/{}/{file}", part(job.id.as_str(), number));
                 match self.log(dir, name, &log)? {
                     Ok(log) => copied.push(log),
                     Err(why) => findings.add(Place::Sh(job.id.clone(), log.n), why),
@@ -105,7 +108,7 @@ impl<W: Write + Seek> Writer<W> {
             log,
             events,
             jobs,
-            findings: findings.iter().filter_map(|it| serde_json::to_value(it).ok()).collect(),
+            findings: findings.into_iter().collect(),
             hides_all: parts.hides_all,
             causes: causes(&node),
         };
@@ -120,23 +123,24 @@ impl<W: Write + Seek> Writer<W> {
         name: String,
         log: &DatedLog,
     ) -> Result<std::result::Result<LogDocument, FindingKind>> {
-        let copied = LogFile::open(&log.log.path).and_then(|file| {
-            let entry = format!("{dir}/{name}{LOG_EXTENSION}");
-            self.start(&entry, CompressionMethod::Stored, file.bytes() >= LARGE_BYTES)?;
-            Ok((file.compress(&mut self.zip)?, file))
-        });
-        let (index, file) = match copied {
-            Ok(copied) => copied,
+        let file = match LogFile::open(&log.log.path) {
+            Ok(file) => file,
+            Err(error) => return Ok(Err(self.missing(&error))),
+        };
+        let entry = format!("{dir}/{name}{LOG_EXTENSION}");
+        self.start(&entry, CompressionMethod::Stored, file.bytes() >= LARGE_BYTES)?;
+        let index = match file.compress(&mut self.zip) {
+            Ok(index) => index,
             Err(error @ Error::Output(_)) => return Err(error),
             Err(error) => {
-                // It is no error if nothing of the log was written.
-                let _ = self.zip.abort_file();
-                let why = error::chain(&error);
-                self.done.missing.push(why.clone());
-                return Ok(Err(FindingKind::Unreadable(why)));
+                // Removes the entry that was started.
+                output(self.zip.abort_file())?;
+                return Ok(Err(self.missing(&error)));
             }
         };
-        if file.bytes() >= INDEXED_BYTES {
+        // A log may have been truncated since it was opened.
+        let bytes = index.bytes();
+        if bytes == file.bytes() && bytes >= INDEXED_BYTES {
             let facts = [(INDEX_EXTENSION, index.encode()), (GROUPS_EXTENSION, groups(&file))];
             for (extension, facts) in facts {
                 let Some(facts) = facts else { continue };
@@ -145,8 +149,15 @@ impl<W: Write + Seek> Writer<W> {
             }
         }
         self.done.logs += 1;
-        self.done.bytes += file.bytes();
-        Ok(Ok(LogDocument { n: log.n, name, bytes: file.bytes(), first_at: log.first_at }))
+        self.done.bytes += bytes;
+        Ok(Ok(LogDocument { n: log.n, name, bytes, first_at: log.first_at }))
+    }
+
+    /// Notes that a log is missing, and returns the finding.
+    fn missing(&mut self, error: &Error) -> FindingKind {
+        let why = error::chain(error);
+        self.done.missing.push(why.clone());
+        FindingKind::Unreadable(why)
     }
 
     fn document(&mut self, name: &str, document: &impl Serialize) -> Result<()> {

@@ -60,8 +60,8 @@ impl Catalog {
             return Ok(Self::of_bundle(path));
         }
         check_archive(path, &head)?;
-        match COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic)) {
-            Some((_, compression)) => compressed(path, *compression).map(Self::of_log),
+        match compression(&head) {
+            Some(compression) => compressed(path, compression).map(Self::of_log),
             None => Ok(Self::of_path(path)),
         }
     }
@@ -70,9 +70,19 @@ impl Catalog {
     ///
     /// # Errors
     /// If the pipe cannot be read, or does not contain a log.
-    pub fn of_pipe(name: &Path, pipe: impl Read) -> Result<Self> {
-        spooled(name, pipe, Compression::None).map(Self::of_log)
+    pub fn of_pipe(name: &Path, mut pipe: impl Read) -> Result<Self> {
+        let mut head = Vec::new();
+        let read = pipe.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
+        read.map_err(Error::io("read", name))?;
+        let compression = compression(&head).unwrap_or(Compression::None);
+        spooled(name, head.chain(pipe), compression).map(Self::of_log)
     }
+}
+
+/// Returns the compression of a log that begins with these bytes; `None` if it is not compressed.
+fn compression(head: &[u8]) -> Option<Compression> {
+    let found = COMPRESSED.iter().find(|(magic, _)| head.starts_with(magic));
+    found.map(|(_, compression)| *compression)
 }
 
 /// Returns the location of a compressed log. With a seek table, it is read in place.

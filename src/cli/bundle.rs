@@ -5,17 +5,18 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::NamedTempFile;
 
 use super::args::{Bundle, NEWEST};
+use super::export::{draft, replaceable};
 use super::{open, print_notice, print_notices, remote, use_rules};
 use crate::bundle::{self, Bundled, Checked};
 use crate::catalog::{Catalog, ListFilter, RunSpec};
 use crate::display;
 use crate::error::{Error, Result};
-use crate::file::{FilePath, dir_of};
+use crate::file::FilePath;
 use crate::join::RunParts;
 use crate::log::Container;
 use crate::model::{Outcome, RunId};
@@ -52,6 +53,16 @@ fn check(path: &Path) -> Result<u8> {
 
 fn write(args: &Bundle, path: &Path) -> Result<u8> {
     let mut runs = selected(args)?;
+    let mut ids = HashSet::new();
+    if let Some(twice) = runs.iter().find(|parts| !ids.insert(&parts.run.id)) {
+        let id = twice.run.id.as_str();
+        let why = if id.is_empty() {
+            "a bundle contains at most one path of logs without a run".to_owned()
+        } else {
+            format!("several of these runs have the id {id}")
+        };
+        return Err(Error::Usage(format!("{why}\nwrite each of them to a bundle of its own")));
+    }
     // The newest first, as in a list.
     runs.sort_by_key(|parts| Reverse((parts.run.listed_at(), parts.run.id.clone())));
     let count = runs.len();
@@ -74,7 +85,7 @@ fn write(args: &Bundle, path: &Path) -> Result<u8> {
 /// A bundle that is being written.
 enum Draft {
     /// A file next to the one that it replaces when it is complete.
-    File(NamedTempFile),
+    File(NamedTempFile, PathBuf),
     /// A temporary file, which is then sent.
     #[cfg(feature = "remote")]
     Object(File, Box<(Bucket, String)>),
@@ -86,8 +97,8 @@ impl Draft {
         if remote::is_url(path) {
             return Self::of_object(path);
         }
-        let file = Builder::new().prefix(".rundown-").tempfile_in(dir_of(path));
-        Ok(Self::File(file.map_err(failed)?))
+        let target = replaceable(path)?;
+        Ok(Self::File(draft(&target).map_err(failed)?, target))
     }
 
     #[cfg(feature = "remote")]
@@ -104,7 +115,7 @@ impl Draft {
 
     fn file(&self) -> &File {
         match self {
-            Self::File(file) => file.as_file(),
+            Self::File(file, _) => file.as_file(),
             #[cfg(feature = "remote")]
             Self::Object(file, _) => file,
         }
@@ -113,8 +124,8 @@ impl Draft {
     /// Puts the complete bundle into its place.
     fn place(self, path: &Path) -> Result<()> {
         match self {
-            Self::File(file) => {
-                file.persist(path).map_err(|error| Error::io("write", path)(error.error))?;
+            Self::File(file, target) => {
+                file.persist(target).map_err(|error| Error::io("write", path)(error.error))?;
             }
             #[cfg(feature = "remote")]
             Self::Object(file, object) => {

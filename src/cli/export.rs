@@ -14,6 +14,7 @@ use std::io::{self, BufWriter, Write};
 
 use self::address::Address;
 use self::files::Files;
+pub(super) use self::files::{draft, replaceable};
 #[cfg(feature = "remote")]
 use self::http::Server;
 use super::args::{Export, ExportFormat};

@@ -70,7 +70,8 @@ impl LogPath {
     }
 
     /// Returns the name of the log without the extension of a compressed file.
-    pub(super) fn log_name(&self) -> Option<&OsStr> {
+    #[must_use]
+    pub fn log_name(&self) -> Option<&OsStr> {
         let name = self.file_name()?;
         let is_packed = |extension: &OsStr| extension == "gz" || extension == "zst";
         if self.file().is_none() && self.extension().is_some_and(is_packed) {

@@ -149,7 +149,8 @@ impl Copy {
                 let done = context.decompress_stream(&mut to, &mut from);
                 missing = done.map_err(|code| damaged(get_error_name(code)))?;
                 let filled = to.pos();
-                is_full = filled == BUFFER_BYTES;
+                // At the end of a frame, nothing is left to write.
+                is_full = filled == BUFFER_BYTES && missing != 0;
                 self.write(unpacked.get(..filled).unwrap_or_default())?;
             }
         }
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn streams_of_several_parts_are_unpacked() {
         let rows: Vec<u8> = (0..60_000).flat_map(|n| format!("row {n}\n").into_bytes()).collect();
-        for log in [&b""[..], b"one\n", &rows] {
+        for log in [&b""[..], b"one\n", &rows, &rows[..BUFFER_BYTES], &rows[..4 * BUFFER_BYTES]] {
             assert!(unpacked(log, Compression::None).unwrap() == log);
             let twice = [log, log].concat();
             let (gzip, zstd) = ([gzip(log), gzip(log)].concat(), [zstd(log), zstd(log)].concat());

@@ -191,6 +191,67 @@ fn damage_is_reported_with_its_place() {
     assert!(report.contains("is a zip archive, not a log"), "{report}");
 }
 
+#[test]
+fn a_log_that_cannot_be_read_is_missing_alone() {
+    let store = large();
+    let path = store.root().join("all.rundown");
+    let whole = fs::read(&path).unwrap();
+    let magic = 0x8F92_EAB1_u32.to_le_bytes();
+    let ends = whole.windows(4).enumerate().filter(|(_, bytes)| *bytes == magic);
+    let ends: Vec<usize> = ends.map(|(at, _)| at).collect();
+    assert!(ends.len() > 2, "the ends of the logs");
+    let mut changed = 0;
+    for end in ends {
+        let mut bytes = whole.clone();
+        bytes[end] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let args = ["bundle", "--root", "all.rundown", "--last", "9", "-o", "again.rundown"];
+        let notice = stderr(store.root(), &args, 6);
+        assert!(notice.contains("the compressed log has no seek table"), "{notice}");
+        stderr(store.root(), &["bundle", "--check", "again.rundown"], 1);
+        let all = ids(store.root(), "again.rundown");
+        assert_eq!(all, ids(store.root(), "."));
+        let rows = |root, id: &str| {
+            let output = run(store.root(), &["--root", root, "--once", id, "--format", "jsonl"]);
+            output.stdout.len()
+        };
+        let fewer: Vec<&String> =
+            all.iter().filter(|id| rows("again.rundown", id) != rows(".", id)).collect();
+        assert!(fewer.len() <= 1, "the run of the damaged log");
+        changed += fewer.len();
+    }
+    assert!(changed > 1, "only an empty log changes nothing");
+}
+
+#[test]
+fn logs_that_were_named_by_their_path_are_bundled_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("app.log"), "hello\n").unwrap();
+    let print = |name: &str| stdout(dir.path(), &[name, "--once", "--format", "json"], 0);
+    stderr(dir.path(), &["bundle", "./app.log", "-o", "x.rundown"], 0);
+    assert_eq!(
+        without_paths((None, print("./app.log"))),
+        without_paths((None, print("./x.rundown")))
+    );
+    fs::write(dir.path().join("b.log"), "hello\n").unwrap();
+    let error = stderr(dir.path(), &["bundle", "./app.log", "./b.log", "-o", "y.rundown"], 2);
+    assert!(error.contains("at most one path of logs"), "{error}");
+}
+
+#[test]
+fn only_a_regular_file_is_replaced() {
+    let store = two_runs();
+    std::os::unix::fs::symlink("real.rundown", store.root().join("link.rundown")).unwrap();
+    fs::write(store.root().join("real.rundown"), "").unwrap();
+    let bundle = |to| ["bundle", "--root", ".", "-o", to];
+    stderr(store.root(), &bundle("link.rundown"), 0);
+    assert!(store.root().join("link.rundown").is_symlink());
+    assert_eq!(ids(store.root(), "real.rundown").len(), 1);
+    for target in ["/dev/null", "."] {
+        stderr(store.root(), &bundle(target), 2);
+    }
+}
+
 /// Reads everything of a bundle that a view reads. Errors are fine.
 fn read_all(path: &Path) {
     let catalog = Catalog::of_bundle(path);

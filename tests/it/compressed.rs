@@ -53,7 +53,9 @@ fn a_compressed_log_prints_what_the_log_prints() {
     let mut piped = rundown(dir.path());
     piped.args(["-", "--once", "--format", "jsonl"]);
     piped.stdin(File::open(dir.path().join("0.log")).unwrap());
-    assert!(piped.output().unwrap().stdout == expected.into_bytes());
+    assert!(piped.output().unwrap().stdout == expected.clone().into_bytes());
+    piped.stdin(File::open(dir.path().join("0.log.gz")).unwrap());
+    assert!(piped.output().unwrap().stdout == expected.into_bytes(), "compressed in the pipe");
 }
 
 #[test]

@@ -32,7 +32,7 @@ impl Files {
     /// Creates a file for each signal.
     pub fn create(to: &Path, signals: &[Signal]) -> Result<Self> {
         let files = paths(to, signals).into_iter().map(|(signal, name)| {
-            let path = checked(&name)?;
+            let path = replaceable(&name)?;
             let draft = draft(&path).map_err(Error::io("write", &name))?;
             Ok(SignalFile { signal, name, path, draft: BufWriter::new(draft) })
         });
@@ -76,23 +76,21 @@ fn paths(to: &Path, signals: &[Signal]) -> Vec<(Signal, PathBuf)> {
 }
 
 /// Returns the path of a file that may be replaced. Follows a link to a file, which stays.
-fn checked(name: &Path) -> Result<PathBuf> {
+pub(in crate::cli) fn replaceable(name: &Path) -> Result<PathBuf> {
     match fs::metadata(name) {
-        Ok(found) if found.is_dir() => Err(Error::Usage(format!(
-            "{} is a directory: add the name of a file to --to",
-            name.display()
-        ))),
-        Ok(found) if !found.is_file() => Err(Error::Usage(format!(
-            "{} is not a regular file: omit --to, and redirect stdout to it",
-            name.display()
-        ))),
+        Ok(found) if found.is_dir() => {
+            Err(Error::Usage(format!("{} is a directory: add the name of a file", name.display())))
+        }
+        Ok(found) if !found.is_file() => {
+            Err(Error::Usage(format!("{} is not a regular file", name.display())))
+        }
         Ok(_) => fs::canonicalize(name).map_err(Error::io("write", name)),
         Err(_) => Ok(name.to_owned()),
     }
 }
 
 /// Creates the temporary file for a file, with the mode of a new file.
-fn draft(path: &Path) -> io::Result<NamedTempFile> {
+pub(in crate::cli) fn draft(path: &Path) -> io::Result<NamedTempFile> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mode = Permissions::from_mode(0o666);
     tempfile::Builder::new().prefix(".rundown-").permissions(mode).tempfile_in(dir)
