@@ -1,11 +1,8 @@
 //! The runs of a list in memory that match a request, as the database selects them.
 
 use crate::join::RunHead;
-use crate::model::{Run, RunId};
-use crate::store::{Beside, RunPage};
-
-/// The prefixes of full ref names that users leave out.
-const REF_PREFIXES: [&str; 2] = ["refs/heads/", "refs/tags/"];
+use crate::model::RunId;
+use crate::store::{Beside, RunPage, forms_of};
 
 /// Returns the requested page of runs, which are ordered from the newest to the oldest. Returns
 /// `None` if the page starts from a run that is not among them.
@@ -26,7 +23,8 @@ pub(super) fn matching(mut heads: Vec<RunHead>, page: &RunPage) -> Option<Vec<Ru
     Some(heads.into_iter().skip(page.skip).take(page.limit).collect())
 }
 
-/// Returns true if a run matches all conditions. `is_whole` is true if the requested id is complete.
+/// Returns true if a run matches all conditions. `is_whole` is true if the requested id is
+/// complete.
 fn is_wanted(head: &RunHead, page: &RunPage, is_whole: bool) -> bool {
     let run = &head.run;
     let id = run.id.as_str();
@@ -37,9 +35,11 @@ fn is_wanted(head: &RunHead, page: &RunPage, is_whole: bool) -> bool {
         let sha = run.sha.as_deref().unwrap_or_default().to_ascii_lowercase();
         sha.starts_with(&digits.to_ascii_lowercase())
     };
+    let has_ref =
+        |name: &String| run.ref_name.as_ref().is_some_and(|own| forms_of(name).contains(own));
     let at = run.listed_at();
     (page.outcomes.is_empty() || page.outcomes.contains(&head.outcome))
-        && page.ref_names.iter().all(|name| has_ref(run, name))
+        && page.ref_names.iter().all(has_ref)
         && page.commit.as_ref().is_none_or(has_commit)
         && page.not_commit.as_ref().is_none_or(|sha| run.sha.as_ref().is_some_and(|own| own != sha))
         && page.since.is_none_or(|since| at.is_some_and(|at| at >= since))
@@ -48,7 +48,29 @@ fn is_wanted(head: &RunHead, page: &RunPage, is_whole: bool) -> bool {
         && page.id_part.as_ref().is_none_or(has_part)
 }
 
-fn has_ref(run: &Run, name: &str) -> bool {
-    let Some(full) = run.ref_name.as_deref() else { return false };
-    full == name || REF_PREFIXES.iter().any(|prefix| full.strip_prefix(prefix) == Some(name))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::join::{Recorder, run_head};
+    use crate::model::Run;
+
+    #[test]
+    fn a_ref_matches_with_and_without_its_namespace() {
+        let matches = |own: &str, name: &str| {
+            let mut run = Run::without_row(RunId("1".into()), None);
+            run.ref_name = Some(own.into());
+            let page = RunPage { ref_names: vec![name.into()], limit: 1, ..RunPage::default() };
+            matching(vec![run_head(run, Recorder::Unknown)], &page).unwrap().len() == 1
+        };
+        for (own, name) in [
+            ("refs/heads/main", "main"),
+            ("refs/tags/v1", "v1"),
+            ("main", "refs/heads/main"),
+            ("main", "main"),
+        ] {
+            assert!(matches(own, name), "{own} {name}");
+        }
+        assert!(!matches("refs/heads/main", "refs/tags/main"));
+        assert!(!matches("refs/heads/main", "ain"));
+    }
 }

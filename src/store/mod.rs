@@ -32,6 +32,7 @@ mod write;
 pub use begin::{NewJob, NewRun, ShStart, StoredCut};
 pub use finish::{COMMAND_FAILED, JobEnd, RunEnd, ShEnd};
 pub use highlight::Highlight;
+pub(crate) use page::forms_of;
 pub use page::{Beside, RunPage};
 pub use read::{ListedRun, Reader, RunRows};
 pub use remove::{RunRow, RunRowFilter, read_run_rows};

@@ -167,7 +167,7 @@ fn unindexed(page: &RunPage, values: &mut Vec<Value>) -> Vec<String> {
 
 /// Returns the forms in which a store may contain a ref: as it is, and with or without the
 /// namespace of branches or tags.
-pub(super) fn forms_of(ref_name: &str) -> Vec<String> {
+pub(crate) fn forms_of(ref_name: &str) -> Vec<String> {
     const NAMESPACES: [&str; 2] = ["refs/heads/", "refs/tags/"];
     let longer = NAMESPACES.iter().map(|space| format!("{space}{ref_name}"));
     let shorter = NAMESPACES.iter().filter_map(|space| ref_name.strip_prefix(space));
