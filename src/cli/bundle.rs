@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 
 use super::args::{Bundle, NEWEST};
 use super::export::{draft, replaceable};
-use super::{open, print_notice, print_notices, remote, use_rules};
+use super::{load_named, print_notice, print_notices, remote, use_rules};
 use crate::bundle::{self, Bundled, Checked};
 use crate::catalog::{Catalog, ListFilter, RunSpec};
 use crate::display;
@@ -27,7 +27,7 @@ use crate::s3::{Body, Bucket, Condition};
 pub(super) fn bundle(args: &Bundle) -> anyhow::Result<u8> {
     match (&args.check, &args.output) {
         (Some(path), _) => Ok(check(path)?),
-        (None, Some(path)) => Ok(write(args, path)?),
+        (None, Some(path)) => write(args, path),
         (None, None) => Err(Error::Usage("name the file with -o FILE".into()).into()),
     }
 }
@@ -51,7 +51,7 @@ fn check(path: &Path) -> Result<u8> {
     Ok(1)
 }
 
-fn write(args: &Bundle, path: &Path) -> Result<u8> {
+fn write(args: &Bundle, path: &Path) -> anyhow::Result<u8> {
     let mut runs = selected(args)?;
     let mut ids = HashSet::new();
     if let Some(twice) = runs.iter().find(|parts| !ids.insert(&parts.run.id)) {
@@ -61,7 +61,7 @@ fn write(args: &Bundle, path: &Path) -> Result<u8> {
         } else {
             format!("several of these runs have the id {id}")
         };
-        return Err(Error::Usage(format!("{why}\nwrite each of them to a bundle of its own")));
+        return Err(Error::Usage(format!("{why}\nwrite each to a bundle of its own")).into());
     }
     // The newest first, as in a list.
     runs.sort_by_key(|parts| Reverse((parts.run.listed_at(), parts.run.id.clone())));
@@ -145,7 +145,7 @@ fn content(runs: usize, logs: usize, bytes: u64) -> String {
 }
 
 /// Loads the selected runs, each once.
-fn selected(args: &Bundle) -> Result<Vec<RunParts>> {
+fn selected(args: &Bundle) -> anyhow::Result<Vec<RunParts>> {
     let filter = args.narrow.filter();
     let mut known = HashSet::new();
     let mut runs = Vec::new();
@@ -170,15 +170,15 @@ fn selected(args: &Bundle) -> Result<Vec<RunParts>> {
         if list.heads.is_empty() {
             let failed = if args.failed { "failed " } else { "" };
             let path = catalog.path();
-            return Err(Error::NoRun(format!("no {failed}runs in {}", path.display())));
+            return Err(Error::NoRun(format!("no {failed}runs in {}", path.display())).into());
         }
         return Ok(runs);
     }
     let named: Vec<&OsStr> = args.runs.iter().map(AsRef::as_ref).collect();
     for run in if named.is_empty() { vec![OsStr::new(NEWEST)] } else { named } {
-        let (catalog, spec) = open(&args.store, &filter, run)?;
+        let find = |catalog: &Catalog, spec: &RunSpec| catalog.find(spec, &filter);
+        let (catalog, id) = load_named(&args.store, &filter, run, find)?;
         use_rules(None, catalog.root());
-        let id = catalog.find(&spec.unwrap_or(RunSpec::Latest(0)), &filter)?;
         add(&catalog, &id)?;
     }
     Ok(runs)

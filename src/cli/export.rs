@@ -19,7 +19,7 @@ pub(super) use self::files::{draft, replaceable};
 use self::http::Server;
 use super::args::{Export, ExportFormat};
 use super::place::variable;
-use super::{found_run, hints, open, print_notices};
+use super::{found_run, load_named, print_notices};
 use crate::catalog::{Catalog, RunSpec};
 use crate::ci;
 use crate::dump::{self, OtlpLine, Report, Signal};
@@ -76,15 +76,9 @@ fn runs(export: &Export) -> anyhow::Result<Vec<(Catalog, RunNode)>> {
     let mut known = HashSet::new();
     let mut runs = Vec::new();
     for named in &export.runs {
-        let found = open(&export.store, &filter, named).and_then(|(catalog, spec)| {
-            // The path of a store selects its newest run.
-            let spec = spec.or_else(|| catalog.root().map(|_| RunSpec::Latest(0)));
-            let run = found_run(&catalog, spec.as_ref(), &filter, named)?;
-            Ok((catalog, run))
-        });
-        let found = found.map_err(|error| {
-            hints::for_run(error.into(), named, false, (&export.store, &filter))
-        })?;
+        let load =
+            |catalog: &Catalog, spec: &RunSpec| found_run(catalog, Some(spec), &filter, named);
+        let found = load_named(&export.store, &filter, named, load)?;
         if known.insert(found.1.head.run.id.clone()) {
             runs.push(found);
         }

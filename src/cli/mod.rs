@@ -269,6 +269,22 @@ fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, 
     Ok((store.catalog()?, Some(spec)))
 }
 
+/// Opens the store or path of an argument as [`open`] does, and loads the run that it selects. An
+/// error suggests a similar name.
+fn load_named<T>(
+    store: &StoreArgs,
+    filter: &RunFilter,
+    named: &OsStr,
+    load: impl FnOnce(&Catalog, &RunSpec) -> Result<T>,
+) -> anyhow::Result<(Catalog, T)> {
+    let found = open(store, filter, named).and_then(|(catalog, spec)| {
+        // The path of a store or of a bundle selects its newest run.
+        let loaded = load(&catalog, &spec.unwrap_or(RunSpec::Latest(0)))?;
+        Ok((catalog, loaded))
+    });
+    found.map_err(|error| hints::for_run(error.into(), named, false, (store, filter)))
+}
+
 /// Opens the log that is piped to us. Waits for its end.
 fn of_stdin() -> Result<Catalog> {
     let stdin = io::stdin();
