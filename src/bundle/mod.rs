@@ -9,9 +9,9 @@
 //!   runs/<repo>/<run>/jobs/<job>/sh-<n>.log.groups.zst
 //! ```
 //!
-//! Documents are compressed with deflate. Logs are compressed with zstd in frames and stored as they
-//! are, so that a row is read where it is. `docs/bundle.md` describes the documents. A
-//! bundle is opened in place and never unpacked, so the names in it never become paths of files.
+//! Documents are compressed with deflate. Logs are compressed with zstd in frames and stored as
+//! they are, so that a row is read where it is. `docs/bundle.md` describes the documents. A bundle
+//! is opened in place and never unpacked, so the names in it never become paths of files.
 
 mod check;
 mod document;

@@ -22,7 +22,8 @@ use crate::model::{JobId, Phase, Sh};
 use crate::search::{Cause, Groups, find_cause, group};
 use crate::time::Time;
 
-/// The size of a log from which facts about it are stored, in bytes. Smaller logs are scanned at once.
+/// The size of a log from which facts about it are stored, in bytes. Smaller logs are scanned at
+/// once.
 const INDEXED_BYTES: u64 = 1 << 20;
 
 /// The size of a log from which its entry has the fields of zip for large files, in bytes. It is

@@ -6,8 +6,9 @@
 //! writes.
 //!
 //! `filter` lists runs that meet conditions, `matching` does so without a database, `select` parses
-//! the arguments that select runs and `find` finds these runs, `load` builds a run from its database
-//! and directories, and `wait` describes the state of a store that cannot be read or has no runs.
+//! the arguments that select runs and `find` finds these runs, `load` builds a run from its
+//! database and directories, and `wait` describes the state of a store that cannot be read or has
+//! no runs.
 
 mod filter;
 mod find;

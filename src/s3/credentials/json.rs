@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Credentials, Result};
 
-/// The document. Its `Debug` output would contain secrets, so there is none.
+/// The document. It has no `Debug`, because its output would contain secrets.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Document {

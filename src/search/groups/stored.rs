@@ -30,7 +30,7 @@ struct StoredGroup {
 }
 
 impl Groups {
-    /// Returns the groups that are stored beside a log; an empty set if there are none. A log with
+    /// Returns the groups that are stored beside a log, or an empty set. A log with
     /// stored groups does not grow.
     #[must_use]
     pub fn of(log: &LogFile) -> Self {
