@@ -84,7 +84,7 @@ fn watch_switches_to_new_runs_in_a_terminal() {
     let session = Session::start_with(&store, &["--watch"], &[]);
     session.shown.wait_for_text("the first row");
     passed_run(&mut store, &run_id(2), 60_000);
-    session.shown.wait_for_text("✓ passed");
+    session.shown.wait_for_text("main@deadbee  ✓ passed");
     session.press("q");
     assert_eq!(session.exit().code(), Some(0));
     session.shown.wait_for_text("passed 00000002");
