@@ -1,13 +1,16 @@
 //! The documents in a bundle: JSON, with the rows as a store contains them. Times are nanoseconds
-//! since 1970 in UTC; sizes and offsets are in bytes.
+//! since 1970 in UTC; sizes and offsets are in bytes. Runs in object storage have the same document,
+//! but for the places of their logs.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::cri::Stream;
-use crate::join::{Finding, Recorder};
+use crate::error::{self, Result};
+use crate::join::{DatedLog, Finding, FindingKind, Findings, JobParts, Place, Recorder, RunParts};
 use crate::model::{Job, JobId, Run, Sh};
 use crate::time::Time;
 
@@ -44,7 +47,7 @@ pub(super) struct ContentsRun {
 
 /// A run.
 #[derive(Serialize, Deserialize)]
-pub(super) struct RunDocument {
+pub(crate) struct RunDocument {
     pub schema: String,
     pub run: Run,
     pub recorder: Recorder,
@@ -62,15 +65,45 @@ pub(super) struct RunDocument {
 
 /// A job.
 #[derive(Serialize, Deserialize)]
-pub(super) struct JobDocument {
+pub(crate) struct JobDocument {
     pub job: Job,
     pub shs: Vec<Sh>,
     pub logs: Vec<LogDocument>,
 }
 
+impl RunDocument {
+    /// Returns the parts of the run, with their logs from `open`. A log that it cannot open becomes
+    /// a finding.
+    pub fn parts(self, open: impl Fn(&LogDocument) -> Result<DatedLog>) -> RunParts {
+        let mut findings: Findings = self.findings.into_iter().collect();
+        let mut open = |place: Place, log: &LogDocument| {
+            open(log)
+                .map_err(|why| findings.add(place, FindingKind::Unreadable(error::chain(&why))))
+                .ok()
+        };
+        let mut of_run = |log: &Option<LogDocument>| Some(open(Place::Run, log.as_ref()?)?.log);
+        let (log, events) = (of_run(&self.log), of_run(&self.events));
+        let jobs = self.jobs.into_iter().map(|JobDocument { job, shs, logs }| {
+            let of_job = |log: &LogDocument| open(Place::Sh(job.id.clone(), log.n), log);
+            JobParts { shs, logs: logs.iter().filter_map(of_job).collect(), job }
+        });
+        RunParts {
+            jobs: jobs.collect(),
+            run: self.run,
+            recorder: self.recorder,
+            ours: self.ours,
+            dir: None,
+            log,
+            events,
+            findings,
+            hides_all: self.hides_all,
+        }
+    }
+}
+
 /// A log.
 #[derive(Clone, Serialize, Deserialize)]
-pub(super) struct LogDocument {
+pub(crate) struct LogDocument {
     /// The number of its command; 0 for a file of the run itself.
     pub n: u32,
     /// Its name in the directory of the run: `jobs/<job>/sh-<n>.log`. The entries have this name
@@ -80,11 +113,61 @@ pub(super) struct LogDocument {
     pub bytes: u64,
     /// The time of its first record, if it was needed to match the log with a command.
     pub first_at: Option<Time>,
+    /// In object storage, its pieces in their order. Empty in a bundle, whose directory names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<Piece>,
+    /// While its run is pushed, the SHA-256 hash of its bytes, in hexadecimal digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// In object storage, the number of times that its earlier bytes were replaced. Offsets in one
+    /// generation mean nothing in another.
+    #[serde(default, skip_serializing_if = "is_first")]
+    pub generation: u64,
+    /// In object storage, its index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<Piece>,
+    /// In object storage, its groups.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Piece>,
+}
+
+impl LogDocument {
+    /// Returns the entry of a log in a bundle.
+    pub const fn new(n: u32, name: String, bytes: u64, first_at: Option<Time>) -> Self {
+        Self {
+            n,
+            name,
+            bytes,
+            first_at,
+            pieces: Vec::new(),
+            sha256: None,
+            generation: 0,
+            index: None,
+            groups: None,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_first(generation: &u64) -> bool {
+    *generation == 0
+}
+
+/// A range of bytes in an object.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Piece {
+    /// The number of the object in the list of objects, from 0.
+    pub object: usize,
+    /// The bytes in the object.
+    pub range: Range<u64>,
+    /// The number of bytes of the log that it contains, compressed in frames with a seek table; 0
+    /// for an index and for groups.
+    pub bytes: u64,
 }
 
 /// The likely cause of the failure of a command.
 #[derive(Serialize, Deserialize)]
-pub(super) struct CauseDocument {
+pub(crate) struct CauseDocument {
     pub job: JobId,
     pub n: u32,
     /// The offset of its row in the log; `None` if no row is likely to contain it.
@@ -99,7 +182,7 @@ pub(super) struct CauseDocument {
 
 /// A row of a cause.
 #[derive(Serialize, Deserialize)]
-pub(super) struct CauseRow {
+pub(crate) struct CauseRow {
     pub offset: u64,
     pub at: Option<Time>,
     pub stream: Option<Stream>,
@@ -108,7 +191,9 @@ pub(super) struct CauseRow {
 }
 
 /// Reads the findings that this version knows. The others take no memory.
-fn known_findings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Finding>, D::Error> {
+fn known_findings<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Vec<Finding>, D::Error> {
     struct Known;
     impl<'de> Visitor<'de> for Known {
         type Value = Vec<Finding>;
@@ -117,7 +202,10 @@ fn known_findings<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Find
             out.write_str("a list of findings")
         }
 
-        fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> Result<Vec<Finding>, A::Error> {
+        fn visit_seq<A: SeqAccess<'de>>(
+            self,
+            mut all: A,
+        ) -> std::result::Result<Vec<Finding>, A::Error> {
             let mut known = Vec::new();
             while let Some(found) = all.next_element::<MaybeKnown>()? {
                 if let MaybeKnown::Finding(finding) = found {

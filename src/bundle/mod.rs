@@ -20,5 +20,9 @@ mod read;
 mod write;
 
 pub use check::{Checked, check};
+#[cfg(feature = "remote")]
+pub(crate) use document::{LogDocument, Piece, RunDocument};
 pub use read::{Bundle, is_bundle};
 pub use write::{Bundled, write};
+#[cfg(feature = "remote")]
+pub(crate) use write::{causes, document, facts};

@@ -12,12 +12,10 @@ use zip::{CompressionMethod, ZipArchive};
 
 use super::document::{
     CONTENTS, CONTENTS_SCHEMA, Contents, ContentsRun, GROUPS_EXTENSION, INDEX_EXTENSION,
-    JobDocument, LOG_EXTENSION, LogDocument, RUN, RUN_SCHEMA, RunDocument,
+    LOG_EXTENSION, LogDocument, RUN, RUN_SCHEMA, RunDocument,
 };
-use crate::error::{self, Error, Result};
-use crate::join::{
-    self, DatedLog, FindingKind, Findings, JobParts, LogRef, Place, RunHead, RunParts,
-};
+use crate::error::{Error, Result};
+use crate::join::{self, DatedLog, LogRef, RunHead, RunParts};
 use crate::log::{Container, ContainerReader, LogPath, PackedLog};
 use crate::model::RunId;
 
@@ -80,31 +78,11 @@ impl Bundle {
         let dir = &listed.dir;
         let document: RunDocument = self.document(&format!("{dir}/{RUN}"))?;
         self.check_version(&document.schema, RUN_SCHEMA)?;
-        let mut findings: Findings = document.findings.into_iter().collect();
-        let mut place = |place: Place, log: &LogDocument| {
+        let open = |log: &LogDocument| {
             let LogDocument { n, first_at, .. } = *log;
-            let found = self.log(dir, log).map(|log| DatedLog { n, log, first_at });
-            found
-                .map_err(|why| findings.add(place, FindingKind::Unreadable(error::chain(&why))))
-                .ok()
+            self.log(dir, log).map(|log| DatedLog { n, log, first_at })
         };
-        let mut of_run = |log: &Option<LogDocument>| Some(place(Place::Run, log.as_ref()?)?.log);
-        let (log, events) = (of_run(&document.log), of_run(&document.events));
-        let jobs = document.jobs.into_iter().map(|JobDocument { job, shs, logs }| {
-            let of_job = |log: &LogDocument| place(Place::Sh(job.id.clone(), log.n), log);
-            JobParts { shs, logs: logs.iter().filter_map(of_job).collect(), job }
-        });
-        Ok(Some(RunParts {
-            jobs: jobs.collect(),
-            run: document.run,
-            recorder: document.recorder,
-            ours: document.ours,
-            dir: None,
-            log,
-            events,
-            findings,
-            hides_all: document.hides_all,
-        }))
+        Ok(Some(document.parts(open)))
     }
 
     /// Returns the location of a log.

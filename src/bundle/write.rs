@@ -17,7 +17,7 @@ use crate::join::{
     DatedLog, FindingKind, JobParts, LogRef, Place, Recorder, RunNode, RunParts, ShNode,
 };
 use crate::log::path::{RUN_EVENTS, RUN_LOG};
-use crate::log::{LogFile, Row, Tail};
+use crate::log::{Index, LogFile, Row, Tail};
 use crate::model::{JobId, Phase, Sh};
 use crate::search::{Cause, Groups, find_cause, group};
 use crate::time::Time;
@@ -76,43 +76,8 @@ struct Writer<W: Write + Seek> {
 impl<W: Write + Seek> Writer<W> {
     /// Writes the logs of a run, and then its document.
     fn run(&mut self, dir: &str, parts: RunParts) -> Result<()> {
-        let node = parts.clone().join(Time::now(), |_| None);
-        let (mut findings, mut jobs) = (parts.findings.clone(), Vec::new());
-        let mut of_run = |log: Option<LogRef>, name: &str| match log {
-            Some(log) => {
-                let log = DatedLog { n: 0, log, first_at: None };
-                let copied = self.log(dir, name.to_owned(), &log)?;
-                Ok(copied.map_err(|why| findings.add(Place::Run, why)).ok())
-            }
-            None => Ok(None),
-        };
-        let (log, events) = (of_run(parts.log, RUN_LOG)?, of_run(parts.events, RUN_EVENTS)?);
-        for (number, JobParts { job, shs, logs }) in parts.jobs.into_iter().enumerate() {
-            let mut copied = Vec::new();
-            for log in logs {
-                // The name of a log may determine its format.
-                let file = log.log.path.log_name().unwrap_or_default().to_string_lossy();
-                let file = part(&file, log.n as usize);
-                let name = format!("jobs/{}/{file}", part(job.id.as_str(), number));
-                match self.log(dir, name, &log)? {
-                    Ok(log) => copied.push(log),
-                    Err(why) => findings.add(Place::Sh(job.id.clone(), log.n), why),
-                }
-            }
-            jobs.push(JobDocument { job, shs, logs: copied });
-        }
-        let document = RunDocument {
-            schema: RUN_SCHEMA.into(),
-            run: parts.run,
-            recorder: parts.recorder,
-            ours: parts.ours,
-            log,
-            events,
-            jobs,
-            findings: findings.into_iter().collect(),
-            hides_all: parts.hides_all,
-            causes: causes(&node),
-        };
+        let causes = causes(&parts.clone().join(Time::now(), |_| None));
+        let document = document(parts, causes, |name, log| self.log(dir, name, log))?;
         self.document(&format!("{dir}/{RUN}"), &document)
     }
 
@@ -141,9 +106,9 @@ impl<W: Write + Seek> Writer<W> {
         };
         // A log may have been truncated since it was opened.
         let bytes = index.bytes();
-        if bytes == file.bytes() && bytes >= INDEXED_BYTES {
-            let facts = [(INDEX_EXTENSION, index.encode()), (GROUPS_EXTENSION, groups(&file))];
-            for (extension, facts) in facts {
+        if bytes == file.bytes() {
+            let [index, groups] = facts(&file, &index);
+            for (extension, facts) in [(INDEX_EXTENSION, index), (GROUPS_EXTENSION, groups)] {
                 let Some(facts) = facts else { continue };
                 self.start(&format!("{dir}/{name}{extension}"), CompressionMethod::Stored, false)?;
                 self.zip.write_all(&facts).map_err(Error::Output)?;
@@ -151,7 +116,7 @@ impl<W: Write + Seek> Writer<W> {
         }
         self.done.logs += 1;
         self.done.bytes += bytes;
-        Ok(Ok(LogDocument { n: log.n, name, bytes, first_at: log.first_at }))
+        Ok(Ok(LogDocument::new(log.n, name, bytes, log.first_at)))
     }
 
     /// Notes that a log is missing, and returns the finding.
@@ -181,6 +146,62 @@ fn output<T>(result: ZipResult<T>) -> Result<T> {
     result.map_err(|error| Error::Output(error.into()))
 }
 
+/// Returns the document of a run. `copy` copies a log under a name, and returns its entry or the
+/// reason why it could not be read, which becomes a finding.
+///
+/// # Errors
+/// If `copy` cannot write.
+pub(crate) fn document(
+    parts: RunParts,
+    causes: Vec<CauseDocument>,
+    mut copy: impl FnMut(String, &DatedLog) -> Result<std::result::Result<LogDocument, FindingKind>>,
+) -> Result<RunDocument> {
+    let (mut findings, mut jobs) = (parts.findings, Vec::new());
+    let mut of_run = |log: Option<LogRef>, name: &str| match log {
+        Some(log) => {
+            let copied = copy(name.to_owned(), &DatedLog { n: 0, log, first_at: None })?;
+            Ok(copied.map_err(|why| findings.add(Place::Run, why)).ok())
+        }
+        None => Ok(None),
+    };
+    let (log, events) = (of_run(parts.log, RUN_LOG)?, of_run(parts.events, RUN_EVENTS)?);
+    for (number, JobParts { job, shs, logs }) in parts.jobs.into_iter().enumerate() {
+        let mut copied = Vec::new();
+        for log in logs {
+            // The name of a log may determine its format.
+            let file = log.log.path.log_name().unwrap_or_default().to_string_lossy();
+            let file = part(&file, log.n as usize);
+            let name = format!("jobs/{}/{file}", part(job.id.as_str(), number));
+            match copy(name, &log)? {
+                Ok(log) => copied.push(log),
+                Err(why) => findings.add(Place::Sh(job.id.clone(), log.n), why),
+            }
+        }
+        jobs.push(JobDocument { job, shs, logs: copied });
+    }
+    Ok(RunDocument {
+        schema: RUN_SCHEMA.into(),
+        run: parts.run,
+        recorder: parts.recorder,
+        ours: parts.ours,
+        log,
+        events,
+        jobs,
+        findings: findings.into_iter().collect(),
+        hides_all: parts.hides_all,
+        causes,
+    })
+}
+
+/// Returns the stored forms of the index and the groups of a log. `None` for those of a small log,
+/// and for those that cannot be computed.
+pub(crate) fn facts(file: &LogFile, index: &Index) -> [Option<Vec<u8>>; 2] {
+    if file.bytes() < INDEXED_BYTES {
+        return [None, None];
+    }
+    [index.encode(), groups(file)]
+}
+
 /// Scans a log for groups; `None` if it cannot be read.
 fn groups(log: &LogFile) -> Option<Vec<u8>> {
     let mut groups = Groups::new();
@@ -189,7 +210,7 @@ fn groups(log: &LogFile) -> Option<Vec<u8>> {
 }
 
 /// Finds the causes of the failed commands. A log that cannot be read has none.
-fn causes(run: &RunNode) -> Vec<CauseDocument> {
+pub(crate) fn causes(run: &RunNode) -> Vec<CauseDocument> {
     let shs = run.jobs.iter().flat_map(|job| job.shs.iter().map(move |sh| (&job.job.id, sh)));
     let failed = shs.filter(|(_, sh)| sh.state.is_failure());
     failed.filter_map(|(job, sh)| cause(job, sh)).collect()
