@@ -79,7 +79,12 @@ pub(super) fn is_result(answer: &Answer) -> bool {
             !matches!(fields.get("Code").map(String::as_str), Some("NoSuchBucket"))
         }
         status => {
-            matches!(status, StatusCode::PRECONDITION_FAILED | StatusCode::RANGE_NOT_SATISFIABLE)
+            let results = [
+                StatusCode::NOT_MODIFIED,
+                StatusCode::PRECONDITION_FAILED,
+                StatusCode::RANGE_NOT_SATISFIABLE,
+            ];
+            results.contains(&status)
         }
     }
 }
@@ -386,7 +391,7 @@ mod tests {
             super::is_result(&Answer { status, headers: HeaderMap::new(), body })
         };
         assert!(is_result(404, "<Error><Code>NoSuchKey</Code></Error>") && is_result(404, ""));
-        assert!(is_result(412, "") && is_result(416, ""));
+        assert!(is_result(304, "") && is_result(412, "") && is_result(416, ""));
         assert!(!is_result(404, "<Error><Code>NoSuchBucket</Code></Error>"));
         assert!(!is_result(403, "") && !is_result(503, ""));
     }

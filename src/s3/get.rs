@@ -29,6 +29,15 @@ pub struct Got {
     pub etag: Option<String>,
 }
 
+/// An object that was read before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Changed {
+    /// It has the same version.
+    No,
+    /// It has another version.
+    To(Got),
+}
+
 impl Bucket {
     /// Reads an object, or a part of it. Returns `None` if the object does not exist.
     ///
@@ -58,6 +67,27 @@ impl Bucket {
             status => Err(format!("the server answered {status}")),
         };
         got.map(Some).map_err(|why| self.error(&get, why))
+    }
+
+    /// Reads an object, unless it has the version `etag`. Returns `None` if it does not exist.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn get_if_changed(
+        &self,
+        key: &str,
+        etag: Option<&str>,
+        limit_bytes: u64,
+    ) -> Result<Option<Changed>> {
+        let headers = etag.map(|etag| ("if-none-match", etag.to_owned())).into_iter().collect();
+        let get = Operation { headers, limit_bytes, ..self.operation(key) };
+        let answer = self.perform(&get)?.answer;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::NOT_MODIFIED => Ok(Some(Changed::No)),
+            StatusCode::OK => Ok(Some(Changed::To(whole(answer, &Range::All)))),
+            status => Err(self.error(&get, format!("the server answered {status}"))),
+        }
     }
 
     /// Requests the size of an object.

@@ -42,7 +42,7 @@ mod url;
 mod xml;
 
 pub use bucket::Bucket;
-pub use get::{Got, Range};
+pub use get::{Changed, Got, Range};
 pub use list::{Listed, Object};
 pub use put::{Body, Condition, Put};
 pub use settings::{Settings, Variables};
