@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 use std::path::Path;
+#[cfg(feature = "remote")]
+use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
@@ -28,7 +30,7 @@ pub(super) fn catalog(url: &Path) -> Result<Catalog> {
 #[cfg(feature = "remote")]
 pub(super) fn container(url: &Path) -> Result<Container> {
     let (bucket, key) = object(url)?;
-    Ok(Container::Object(Object::new(bucket, key)))
+    Ok(Container::Object(Object::new(Arc::new(bucket), key, None)))
 }
 
 #[cfg(not(feature = "remote"))]

@@ -118,6 +118,8 @@ impl LogFile {
             }
             LogPath::Packed(packed) => (Box::new(Packed::open(packed)?), None),
             LogPath::Spooled(spool) => (Box::new(spool.source()), None),
+            #[cfg(feature = "remote")]
+            LogPath::Pieces(log) => (Box::new(log.clone()), None),
         };
         let (path, marks, format) = (path.clone(), Marks::default(), Format::Cri);
         let mut log = Self { path, source, follower, marks, bytes: 0, format, generation: 0 };
@@ -200,7 +202,11 @@ impl LogFile {
     }
 
     fn extend_io(&mut self) -> io::Result<Change> {
-        let Some(follower) = &mut self.follower else { return Ok(Change::Same) };
+        let Some(follower) = &mut self.follower else {
+            // The other sources never change what they contain.
+            let to = self.source.size()?;
+            return if to > self.bytes { self.grow(to) } else { Ok(Change::Same) };
+        };
         // Check the name before the size, so that bytes which a writer appended before it switched
         // to another file are included.
         let name = follower.check(&self.path);

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::container::Container;
 use super::packed::Packed;
+#[cfg(feature = "remote")]
+use super::pieces::PiecedLog;
 use super::source::Source;
 use super::spool::Spool;
 use crate::file::{FilePath, dirs_of};
@@ -20,6 +22,9 @@ pub enum LogPath {
     Packed(Box<PackedLog>),
     /// An unpacked copy.
     Spooled(Spool),
+    /// Pieces in objects, which may grow.
+    #[cfg(feature = "remote")]
+    Pieces(PiecedLog),
 }
 
 /// A log in a bundle: a range of bytes that is compressed with zstd in frames, with a seek table at
@@ -65,7 +70,7 @@ impl LogPath {
     pub const fn file(&self) -> Option<&FilePath> {
         match self {
             Self::File(path) => Some(path),
-            Self::Packed(_) | Self::Spooled(_) => None,
+            _ => None,
         }
     }
 
@@ -87,6 +92,8 @@ impl LogPath {
             Self::File(path) => Some(fs::symlink_metadata(&**path).ok()?.len()),
             Self::Packed(packed) => Some(packed.bytes),
             Self::Spooled(spool) => spool.source().size().ok(),
+            #[cfg(feature = "remote")]
+            Self::Pieces(log) => log.size().ok(),
         }
     }
 
@@ -97,6 +104,8 @@ impl LogPath {
             Self::File(path) => dirs_of(path),
             Self::Packed(packed) => packed.bundle.dirs(),
             Self::Spooled(_) => Vec::new(),
+            #[cfg(feature = "remote")]
+            Self::Pieces(_) => Vec::new(),
         }
     }
 }
@@ -115,6 +124,8 @@ impl Deref for LogPath {
             Self::File(path) => path,
             Self::Packed(packed) => &packed.path,
             Self::Spooled(spool) => spool.path(),
+            #[cfg(feature = "remote")]
+            Self::Pieces(log) => log.path(),
         }
     }
 }

@@ -50,6 +50,8 @@ mod location;
 mod object;
 mod packed;
 pub mod path;
+#[cfg(feature = "remote")]
+mod pieces;
 mod rotation;
 mod rows;
 mod seekable;
@@ -77,6 +79,8 @@ pub use live::{Batch, LiveRows};
 pub use location::{LogPath, PackedLog};
 #[cfg(feature = "remote")]
 pub use object::Object;
+#[cfg(feature = "remote")]
+pub use pieces::{LogPiece, PiecedLog};
 pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
 pub use spool::{Compression, Spool};

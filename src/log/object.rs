@@ -24,7 +24,7 @@ const KEPT_BLOCKS: usize = 64;
 pub struct Object(Arc<Shared>);
 
 struct Shared {
-    bucket: Bucket,
+    bucket: Arc<Bucket>,
     key: String,
     read: Mutex<ReadSoFar>,
 }
@@ -32,17 +32,20 @@ struct Shared {
 /// The facts and the bytes that were read.
 #[derive(Default)]
 struct ReadSoFar {
-    /// The size and the version of the object; `None` before the first read.
-    version: Option<(u64, Option<String>)>,
+    /// The size of the object; `None` before the first read, unless its creator knew it.
+    bytes: Option<u64>,
+    /// The version of the object; `None` before the first read.
+    etag: Option<Option<String>>,
     /// Blocks by their offset, from the least to the most recently used.
     blocks: Vec<(u64, Arc<Vec<u8>>)>,
 }
 
 impl Object {
-    /// Creates an object of a bucket. Sends no request.
+    /// Creates an object of a bucket. `bytes` is its size, if it is known. Sends no request.
     #[must_use]
-    pub fn new(bucket: Bucket, key: String) -> Self {
-        Self(Arc::new(Shared { bucket, key, read: Mutex::default() }))
+    pub fn new(bucket: Arc<Bucket>, key: String, bytes: Option<u64>) -> Self {
+        let read = ReadSoFar { bytes, ..ReadSoFar::default() };
+        Self(Arc::new(Shared { bucket, key, read: Mutex::new(read) }))
     }
 
     /// Returns the address of the object, for the user.
@@ -56,12 +59,12 @@ impl Shared {
     /// Returns the size of the object. The first call reads its last block, which contains the
     /// directory of a bundle.
     fn size(&self, read: &mut ReadSoFar) -> io::Result<u64> {
-        if let Some((bytes, _)) = read.version {
+        if let Some(bytes) = read.bytes {
             return Ok(bytes);
         }
         let got = self.get(&Range::Suffix(BLOCK_BYTES))?;
         let total = got.total_bytes;
-        read.version = Some((total, got.etag.clone()));
+        (read.bytes, read.etag) = (Some(total), Some(got.etag));
         read.keep(total.saturating_sub(got.bytes.len() as u64), got.bytes);
         Ok(total)
     }
@@ -74,10 +77,8 @@ impl Shared {
         }
         let start = offset.saturating_sub(offset.checked_rem(BLOCK_BYTES).unwrap_or_default());
         let got = self.get(&Range::Part(start..start.saturating_add(BLOCK_BYTES)))?;
-        if read
-            .version
-            .as_ref()
-            .is_some_and(|(bytes, etag)| (*bytes, etag) != (got.total_bytes, &got.etag))
+        if read.bytes.is_some_and(|bytes| bytes != got.total_bytes)
+            || *read.etag.get_or_insert_with(|| got.etag.clone()) != got.etag
         {
             return Err(io::Error::other("it was replaced while it was read; open it again"));
         }
