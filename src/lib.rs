@@ -152,6 +152,8 @@ pub mod upkeep;
 mod demo;
 #[cfg(feature = "remote")]
 mod http;
+#[cfg(feature = "remote")]
+mod remote;
 
 #[cfg(test)]
 extern crate self as rundown; // for the files that unit tests share with tests/it

@@ -27,6 +27,7 @@ const CRATE: Layers = Layers {
         &["log", "store", "events", "panics"],
         &["join", "search", "upkeep"],
         &["bundle", "display", "document"],
+        &["remote"],
         &["catalog", "record"],
         &["doctor"],
         &["dump", "tui"],

@@ -1,5 +1,7 @@
 //! Helpers of all tests: the real binary, stores, the screen with and without a terminal.
 
+#[cfg(feature = "remote")]
+pub mod bucket;
 pub mod built;
 pub mod joiner;
 pub mod process;
