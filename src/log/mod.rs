@@ -37,6 +37,8 @@
 mod ahead;
 mod beneath;
 mod bounds;
+#[cfg(feature = "remote")]
+mod cache;
 mod container;
 mod feed;
 mod file;
@@ -69,6 +71,8 @@ use crate::cri::{Malformed, Stream};
 use crate::time::Time;
 
 pub use ahead::{Reading, RowsAhead};
+#[cfg(feature = "remote")]
+pub use cache::BlockCache;
 pub use container::{Container, ContainerReader};
 pub use file::{Change, LogFile};
 pub use format::Format;
