@@ -1,10 +1,10 @@
 //! The content of a path that the user named: a store, a database, a bundle, or logs, which may be
 //! compressed. Archives are refused, because their bytes would be shown as a log.
 
-use std::io::Read;
+use std::io::{Cursor, ErrorKind, Read};
 use std::path::Path;
 
-use super::location::DATABASES;
+use super::location::{DATABASES, Location};
 use super::source::Catalog;
 use crate::bundle::is_bundle;
 use crate::error::{Error, Result};
@@ -27,6 +27,9 @@ const ARCHIVES: [(usize, &[u8], &str, &str); 5] = [
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", "7z x"),
     (257, b"ustar", "a tar archive", "tar -xf"),
 ];
+
+/// The number of bytes that identify a compressed log.
+const MAGIC_BYTES: usize = 4;
 
 /// The number of bytes that identify a file.
 const HEAD_BYTES: usize = 512;
@@ -66,16 +69,39 @@ impl Catalog {
         }
     }
 
-    /// Creates a catalog of a log that is read from a pipe up to its end. Waits for the end.
+    /// Creates a catalog of a log that is read from a pipe. The log grows until the pipe is closed.
+    /// Waits for the first bytes.
     ///
     /// # Errors
     /// If the pipe cannot be read, or does not contain a log.
-    pub fn of_pipe(name: &Path, mut pipe: impl Read) -> Result<Self> {
-        let mut head = Vec::new();
-        let read = pipe.by_ref().take(HEAD_BYTES as u64).read_to_end(&mut head);
-        read.map_err(Error::io("read", name))?;
+    pub fn of_pipe(name: &Path, mut pipe: impl Read + Send + 'static) -> Result<Self> {
+        let mut head = vec![0; HEAD_BYTES];
+        let mut filled = 0_usize;
+        // The first bytes of a compressed log may come one by one.
+        while filled < MAGIC_BYTES {
+            match pipe.read(head.get_mut(filled..).unwrap_or_default()) {
+                Ok(0) => break,
+                Ok(len) => filled = filled.saturating_add(len),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("read", name)(error)),
+            }
+        }
+        head.truncate(filled);
+        check_archive(name, &head)?;
         let compression = compression(&head).unwrap_or(Compression::None);
-        spooled(name, head.chain(pipe), compression).map(Self::of_log)
+        let pipe = Cursor::new(head).chain(pipe);
+        spooled(name, pipe, compression).map(Self::of_log)
+    }
+
+    /// Waits until a log that is unpacked or read from a pipe is complete.
+    ///
+    /// # Errors
+    /// If the log cannot be read or is damaged.
+    pub fn complete(&self) -> Result<()> {
+        match &self.place {
+            Location::Path { log: Some(LogPath::Spooled(spool)), .. } => spool.wait_for(u64::MAX),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -96,8 +122,18 @@ fn compressed(path: &Path, compression: Compression) -> Result<LogPath> {
     spooled(path, file, compression)
 }
 
-fn spooled(path: &Path, packed: impl Read, compression: Compression) -> Result<LogPath> {
-    let spool = LogPath::Spooled(Spool::new(path, packed, compression)?);
+/// Begins to unpack a log. A compressed log is checked for an archive.
+fn spooled(
+    path: &Path,
+    packed: impl Read + Send + 'static,
+    compression: Compression,
+) -> Result<LogPath> {
+    let spool = Spool::start(path, packed, compression)?;
+    if compression == Compression::None {
+        return Ok(LogPath::Spooled(spool));
+    }
+    spool.wait_for(HEAD_BYTES as u64)?;
+    let spool = LogPath::Spooled(spool);
     let mut head = vec![0; HEAD_BYTES];
     let filled = LogFile::open(&spool)?.read_at(0, &mut head)?;
     head.truncate(filled);

@@ -137,6 +137,7 @@ fn view(view: &View) -> anyhow::Result<u8> {
     if view.output.follow {
         follow::check(view)?;
     } else if view.prints() || !io::stdout().is_terminal() {
+        catalog.complete()?;
         use_rules(view.screen.look.config.as_deref(), catalog.root());
         return once(view, &catalog, spec.as_ref());
     }
@@ -278,6 +279,7 @@ fn load_named<T>(
     load: impl FnOnce(&Catalog, &RunSpec) -> Result<T>,
 ) -> anyhow::Result<(Catalog, T)> {
     let found = open(store, filter, named).and_then(|(catalog, spec)| {
+        catalog.complete()?;
         // The path of a store or of a bundle selects its newest run.
         let loaded = load(&catalog, &spec.unwrap_or(RunSpec::Latest(0)))?;
         Ok((catalog, loaded))
@@ -285,7 +287,7 @@ fn load_named<T>(
     found.map_err(|error| hints::for_run(error.into(), named, false, (store, filter)))
 }
 
-/// Opens the log that is piped to us. Waits for its end.
+/// Opens the log that is piped to us.
 fn of_stdin() -> Result<Catalog> {
     let stdin = io::stdin();
     if stdin.is_terminal() {
@@ -293,7 +295,7 @@ fn of_stdin() -> Result<Catalog> {
                    pipe a log to it, as in: zcat build.log.gz | rundown -";
         return Err(Error::Usage(why.into()));
     }
-    Catalog::of_pipe(Path::new("stdin"), stdin.lock())
+    Catalog::of_pipe(Path::new("stdin"), stdin)
 }
 
 /// Opens the store for a name with a slash, unless the name is a path. Returns `None` for a path.
@@ -399,6 +401,7 @@ fn named_run(
 ) -> anyhow::Result<(Catalog, Option<join::RunNode>)> {
     let Some(named) = &doctor.run else { return Ok((doctor.store.catalog()?, None)) };
     let (catalog, spec) = open(&doctor.store, filter, named)?;
+    catalog.complete()?;
     if spec.is_none() && catalog.root().is_some() {
         // The path of a store selects all of its runs.
         return Ok((catalog, None));

@@ -117,7 +117,7 @@ impl LogFile {
                 (Box::new(file), Some(follower))
             }
             LogPath::Packed(packed) => (Box::new(Packed::open(packed)?), None),
-            LogPath::Spooled(spool) => (Box::new(spool.source()), None),
+            LogPath::Spooled(spool) => (Box::new(spool.clone()), None),
             #[cfg(feature = "remote")]
             LogPath::Pieces(log) => (Box::new(log.clone()), None),
         };

@@ -20,7 +20,7 @@ pub enum LogPath {
     File(FilePath),
     /// A part of a bundle.
     Packed(Box<PackedLog>),
-    /// An unpacked copy.
+    /// An unpacked copy, which may grow.
     Spooled(Spool),
     /// Pieces in objects, which may grow.
     #[cfg(feature = "remote")]
@@ -91,7 +91,7 @@ impl LogPath {
         match self {
             Self::File(path) => Some(fs::symlink_metadata(&**path).ok()?.len()),
             Self::Packed(packed) => Some(packed.bytes),
-            Self::Spooled(spool) => spool.source().size().ok(),
+            Self::Spooled(spool) => spool.size().ok(),
             #[cfg(feature = "remote")]
             Self::Pieces(log) => log.size().ok(),
         }

@@ -1,11 +1,14 @@
 //! Unpacked copies of logs that cannot be read in place: compressed as one stream, or read from a
 //! pipe. The copy is a temporary file without a name, so nothing is left behind.
 
+use std::env::temp_dir;
 use std::fs::File;
 use std::hash::{Hash, Hasher};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use flate2::bufread::MultiGzDecoder;
 use zstd_safe::{DCtx, InBuffer, OutBuffer, get_error_name};
@@ -19,6 +22,9 @@ const MAX_BYTES: u64 = 64 << 30;
 /// The size of a read in bytes.
 const BUFFER_BYTES: usize = 128 << 10;
 
+/// The interval at which the size of a copy is checked.
+const POLL: Duration = Duration::from_millis(10);
+
 /// A way in which a log is compressed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Compression {
@@ -30,49 +36,72 @@ pub enum Compression {
     Zstd,
 }
 
-/// A copy of a log. Copies are equal if they are the same copy.
+/// A copy of a log, which grows until the log has ended. Copies are equal if they are the same copy.
 #[derive(Clone, Debug)]
-pub struct Spool {
+pub struct Spool(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
     path: PathBuf,
-    file: Arc<File>,
+    file: File,
+    /// The result; `None` while the copy is being made.
+    ended: Mutex<Option<std::result::Result<(), Failure>>>,
+    has_ended: Condvar,
 }
 
 impl Spool {
-    /// Unpacks `packed` into a copy. `path` identifies the log for the user.
+    /// Begins to unpack `packed` into a copy, in a thread. `path` identifies the log for the user.
+    ///
+    /// # Errors
+    /// If there is no space for the copy.
+    pub fn start(
+        path: &Path,
+        packed: impl Read + Send + 'static,
+        compression: Compression,
+    ) -> Result<Self> {
+        let no_space = |source| Error::Copy { path: path.to_owned(), dir: temp_dir(), source };
+        let file = tempfile::tempfile().map_err(no_space)?;
+        let copy = Copy { file: file.try_clone().map_err(no_space)?, left: MAX_BYTES };
+        let (path, ended, has_ended) = (path.to_owned(), Mutex::default(), Condvar::new());
+        let spool = Self(Arc::new(Shared { path, file, ended, has_ended }));
+        let shared = Arc::clone(&spool.0);
+        thread::spawn(move || {
+            let result = copy.make(packed, compression);
+            *shared.ended.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+            shared.has_ended.notify_all();
+        });
+        Ok(spool)
+    }
+
+    /// Waits until the copy has at least so many bytes, or is complete.
     ///
     /// # Errors
     /// If the log cannot be read or is damaged, or if there is no space for the copy.
-    pub fn new(path: &Path, packed: impl Read, compression: Compression) -> Result<Self> {
-        let dir = std::env::temp_dir();
-        let no_space = |source| Error::Copy { path: path.to_owned(), dir: dir.clone(), source };
-        let mut copy = Copy { file: tempfile::tempfile().map_err(no_space)?, left: MAX_BYTES };
-        let mut packed = BufReader::with_capacity(BUFFER_BYTES, packed);
-        let copied = match compression {
-            Compression::None => copy.all(&mut packed),
-            Compression::Gzip => copy.all(&mut MultiGzDecoder::new(packed)),
-            Compression::Zstd => copy.zstd(&mut packed),
-        };
-        copied.map_err(|failure| match failure {
-            Failure::Input(error) => Error::io("unpack", path)(error),
-            Failure::Output(error) => no_space(error),
-        })?;
-        Ok(Self { path: path.to_owned(), file: Arc::new(copy.file) })
+    pub fn wait_for(&self, bytes: u64) -> Result<()> {
+        let mut ended = self.0.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            match &*ended {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(failure)) => return Err(failure.error(&self.0.path)),
+                None if self.0.file.size().is_ok_and(|size| size >= bytes) => return Ok(()),
+                None => {
+                    let wait = self.0.has_ended.wait_timeout(ended, POLL);
+                    ended = wait.unwrap_or_else(PoisonError::into_inner).0;
+                }
+            }
+        }
     }
 
-    /// Returns the path of the log from which the copy was made.
+    /// Returns the path of the log from which the copy is made.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) fn source(&self) -> impl Source + use<> {
-        Arc::clone(&self.file)
+        &self.0.path
     }
 }
 
 impl PartialEq for Spool {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.file, &other.file)
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
@@ -80,17 +109,21 @@ impl Eq for Spool {}
 
 impl Hash for Spool {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.path.hash(state);
+        self.path().hash(state);
     }
 }
 
-impl Source for Arc<File> {
+impl Source for Spool {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        (**self).read_at(offset, into)
+        self.0.file.read_at(offset, into)
     }
 
+    /// Fails if the copy cannot be completed. What it has can be read nevertheless.
     fn size(&self) -> io::Result<u64> {
-        (**self).size()
+        match &*self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Err(failure)) => Err(failure.source()),
+            _ => self.0.file.size(),
+        }
     }
 }
 
@@ -102,12 +135,43 @@ struct Copy {
 }
 
 /// The reason why a copy is not made.
+#[derive(Debug)]
 enum Failure {
     Input(io::Error),
     Output(io::Error),
 }
 
+impl Failure {
+    fn error(&self, path: &Path) -> Error {
+        match self {
+            Self::Input(_) => Error::io("unpack", path)(self.source()),
+            Self::Output(_) => {
+                Error::Copy { path: path.to_owned(), dir: temp_dir(), source: self.source() }
+            }
+        }
+    }
+
+    /// Returns a copy of the error.
+    fn source(&self) -> io::Error {
+        let (Self::Input(error) | Self::Output(error)) = self;
+        io::Error::new(error.kind(), error.to_string())
+    }
+}
+
 impl Copy {
+    fn make(
+        mut self,
+        packed: impl Read,
+        compression: Compression,
+    ) -> std::result::Result<(), Failure> {
+        let mut packed = BufReader::with_capacity(BUFFER_BYTES, packed);
+        match compression {
+            Compression::None => self.all(&mut packed),
+            Compression::Gzip => self.all(&mut MultiGzDecoder::new(packed)),
+            Compression::Zstd => self.zstd(&mut packed),
+        }
+    }
+
     fn write(&mut self, bytes: &[u8]) -> std::result::Result<(), Failure> {
         let left = self.left.checked_sub(bytes.len() as u64);
         self.left = left.ok_or_else(|| {
@@ -159,13 +223,15 @@ impl Copy {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Cursor;
+
     use flate2::write::GzEncoder;
 
     use super::*;
 
     fn unpacked(packed: &[u8], compression: Compression) -> Result<Vec<u8>> {
-        let spool = Spool::new(Path::new("a.log"), packed, compression)?;
-        let source = spool.source();
+        let source = Spool::start(Path::new("a.log"), Cursor::new(packed.to_vec()), compression)?;
+        source.wait_for(u64::MAX)?;
         let mut bytes = vec![0; usize::try_from(source.size().unwrap()).unwrap()];
         let mut filled = 0;
         while filled < bytes.len() {

@@ -1,7 +1,7 @@
 //! Logs that are compressed or piped are shown like the same log as a file.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Cursor, Write};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -9,10 +9,12 @@ use flate2::write::GzEncoder;
 use rundown::catalog::Catalog;
 use rundown::log::{LogFile, LogPath};
 use rundown::model::RunId;
+use rundown::tui::sim::Sim;
 use tempfile::TempDir;
 
-use crate::support::built::{Built, failed_run, run_id};
-use crate::support::{rundown, stderr, stdout};
+use crate::support::built::{Built, at, failed_run, run_id};
+use crate::support::screen::{SMALL, options};
+use crate::support::{rundown, stderr, stdout, wait_until};
 
 /// Makes a log, and the same log compressed in each way.
 fn logs() -> TempDir {
@@ -101,4 +103,29 @@ fn a_seekable_log_is_read_in_place() {
     fs::write(dir.path().join("sh-2.log.zst"), packed).unwrap();
     fs::copy(log, dir.path().join("sh-2.log")).unwrap();
     assert_eq!(rows(dir.path(), "sh-2.log.zst"), rows(dir.path(), "sh-2.log"));
+}
+
+#[test]
+fn a_piped_log_is_shown_while_it_grows() {
+    let (read, mut write) = std::io::pipe().unwrap();
+    write.write_all(b"the first row\n").unwrap();
+    let catalog = Catalog::of_pipe(Path::new("stdin"), read).unwrap();
+    let mut sim = Sim::new(catalog, None, options(), SMALL, at(0));
+    wait_until("the first row", || sim.disk().screen().contains("the first row"));
+    write.write_all(b"the second row\n").unwrap();
+    wait_until("the second row", || sim.disk().screen().contains("the second row"));
+    drop(write);
+    sim.disk();
+    assert!(sim.screen().contains("the first row"), "{}", sim.screen());
+}
+
+#[test]
+fn damage_in_a_piped_log_is_reported() {
+    let dir = logs();
+    let bytes = fs::read(dir.path().join("0.log.gz")).unwrap();
+    let pipe = Cursor::new(bytes[..bytes.len() - 9].to_vec());
+    let catalog = Catalog::of_pipe(Path::new("stdin"), pipe).unwrap();
+    let mut sim = Sim::new(catalog, None, options(), SMALL, at(0));
+    wait_until("the reason", || sim.disk().screen().contains("cannot read stdin"));
+    assert!(sim.screen().contains("row 4"), "what was read remains: {}", sim.screen());
 }
