@@ -59,6 +59,10 @@ impl Location {
         };
         let found = match db {
             Some(db) => Some(db.clone()),
+            None if root.is_file() => {
+                let why = "it is a file, but not a bundle".to_owned();
+                return Err(Error::Bundle { path: root.clone(), why });
+            }
             None => database_of(root).map_err(Error::io("open the store", root))?,
         };
         Ok(match (found, last) {

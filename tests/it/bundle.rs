@@ -253,6 +253,14 @@ fn only_a_regular_file_is_replaced() {
 }
 
 /// Reads everything of a bundle that a view reads. Errors are fine.
+#[test]
+fn a_root_that_is_another_file_is_refused() {
+    let store = two_runs();
+    fs::write(store.root().join("x.zip"), b"PK\x03\x04").unwrap();
+    let error = stderr(store.root(), &["list", "--root", "x.zip"], 6);
+    assert_eq!(error, "rundown: cannot read the bundle x.zip: it is a file, but not a bundle\n");
+}
+
 fn read_all(path: &Path) {
     let catalog = Catalog::of_bundle(path);
     let Ok(list) = catalog.runs(&RunFilter::default(), 100) else { return };
