@@ -182,7 +182,7 @@ fn a_server_survives_although_the_reader_of_its_output_is_gone() {
 fn the_time_of_a_command_ends_with_its_exit() {
     let dir = TempDir::new().unwrap();
     let text = "pid=$$
-                (until grep -q 'State:.Z' /proc/$pid/status; do sleep 0.02; done; echo late) &
+                (until grep -q 'State:.Z' /proc/$pid/status; do sleep 0.02; done; sleep 1; echo late) &
                 echo early";
     record(dir.path(), "--apart", text);
     let log = log(dir.path());
