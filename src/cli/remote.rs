@@ -30,7 +30,7 @@ pub(super) fn catalog(url: &Path) -> Result<Catalog> {
 #[cfg(feature = "remote")]
 pub(super) fn container(url: &Path) -> Result<Container> {
     let (bucket, key) = object(url)?;
-    Ok(Container::Object(Object::new(Arc::new(bucket), key, None)))
+    Ok(Container::Object(Object::new(Arc::new(bucket), key, None, Arc::default())))
 }
 
 #[cfg(not(feature = "remote"))]

@@ -119,7 +119,7 @@ impl LogFile {
             LogPath::Packed(packed) => (Box::new(Packed::open(packed)?), None),
             LogPath::Spooled(spool) => (Box::new(spool.clone()), None),
             #[cfg(feature = "remote")]
-            LogPath::Pieces(log) => (Box::new(log.clone()), None),
+            LogPath::Pieces(log) => (Box::new(log.open()), None),
         };
         let (path, marks, format) = (path.clone(), Marks::default(), Format::Cri);
         let mut log = Self { path, source, follower, marks, bytes: 0, format, generation: 0 };
@@ -230,7 +230,7 @@ impl LogFile {
 
     fn grow(&mut self, to: u64) -> io::Result<Change> {
         let from = std::mem::replace(&mut self.bytes, to);
-        self.marks = Marks::of(self.view(to))?;
+        self.marks = self.marks_at(to)?;
         if from < DETECTION_BYTES && self.detect_format()? {
             self.generation = self.generation.saturating_add(1);
             return Ok(Change::Reformatted);
@@ -524,8 +524,18 @@ impl LogFile {
     /// Records the current state of the file.
     fn record_state(&mut self) -> io::Result<()> {
         self.bytes = self.source.size()?;
-        self.marks = Marks::of(self.view(self.bytes))?;
-        self.detect_format().map(|_| ())
+        self.marks = self.marks_at(self.bytes)?;
+        match self.beside(Beside::Index).and_then(|packed| Index::decode(&packed)) {
+            Some(index) => self.format = index.format(),
+            None => _ = self.detect_format()?,
+        }
+        Ok(())
+    }
+
+    /// Returns the marks of the log at a size. Only a file may be rewritten, so the others need
+    /// none, which would be read from their ends.
+    fn marks_at(&self, bytes: u64) -> io::Result<Marks> {
+        if self.follower.is_some() { Marks::of(self.view(bytes)) } else { Ok(Marks::default()) }
     }
 
     /// Detects the format again. Returns true if it has changed.

@@ -93,7 +93,7 @@ impl LogPath {
             Self::Packed(packed) => Some(packed.bytes),
             Self::Spooled(spool) => spool.size().ok(),
             #[cfg(feature = "remote")]
-            Self::Pieces(log) => log.size().ok(),
+            Self::Pieces(log) => Some(log.bytes()),
         }
     }
 

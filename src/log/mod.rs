@@ -82,9 +82,9 @@ pub use lines::{Line, Lines, MAX_LINE_BYTES, MAX_STREAM_LINE_BYTES};
 pub use live::{Batch, LiveRows};
 pub use location::{LogPath, PackedLog};
 #[cfg(feature = "remote")]
-pub use object::Object;
+pub use object::{Blocks, Object};
 #[cfg(feature = "remote")]
-pub use pieces::{LogPiece, PiecedLog};
+pub use pieces::{Facts, LogPiece, PiecedLog};
 pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
 pub use spool::{Compression, Spool};

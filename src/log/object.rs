@@ -4,6 +4,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
+use std::ops;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,41 +12,59 @@ use super::source::Source;
 use crate::error::Error;
 use crate::s3::{Bucket, Got, Range};
 
-/// The size of a request in bytes. Half as much takes about as long, because most of the time is
-/// the answer time of the server.
+/// The smallest size of a request in bytes. Half as much takes about as long, because most of the
+/// time is the answer time of the server.
 const BLOCK_BYTES: u64 = 256 << 10;
 
-/// The number of blocks that are kept.
-const KEPT_BLOCKS: usize = 64;
+/// The largest size of a request in bytes: that of the largest frame of a compressed log, and of
+/// two blocks.
+const MAX_REQUEST_BYTES: u64 = 9 << 20;
 
-/// An object of a bucket. Clones share the blocks that they read. Objects are equal if they are
-/// clones of each other.
+/// The number of bytes that are kept.
+const KEPT_BYTES: usize = 16 << 20;
+
+/// An object of a bucket. Clones share what they have read. Objects are equal if they are clones of
+/// each other.
 #[derive(Clone)]
 pub struct Object(Arc<Shared>);
 
 struct Shared {
     bucket: Arc<Bucket>,
     key: String,
-    read: Mutex<ReadSoFar>,
+    facts: Mutex<Facts>,
+    blocks: Arc<Blocks>,
 }
 
-/// The facts and the bytes that were read.
-#[derive(Default)]
-struct ReadSoFar {
-    /// The size of the object; `None` before the first read, unless its creator knew it.
+/// The facts about an object that do not change. Locked during a request, so that two readers do
+/// not request the same bytes.
+struct Facts {
+    /// The size; `None` before the first read, unless its creator knew it.
     bytes: Option<u64>,
-    /// The version of the object; `None` before the first read.
+    /// The version; `None` before the first read.
     etag: Option<Option<String>>,
-    /// Blocks by their offset, from the least to the most recently used.
-    blocks: Vec<(u64, Arc<Vec<u8>>)>,
+}
+
+/// The last bytes that were read of some objects, from the least to the most recently used.
+#[derive(Default)]
+pub struct Blocks(Mutex<Vec<Block>>);
+
+#[derive(Clone)]
+struct Block {
+    /// The key of the object.
+    key: String,
+    /// The offset in the object.
+    start: u64,
+    bytes: Arc<Vec<u8>>,
 }
 
 impl Object {
-    /// Creates an object of a bucket. `bytes` is its size, if it is known. Sends no request.
+    /// Creates an object of a bucket. `bytes` is its size, if it is known. Objects with the same
+    /// `blocks` share the memory for the bytes that are kept, and must be of the same bucket. Sends
+    /// no request.
     #[must_use]
-    pub fn new(bucket: Arc<Bucket>, key: String, bytes: Option<u64>) -> Self {
-        let read = ReadSoFar { bytes, ..ReadSoFar::default() };
-        Self(Arc::new(Shared { bucket, key, read: Mutex::new(read) }))
+    pub fn new(bucket: Arc<Bucket>, key: String, bytes: Option<u64>, blocks: Arc<Blocks>) -> Self {
+        let facts = Mutex::new(Facts { bytes, etag: None });
+        Self(Arc::new(Shared { bucket, key, facts, blocks }))
     }
 
     /// Returns the address of the object, for the user.
@@ -53,77 +72,116 @@ impl Object {
     pub fn path(&self) -> PathBuf {
         PathBuf::from(format!("{}/{}", self.0.bucket.url(), self.0.key))
     }
+
+    /// Returns the size of the object, if it is known.
+    pub(crate) fn known_bytes(&self) -> Option<u64> {
+        self.0.facts.lock().unwrap_or_else(PoisonError::into_inner).bytes
+    }
+
+    /// Reads a range in one request, unless it is kept, so that the next reads within it need none.
+    /// A failure is left to these reads.
+    pub(super) fn prefetch(&self, range: ops::Range<u64>) {
+        let mut facts = self.0.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_kept = |(start, bytes): &(u64, Arc<Vec<u8>>)| {
+            start.saturating_add(bytes.len() as u64) >= range.end
+        };
+        if !range.is_empty()
+            && self.0.blocks.find(&self.0.key, range.start).is_none_or(|it| !is_kept(&it))
+        {
+            let _ = self.0.read(&mut facts, range);
+        }
+    }
 }
 
 impl Shared {
     /// Returns the size of the object. The first call reads its last block, which contains the
     /// directory of a bundle.
-    fn size(&self, read: &mut ReadSoFar) -> io::Result<u64> {
-        if let Some(bytes) = read.bytes {
+    fn size(&self, facts: &mut Facts) -> io::Result<u64> {
+        if let Some(bytes) = facts.bytes {
             return Ok(bytes);
         }
-        let got = self.get(&Range::Suffix(BLOCK_BYTES))?;
+        let got = self.get(&Range::Suffix(BLOCK_BYTES), BLOCK_BYTES)?;
         let total = got.total_bytes;
-        (read.bytes, read.etag) = (Some(total), Some(got.etag));
-        read.keep(total.saturating_sub(got.bytes.len() as u64), got.bytes);
+        (facts.bytes, facts.etag) = (Some(total), Some(got.etag));
+        self.blocks.keep(&self.key, total.saturating_sub(got.bytes.len() as u64), got.bytes);
         Ok(total)
     }
 
-    /// Returns the block that contains an offset, and the offset of the block. The offset must be
-    /// below the size of the object.
-    fn block(&self, read: &mut ReadSoFar, offset: u64) -> io::Result<(u64, Arc<Vec<u8>>)> {
-        if let Some(block) = read.kept(offset) {
+    /// Returns bytes that contain an offset, and the offset of the first of them. If they are not
+    /// kept, requests whole blocks, if possible up to `len` bytes after the offset. The offset must
+    /// be below the size of the object.
+    fn block(&self, facts: &mut Facts, offset: u64, len: usize) -> io::Result<(u64, Arc<Vec<u8>>)> {
+        if let Some(block) = self.blocks.find(&self.key, offset) {
             return Ok(block);
         }
-        let start = offset.saturating_sub(offset.checked_rem(BLOCK_BYTES).unwrap_or_default());
-        let got = self.get(&Range::Part(start..start.saturating_add(BLOCK_BYTES)))?;
-        if read.bytes.is_some_and(|bytes| bytes != got.total_bytes)
-            || *read.etag.get_or_insert_with(|| got.etag.clone()) != got.etag
+        let within = offset.checked_rem(BLOCK_BYTES).unwrap_or_default();
+        let bytes = within.saturating_add(len as u64).max(1);
+        let bytes = bytes.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX);
+        let start = offset.saturating_sub(within);
+        let end = start.saturating_add(bytes.min(MAX_REQUEST_BYTES));
+        self.read(facts, start..end)
+    }
+
+    fn read(&self, facts: &mut Facts, range: ops::Range<u64>) -> io::Result<(u64, Arc<Vec<u8>>)> {
+        let start = range.start;
+        let limit = range.end.saturating_sub(start);
+        let got = self.get(&Range::Part(range), limit)?;
+        if facts.bytes.is_some_and(|bytes| bytes != got.total_bytes)
+            || *facts.etag.get_or_insert_with(|| got.etag.clone()) != got.etag
         {
             return Err(io::Error::other("it was replaced while it was read; open it again"));
         }
-        Ok(read.keep(start, got.bytes))
+        Ok(self.blocks.keep(&self.key, start, got.bytes))
     }
 
-    fn get(&self, range: &Range) -> io::Result<Got> {
-        let got = self.bucket.get(&self.key, range, BLOCK_BYTES).map_err(|error| match error {
+    fn get(&self, range: &Range, limit_bytes: u64) -> io::Result<Got> {
+        let got = self.bucket.get(&self.key, range, limit_bytes).map_err(|error| match error {
             // The caller adds the address.
             Error::Remote { why, .. } => io::Error::other(why),
             error => io::Error::other(error),
         })?;
-        got.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "the bucket has no such object"))
+        got.ok_or_else(|| {
+            let why = format!("the bucket has no object {}", self.key);
+            io::Error::new(io::ErrorKind::NotFound, why)
+        })
     }
 }
 
-impl ReadSoFar {
-    /// Returns a kept block that contains an offset.
-    fn kept(&mut self, offset: u64) -> Option<(u64, Arc<Vec<u8>>)> {
-        let holds = |(start, bytes): &(u64, Arc<Vec<u8>>)| {
-            offset.checked_sub(*start).is_some_and(|within| within < bytes.len() as u64)
+impl Blocks {
+    /// Returns kept bytes of an object that contain an offset, and the offset of the first of them.
+    fn find(&self, key: &str, offset: u64) -> Option<(u64, Arc<Vec<u8>>)> {
+        let holds = |block: &Block| {
+            let within = offset.checked_sub(block.start);
+            block.key == key && within.is_some_and(|within| within < block.bytes.len() as u64)
         };
-        let at = self.blocks.iter().position(holds)?;
-        let block = self.blocks.remove(at);
-        self.blocks.push(block.clone());
-        Some(block)
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = blocks.iter().position(holds)?;
+        let block = blocks.remove(at);
+        blocks.push(block.clone());
+        Some((block.start, block.bytes))
     }
 
-    fn keep(&mut self, start: u64, bytes: Vec<u8>) -> (u64, Arc<Vec<u8>>) {
-        if self.blocks.len() >= KEPT_BLOCKS {
-            self.blocks.remove(0);
+    fn keep(&self, key: &str, start: u64, bytes: Vec<u8>) -> (u64, Arc<Vec<u8>>) {
+        let block = Block { key: key.to_owned(), start, bytes: Arc::new(bytes) };
+        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = blocks
+            .iter()
+            .fold(block.bytes.len(), |sum, block| sum.saturating_add(block.bytes.len()));
+        while kept > KEPT_BYTES && !blocks.is_empty() {
+            kept = kept.saturating_sub(blocks.remove(0).bytes.len());
         }
-        let block = (start, Arc::new(bytes));
-        self.blocks.push(block.clone());
-        block
+        blocks.push(block.clone());
+        (block.start, block.bytes)
     }
 }
 
 impl Source for Object {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
-        if offset >= self.0.size(&mut read)? {
+        let mut facts = self.0.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        if offset >= self.0.size(&mut facts)? {
             return Ok(0);
         }
-        let (start, block) = self.0.block(&mut read, offset)?;
+        let (start, block) = self.0.block(&mut facts, offset, into.len())?;
         let within = usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX);
         let bytes = block.get(within..).unwrap_or_default();
         let len = bytes.len().min(into.len());
@@ -134,8 +192,8 @@ impl Source for Object {
     }
 
     fn size(&self) -> io::Result<u64> {
-        let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
-        self.0.size(&mut read)
+        let mut facts = self.0.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.size(&mut facts)
     }
 }
 

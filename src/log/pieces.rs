@@ -8,15 +8,21 @@ use std::hash::{Hash, Hasher};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::object::Object;
-use super::seekable::{Seekable, read_exact};
+use super::seekable::{Seekable, read_exact, table_bytes};
 use super::source::Source;
 use super::stored::Beside;
 
 /// The largest compressed facts that are read, in bytes.
 const MAX_FACTS_BYTES: u64 = 64 << 20;
+
+/// The number of pieces whose seek tables and last frames are kept, per reader.
+const KEPT_PIECES: usize = 4;
+
+/// The largest range that is requested at once to open a piece, in bytes.
+const MAX_OPENING_BYTES: u64 = 2 << 20;
 
 /// A log whose pieces may be replaced by others with the same bytes and more. Clones share them.
 /// Logs are equal if they are clones of each other.
@@ -41,18 +47,19 @@ pub struct LogPiece {
 
 #[derive(Default)]
 struct Content {
-    pieces: Vec<Arc<OpenPiece>>,
+    /// The pieces, with the offsets of their first bytes in the log.
+    pieces: Vec<(u64, LogPiece)>,
     bytes: u64,
-    index: Option<LogPiece>,
-    groups: Option<LogPiece>,
+    facts: Facts,
 }
 
-struct OpenPiece {
-    /// The offset of its first byte in the log.
-    start: u64,
-    piece: LogPiece,
-    /// Opened by the first read that needs it.
-    open: OnceLock<Seekable>,
+/// Facts about a log that are stored with it.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Facts {
+    /// The index.
+    pub index: Option<LogPiece>,
+    /// The groups.
+    pub groups: Option<LogPiece>,
 }
 
 impl PiecedLog {
@@ -68,21 +75,29 @@ impl PiecedLog {
         &self.0.path
     }
 
-    /// Replaces the pieces, the index and the groups. The bytes that the log had remain the same.
-    pub fn set(&self, pieces: Vec<LogPiece>, index: Option<LogPiece>, groups: Option<LogPiece>) {
-        let mut content = self.0.content.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Returns the current size of the log in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.content().bytes
+    }
+
+    /// Replaces the pieces and the facts. The bytes that the log had remain the same.
+    pub fn set(&self, pieces: Vec<LogPiece>, facts: Facts) {
         let mut bytes = 0_u64;
-        let pieces = pieces.into_iter().enumerate().map(|(number, piece)| {
+        // An empty piece would be found in place of the one at the same offset.
+        let pieces = pieces.into_iter().filter(|piece| piece.bytes > 0).map(|piece| {
             let start = bytes;
             bytes = bytes.saturating_add(piece.bytes);
-            // The pieces that remain stay open.
-            match content.pieces.get(number) {
-                Some(open) if (open.start, &open.piece) == (start, &piece) => Arc::clone(open),
-                _ => Arc::new(OpenPiece { start, piece, open: OnceLock::new() }),
-            }
+            (start, piece)
         });
         let pieces = pieces.collect();
-        *content = Arc::new(Content { pieces, bytes, index, groups });
+        *self.0.content.lock().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Content { pieces, bytes, facts });
+    }
+
+    /// Opens the log for reading. Sends no request.
+    pub(super) fn open(&self) -> OpenPieces {
+        OpenPieces { log: self.clone(), open: Mutex::default() }
     }
 
     fn content(&self) -> Arc<Content> {
@@ -90,46 +105,91 @@ impl PiecedLog {
     }
 }
 
-impl OpenPiece {
-    fn open(&self) -> io::Result<&Seekable> {
-        if let Some(open) = self.open.get() {
-            return Ok(open);
+impl Content {
+    /// Returns the piece that contains an offset of the log, and its start.
+    fn piece_at(&self, offset: u64) -> Option<&(u64, LogPiece)> {
+        let number = self.pieces.partition_point(|(start, _)| *start <= offset);
+        self.pieces.get(number.checked_sub(1)?)
+    }
+
+    /// Reads the seek table of a piece and the facts after it in one request. A log without facts is
+    /// small: it is read in blocks, which often contain the next logs, too.
+    fn prefetch(&self, piece: &LogPiece) {
+        let is_next = |fact: &&LogPiece| fact.object == piece.object;
+        let facts = [&self.facts.index, &self.facts.groups].into_iter().flatten();
+        let end = facts.filter(is_next).fold(piece.range.end, |end, fact| {
+            if fact.range.start == end { fact.range.end } else { end }
+        });
+        let table = piece.range.end.saturating_sub(table_bytes(piece.bytes));
+        let start = table.max(piece.range.start);
+        if end > piece.range.end && end.saturating_sub(start) <= MAX_OPENING_BYTES {
+            piece.object.prefetch(start..end);
         }
-        let opened = Seekable::open(Box::new(self.piece.object.clone()), self.piece.range.clone())?;
-        if opened.size()? != self.piece.bytes {
+    }
+}
+
+/// A reader of a log. Keeps the pieces that it has read last open.
+#[derive(Debug)]
+pub(super) struct OpenPieces {
+    log: PiecedLog,
+    /// From the least to the most recently used.
+    open: Mutex<Vec<(LogPiece, Arc<Seekable>)>>,
+}
+
+impl OpenPieces {
+    fn opened(&self, content: &Content, piece: &LogPiece) -> io::Result<Arc<Seekable>> {
+        let lock = || self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = lock();
+        if let Some(at) = open.iter().position(|(opened, _)| opened == piece) {
+            let found = open.remove(at);
+            let seekable = Arc::clone(&found.1);
+            open.push(found);
+            return Ok(seekable);
+        }
+        // Read without the lock: another thread may need another piece.
+        drop(open);
+        content.prefetch(piece);
+        let opened = Seekable::open(Box::new(piece.object.clone()), piece.range.clone())?;
+        if opened.size()? != piece.bytes {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
                 "a piece of the log has another size than stated",
             ));
         }
-        Ok(self.open.get_or_init(|| opened))
+        let opened = Arc::new(opened);
+        let mut open = lock();
+        if open.len() >= KEPT_PIECES {
+            open.remove(0);
+        }
+        open.push((piece.clone(), Arc::clone(&opened)));
+        Ok(opened)
     }
 }
 
-impl Source for PiecedLog {
+impl Source for OpenPieces {
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let content = self.content();
-        if offset >= content.bytes {
-            return Ok(0);
-        }
-        let number = content.pieces.partition_point(|piece| piece.start <= offset);
-        let Some(piece) = number.checked_sub(1).and_then(|number| content.pieces.get(number))
+        let content = self.log.content();
+        let Some((start, piece)) = content.piece_at(offset).filter(|_| offset < content.bytes)
         else {
             return Ok(0);
         };
-        piece.open()?.read_at(offset.saturating_sub(piece.start), into)
+        self.opened(&content, piece)?.read_at(offset.saturating_sub(*start), into)
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.content().bytes)
+        Ok(self.log.bytes())
     }
 
     fn beside(&self, kind: Beside) -> Option<Vec<u8>> {
-        let content = self.content();
+        let content = self.log.content();
         let LogPiece { object, range, .. } = match kind {
-            Beside::Index => content.index.as_ref()?,
-            Beside::Groups => content.groups.as_ref()?,
+            Beside::Index => content.facts.index.as_ref()?,
+            Beside::Groups => content.facts.groups.as_ref()?,
         };
+        // A log with facts is in one piece.
+        if let Some((_, piece)) = content.pieces.first() {
+            content.prefetch(piece);
+        }
         let bytes = range.end.checked_sub(range.start).filter(|it| *it <= MAX_FACTS_BYTES)?;
         let mut packed = vec![0; usize::try_from(bytes).ok()?];
         read_exact(object, range.start, &mut packed).ok()?;

@@ -167,14 +167,17 @@ impl Bucket {
             .body
             .sha256()
             .map_err(|error| failed(format!("the local file cannot be read: {error}")))?;
-        let transfer = operation.body.len().max(operation.limit_bytes) / SLOWEST_BYTES;
-        let time = self.timeout + Duration::from_secs(transfer);
+        let transfer = |bytes: u64| Duration::from_secs(bytes / SLOWEST_BYTES);
+        // The size of an answer is only a limit. It is no reason to wait longer for one.
+        let time = self.timeout + transfer(operation.body.len());
+        let answer_time = transfer(operation.limit_bytes);
         let mut backoff = Backoff::new(FIRST_WAIT, time);
         let mut corrections = Corrections::default();
         let mut is_repeated = false;
         loop {
             let credentials = self.chain.current().map_err(failed)?;
-            let failure = match self.attempt(operation, &body_hash, &credentials, backoff.left()) {
+            let left = backoff.left() + answer_time;
+            let failure = match self.attempt(operation, &body_hash, &credentials, left) {
                 Ok(answer) => return Ok(Reply { answer, is_repeated }),
                 Err(failure) => failure,
             };

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use ureq::http::{HeaderMap, Request, Response, StatusCode, header};
 use ureq::{Agent, AsSendBody, SendBody};
 
@@ -48,6 +49,11 @@ impl Answer {
     /// Returns the value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// Returns the time of the answer by the clock of the server, if it is stated.
+    pub fn date(&self) -> Option<Timestamp> {
+        self.header("date").and_then(http::date)
     }
 }
 

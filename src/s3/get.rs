@@ -1,11 +1,15 @@
 //! Reads of objects, as a whole or in part.
 
+use std::time::Duration;
+
 use ureq::http::StatusCode;
 
 use super::Bucket;
 use super::bucket::Operation;
 use super::exchange::Answer;
+use super::list::age;
 use crate::error::{Error, Result};
+use crate::http;
 
 /// The part of an object to read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -27,6 +31,9 @@ pub struct Got {
     pub total_bytes: u64,
     /// The version of the content, as the server wrote it.
     pub etag: Option<String>,
+    /// The time since the last change of the object, by the clock of the server; `None` if the
+    /// server states no time.
+    pub age: Option<Duration>,
 }
 
 /// An object that was read before.
@@ -59,7 +66,7 @@ impl Bucket {
                     // `rclone serve s3` refuses a suffix that is longer than the object.
                     return self.get(key, &Range::All, limit_bytes);
                 }
-                Ok(Got { bytes: Vec::new(), total_bytes, etag: None })
+                Ok(Got { bytes: Vec::new(), total_bytes, etag: None, age: None })
             }
             // `rclone serve s3` returns parts with the status 200.
             StatusCode::OK if answer.header("content-range").is_none() => Ok(whole(answer, range)),
@@ -130,21 +137,22 @@ fn part(answer: Answer, range: &Range) -> std::result::Result<Got, String> {
     if range.within(total_bytes) != (first..end) || end - first != answer.body.len() as u64 {
         return Err("the server returned another range than the requested one".into());
     }
-    Ok(Got { total_bytes, etag: etag(&answer), bytes: answer.body })
+    let (etag, age) = (etag(&answer), age_of(&answer));
+    Ok(Got { total_bytes, etag, age, bytes: answer.body })
 }
 
 /// Takes the requested part of a whole object, which a server without ranges returns.
 fn whole(answer: Answer, range: &Range) -> Got {
     let total_bytes = answer.body.len() as u64;
-    let etag = etag(&answer);
+    let (etag, age) = (etag(&answer), age_of(&answer));
     if *range == Range::All {
-        return Got { bytes: answer.body, total_bytes, etag };
+        return Got { bytes: answer.body, total_bytes, etag, age };
     }
     let part = range.within(total_bytes);
     // Both ends are at most the length of the body.
     let place = |at| usize::try_from(at).unwrap_or(usize::MAX);
     let bytes = answer.body.get(place(part.start)..place(part.end)).unwrap_or_default();
-    Got { bytes: bytes.to_vec(), total_bytes, etag }
+    Got { bytes: bytes.to_vec(), total_bytes, etag, age }
 }
 
 /// Returns the size of the object in the answer to a range behind its end. AWS states it in the
@@ -164,6 +172,11 @@ fn content_range(value: &str) -> Option<(u64, u64, u64)> {
         (first.parse().ok()?, last.parse::<u64>().ok()?, total.parse().ok()?);
     let end = last.checked_add(1)?;
     (first < end && end <= total).then_some((first, end, total))
+}
+
+/// Returns the time between the last change of the object and the answer.
+fn age_of(answer: &Answer) -> Option<Duration> {
+    age(answer.header("last-modified").and_then(http::date), answer.date())
 }
 
 fn etag(answer: &Answer) -> Option<String> {

@@ -1,5 +1,7 @@
 //! Lists of objects in the order of their keys.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::Bucket;
@@ -30,6 +32,8 @@ pub struct Object {
     pub bytes: u64,
     /// The time of the last change, if it is valid.
     pub modified: Option<Timestamp>,
+    /// The time since then, by the clock of the server; `None` if the server states no time.
+    pub age: Option<Duration>,
     /// The version of the content, if the server states it.
     pub etag: Option<String>,
 }
@@ -65,20 +69,28 @@ impl Bucket {
         let found = xml::parse_list(&answer.body)
             .and_then(|found| check_order(&found, &prefix, start_after.as_deref()).map(|()| found))
             .map_err(|why| self.error(&shown, why))?;
-        let has_more = found.is_truncated;
-        let objects = found.entries.into_iter().map(|entry| self.object(entry)).collect();
+        let (has_more, now) = (found.is_truncated, answer.date());
+        let objects = found.entries.into_iter().map(|entry| self.object(entry, now)).collect();
         Ok(Listed { objects, has_more })
     }
 
-    fn object(&self, entry: Entry) -> Object {
+    /// Returns an entry of a list that the server sent at the time `now`.
+    fn object(&self, entry: Entry, now: Option<Timestamp>) -> Object {
+        let modified = entry.modified.trim().parse().ok();
         Object {
             // All keys begin with the prefix.
             key: self.url().relative(&entry.key).unwrap_or(&entry.key).to_owned(),
             bytes: entry.bytes.unwrap_or_default(),
-            modified: entry.modified.trim().parse().ok(),
+            modified,
+            age: age(modified, now),
             etag: Some(entry.etag).filter(|etag| !etag.is_empty()),
         }
     }
+}
+
+/// Returns the time from a change to the time of an answer. A change in the future has the age 0.
+pub(super) fn age(modified: Option<Timestamp>, now: Option<Timestamp>) -> Option<Duration> {
+    Some(Duration::try_from(now?.duration_since(modified?)).unwrap_or_default())
 }
 
 /// Checks that all keys are after the last one of the page before, in one of the two orders, so
