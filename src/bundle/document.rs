@@ -74,7 +74,7 @@ pub(crate) struct JobDocument {
 impl RunDocument {
     /// Returns the parts of the run, with their logs from `open`. A log that it cannot open becomes
     /// a finding.
-    pub fn parts(self, open: impl Fn(&LogDocument) -> Result<DatedLog>) -> RunParts {
+    pub fn parts(self, mut open: impl FnMut(&LogDocument) -> Result<DatedLog>) -> RunParts {
         let mut findings: Findings = self.findings.into_iter().collect();
         let mut open = |place: Place, log: &LogDocument| {
             open(log)

@@ -89,6 +89,11 @@ impl Catalog {
                 let jobs_of = |id| Ok(bundle.run(id)?.map_or_else(Vec::new, |run| run.job_ids()));
                 ids.iter().map(jobs_of).collect()
             }
+            #[cfg(feature = "remote")]
+            OpenSource::Remote(store) => {
+                let jobs_of = |id| Ok(store.run(id)?.map_or_else(Vec::new, |run| run.job_ids()));
+                ids.iter().map(jobs_of).collect()
+            }
             OpenSource::Path { path, log } => {
                 Ok(vec![load::path_run(path, log.as_ref())?.job_ids()])
             }

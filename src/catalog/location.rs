@@ -3,11 +3,17 @@
 use std::cell::RefCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "remote")]
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
 use crate::log::{Container, LogPath};
+#[cfg(feature = "remote")]
+use crate::remote::RemoteStore;
+#[cfg(feature = "remote")]
+use crate::s3::Bucket;
 use crate::store::{self, Reader};
 
 /// The names of the database file in a root, rundown's first.
@@ -20,6 +26,9 @@ pub(super) enum Location {
     Store { root: PathBuf, db: Option<PathBuf> },
     /// A bundle, with its path for the user.
     Bundle { path: PathBuf, place: Container },
+    /// A store in object storage, with its address for the user.
+    #[cfg(feature = "remote")]
+    Remote { path: PathBuf, bucket: Arc<Bucket> },
     /// A log or a directory of logs; `log` is the way to read a log that is no plain file.
     Path { path: PathBuf, log: Option<LogPath> },
 }
@@ -31,6 +40,9 @@ pub(super) enum OpenSource {
     Tree { root: PathBuf, notices: RefCell<Vec<String>> },
     /// A bundle, and the state of its file when it was opened.
     Bundle { bundle: Box<Bundle>, file: FileMark },
+    /// A store in object storage.
+    #[cfg(feature = "remote")]
+    Remote(Box<RemoteStore>),
     /// A log or a directory of logs, as in [`Location::Path`].
     Path { path: PathBuf, log: Option<LogPath> },
 }
@@ -54,6 +66,11 @@ impl Location {
                 }
                 let bundle = Box::new(Bundle::open(path, place.clone())?);
                 return Ok(Some(OpenSource::Bundle { bundle, file }));
+            }
+            #[cfg(feature = "remote")]
+            Self::Remote { bucket, .. } => {
+                let open = || OpenSource::Remote(Box::new(RemoteStore::new(Arc::clone(bucket))));
+                return Ok(last.is_none().then(open));
             }
             Self::Store { root, db } => (root, db),
         };

@@ -6,7 +6,7 @@ use crate::store::{Beside, RunPage, forms_of};
 
 /// Returns the requested page of runs, which are ordered from the newest to the oldest. Returns
 /// `None` if the page starts from a run that is not among them.
-pub(super) fn matching(mut heads: Vec<RunHead>, page: &RunPage) -> Option<Vec<RunHead>> {
+pub(super) fn matching(heads: &[RunHead], page: &RunPage) -> Option<Vec<RunHead>> {
     // A complete id matches only its run, even if other ids begin or end with it.
     let is_id = |part: &String| heads.iter().any(|head| head.run.id.as_str() == part);
     let is_whole = page.id_part.as_ref().is_some_and(is_id);
@@ -16,11 +16,14 @@ pub(super) fn matching(mut heads: Vec<RunHead>, page: &RunPage) -> Option<Vec<Ru
         Some(Beside::Newer(id)) => 0..position(id)?,
         None => 0..heads.len(),
     };
-    heads = heads.drain(range).filter(|head| is_wanted(head, page, is_whole)).collect();
+    let found = heads.get(range).unwrap_or_default().iter();
+    let found = found.filter(|head| is_wanted(head, page, is_whole));
     if let Some(Beside::Newer(_)) = page.beside {
-        heads.drain(..heads.len().saturating_sub(page.limit));
+        let mut nearest: Vec<_> = found.rev().take(page.limit).cloned().collect();
+        nearest.reverse();
+        return Some(nearest.into_iter().skip(page.skip).collect());
     }
-    Some(heads.into_iter().skip(page.skip).take(page.limit).collect())
+    Some(found.skip(page.skip).take(page.limit).cloned().collect())
 }
 
 /// Returns true if a run matches all conditions. `is_whole` is true if the requested id is
@@ -35,8 +38,10 @@ fn is_wanted(head: &RunHead, page: &RunPage, is_whole: bool) -> bool {
         let sha = run.sha.as_deref().unwrap_or_default().to_ascii_lowercase();
         sha.starts_with(&digits.to_ascii_lowercase())
     };
-    let has_ref =
-        |name: &String| run.ref_name.as_ref().is_some_and(|own| forms_of(name).contains(own));
+    let has_ref = |name: &String| {
+        let own = run.ref_name.as_ref();
+        own.is_some_and(|own| forms_of(name).iter().any(|name| is_name(own, name)))
+    };
     let at = run.listed_at();
     (page.outcomes.is_empty() || page.outcomes.contains(&head.outcome))
         && page.ref_names.iter().all(has_ref)
@@ -44,8 +49,17 @@ fn is_wanted(head: &RunHead, page: &RunPage, is_whole: bool) -> bool {
         && page.not_commit.as_ref().is_none_or(|sha| run.sha.as_ref().is_some_and(|own| own != sha))
         && page.since.is_none_or(|since| at.is_some_and(|at| at >= since))
         && page.until.is_none_or(|until| at.is_some_and(|at| at <= until))
-        && (page.repo.is_none() || page.repo == run.repo)
+        && page
+            .repo
+            .as_ref()
+            .is_none_or(|repo| run.repo.as_ref().is_some_and(|own| is_name(own, repo)))
         && page.id_part.as_ref().is_none_or(has_part)
+}
+
+/// Returns true if a run has a name. Lists in object storage contain only the start of a long name,
+/// with `…` at its end.
+fn is_name(own: &str, name: &str) -> bool {
+    own == name || own.strip_suffix('…').is_some_and(|start| name.starts_with(start))
 }
 
 #[cfg(test)]
@@ -60,7 +74,7 @@ mod tests {
             let mut run = Run::without_row(RunId("1".into()), None);
             run.ref_name = Some(own.into());
             let page = RunPage { ref_names: vec![name.into()], limit: 1, ..RunPage::default() };
-            matching(vec![run_head(run, Recorder::Unknown)], &page).unwrap().len() == 1
+            matching(&[run_head(run, Recorder::Unknown)], &page).unwrap().len() == 1
         };
         for (own, name) in [
             ("refs/heads/main", "main"),

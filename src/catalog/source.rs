@@ -7,6 +7,8 @@
 use std::cell::{Ref, RefCell};
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+#[cfg(feature = "remote")]
+use std::sync::Arc;
 
 use super::load;
 use super::location::{Location, OpenSource};
@@ -17,6 +19,10 @@ use crate::file::{FilePath, dir_of};
 use crate::join::{self, Recorder, RunHead, RunNode, RunParts};
 use crate::log::{Container, LogPath, path};
 use crate::model::{Outcome, Phase, RunId};
+#[cfg(feature = "remote")]
+use crate::remote::{PAGE_KEYS, RemoteStore};
+#[cfg(feature = "remote")]
+use crate::s3::Bucket;
 use crate::store::{Beside, Highlight, RunPage};
 
 /// The runs of a store or a path, for reading.
@@ -45,6 +51,16 @@ impl Catalog {
     #[must_use]
     pub fn of_container(path: &Path, place: Container) -> Self {
         let place = Location::Bundle { path: path.to_owned(), place };
+        Self { place, source: RefCell::default() }
+    }
+
+    /// Creates a catalog of the store in object storage below the prefix of a bucket. Nothing has to
+    /// exist yet.
+    #[cfg(feature = "remote")]
+    #[must_use]
+    pub fn of_bucket(bucket: Bucket) -> Self {
+        let path = PathBuf::from(bucket.url().to_string());
+        let place = Location::Remote { path, bucket: Arc::new(bucket) };
         Self { place, source: RefCell::default() }
     }
 
@@ -145,6 +161,8 @@ impl Catalog {
             OpenSource::Store { root, reader } => load::stored_run(root, reader, id),
             OpenSource::Tree { root, .. } => load::tree_run(root, id),
             OpenSource::Bundle { bundle, .. } => bundle.run(id),
+            #[cfg(feature = "remote")]
+            OpenSource::Remote(store) => store.run(id),
             OpenSource::Path { path, log } => load::path_run(path, log.as_ref()).map(Some),
         }
     }
@@ -177,6 +195,14 @@ impl Catalog {
                 };
                 return Ok(runs.iter().filter_map(highlight).collect());
             }
+            #[cfg(feature = "remote")]
+            OpenSource::Remote(store) => {
+                let highlight = |head: &RunHead| {
+                    let job = store.failed_job(&head.run.id)?;
+                    Some((head.run.id.clone(), Highlight { job, sh: None }))
+                };
+                return Ok(runs.iter().filter_map(highlight).collect());
+            }
             OpenSource::Tree { .. } | OpenSource::Path { .. } => return Ok(Vec::new()),
         };
         let is_open = |head: &RunHead| head.phase == Phase::Active || head.interrupted;
@@ -205,6 +231,8 @@ impl Catalog {
     pub fn root(&self) -> Option<&Path> {
         match &self.place {
             Location::Store { root, .. } | Location::Bundle { path: root, .. } => Some(root),
+            #[cfg(feature = "remote")]
+            Location::Remote { path, .. } => Some(path),
             Location::Path { .. } => None,
         }
     }
@@ -222,6 +250,8 @@ impl Catalog {
                 | Location::Bundle { path, .. }
                 | Location::Path { path, .. },
             ) => path.clone(),
+            #[cfg(feature = "remote")]
+            (_, Location::Remote { path, .. }) => path.clone(),
         }
     }
 
@@ -257,6 +287,8 @@ impl Catalog {
         match &*self.source.borrow() {
             Some(OpenSource::Store { reader, .. }) => reader.notices(),
             Some(OpenSource::Tree { notices, .. }) => notices.borrow().clone(),
+            #[cfg(feature = "remote")]
+            Some(OpenSource::Remote(store)) => store.notices(),
             Some(OpenSource::Bundle { .. } | OpenSource::Path { .. }) | None => Vec::new(),
         }
     }
@@ -269,6 +301,8 @@ impl Catalog {
         self.check_exists()?;
         match self.source.get_mut() {
             Some(OpenSource::Store { reader, .. }) => reader.changed(),
+            #[cfg(feature = "remote")]
+            Some(OpenSource::Remote(store)) => store.changed(),
             _ => Ok(false),
         }
     }
@@ -283,6 +317,8 @@ impl Catalog {
             Location::Path { log: Some(log), .. } => log.dirs(),
             Location::Path { path, .. } if path.is_dir() => vec![path.clone()],
             Location::Bundle { place, .. } => place.dirs(),
+            #[cfg(feature = "remote")]
+            Location::Remote { .. } => Vec::new(),
             Location::Path { path, .. } => vec![dir_of(path)],
         };
         if let Some(OpenSource::Tree { root, .. }) = &*self.source.borrow() {
@@ -327,13 +363,49 @@ impl Catalog {
                 runs.into_iter().map(|run| join::run_head(run, Recorder::Unknown)).collect()
             }
             OpenSource::Bundle { bundle, .. } => bundle.heads().collect(),
+            #[cfg(feature = "remote")]
+            OpenSource::Remote(store) => return remote_page(store, page),
             OpenSource::Path { .. } if page.beside.is_some() => return Ok(Some(Vec::new())),
             OpenSource::Path { path, log } => {
                 return Ok(Some(vec![load::path_run(path, log.as_ref())?.head()]));
             }
         };
-        Ok(matching(heads, page))
+        Ok(matching(&heads, page))
     }
+}
+
+/// Returns the runs of a page from a store in object storage. Reads its list as far as needed.
+#[cfg(feature = "remote")]
+fn remote_page(store: &RemoteStore, page: &RunPage) -> Result<Option<Vec<RunHead>>> {
+    let list = RemoteStore::list_of(page.repo.as_deref(), page.ref_names.first().map(|it| &**it));
+    // A list contains all runs of its repository or ref, but other conditions leave some out.
+    let is_plain = page.beside.is_none()
+        && page.outcomes.is_empty()
+        && page.commit.is_none()
+        && page.id_part.is_none()
+        && page.until.is_none();
+    let wanted = page.skip.saturating_add(page.limit);
+    let mut keys = if is_plain { wanted } else { PAGE_KEYS };
+    loop {
+        let read = store.heads(&list, keys)?;
+        let found = matching(&read.heads, page);
+        if read.is_all || found.as_ref().is_some_and(|found| is_enough(&read.heads, found, page)) {
+            return Ok(found);
+        }
+        keys = keys.max(read.keys).saturating_add(PAGE_KEYS);
+    }
+}
+
+/// Returns true if older runs than `heads` need not be read, because they cannot be on a page, or
+/// because the newest match counts.
+#[cfg(feature = "remote")]
+fn is_enough(heads: &[RunHead], found: &[RunHead], page: &RunPage) -> bool {
+    let oldest = heads.last().and_then(|head| head.run.listed_at());
+    let is_before = page.since.is_some_and(|since| oldest.is_some_and(|oldest| oldest < since));
+    // An id or a commit is a part of a name, which most often means a new run.
+    let is_named = page.id_part.is_some() && !found.is_empty() || page.not_commit.is_some();
+    let is_newer = matches!(page.beside, Some(Beside::Newer(_)));
+    is_before || is_named || is_newer || found.len() >= page.limit
 }
 
 /// Finds the job and the command that represent a run; `None` if nothing failed.

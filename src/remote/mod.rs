@@ -18,3 +18,8 @@
 
 pub(crate) mod document;
 pub(crate) mod key;
+mod list;
+mod run;
+mod store;
+
+pub(crate) use store::{PAGE_KEYS, RemoteStore};
