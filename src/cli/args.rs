@@ -24,8 +24,8 @@ pub(super) use self::recording::{
     Begin, BeginFormat, End, EndState, Exec, Record, RecordArgs, Rerun, RunFacts, Sh,
 };
 pub(super) use self::view::{
-    Color, FormatName, LookArgs, Narrow, OutputArgs, Root, RowArgs, ScreenArgs, StoreArgs, View,
-    Zone,
+    Color, FormatName, LookArgs, Narrow, OutputArgs, Root, RowArgs, ScreenArgs, Server, StoreArgs,
+    View, Zone,
 };
 use super::amounts::{When, parse_age, parse_size};
 use super::help;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::args::{Bundle, NEWEST};
+use super::args::{Bundle, NEWEST, Server};
 use super::export::{draft, replaceable};
 use super::{load_named, print_notice, print_notices, remote, use_rules};
 use crate::bundle::{self, Bundled, Checked};
@@ -26,16 +26,16 @@ use crate::s3::{Body, Bucket, Condition};
 /// Writes or checks a bundle. Returns the exit code.
 pub(super) fn bundle(args: &Bundle) -> anyhow::Result<u8> {
     match (&args.check, &args.output) {
-        (Some(path), _) => Ok(check(path)?),
+        (Some(path), _) => Ok(check(path, &args.store.server)?),
         (None, Some(path)) => write(args, path),
         (None, None) => Err(Error::Usage("name the file with -o FILE".into()).into()),
     }
 }
 
 /// Reads all of a bundle, and prints its defects. The exit code is 1 if there are any.
-fn check(path: &Path) -> Result<u8> {
+fn check(path: &Path, server: &Server) -> Result<u8> {
     let place = if remote::is_url(path) {
-        remote::container(path)?
+        remote::container(path, server)?
     } else {
         Container::File(FilePath::named(path))
     };
@@ -67,7 +67,7 @@ fn write(args: &Bundle, path: &Path) -> anyhow::Result<u8> {
     runs.sort_by_key(|parts| Reverse((parts.run.listed_at(), parts.run.id.clone())));
     let count = runs.len();
     let failed = |error| Error::io("write", path)(error);
-    let draft = Draft::new(path)?;
+    let draft = Draft::new(path, &args.store.server)?;
     let out = BufWriter::with_capacity(256 << 10, draft.file());
     let Bundled { logs, bytes, missing } =
         bundle::write(runs, out).map_err(|error| match error {
@@ -92,24 +92,24 @@ enum Draft {
 }
 
 impl Draft {
-    fn new(path: &Path) -> Result<Self> {
+    fn new(path: &Path, server: &Server) -> Result<Self> {
         let failed = |error| Error::io("write", path)(error);
         if remote::is_url(path) {
-            return Self::of_object(path);
+            return Self::of_object(path, server);
         }
         let target = replaceable(path)?;
         Ok(Self::File(draft(&target).map_err(failed)?, target))
     }
 
     #[cfg(feature = "remote")]
-    fn of_object(path: &Path) -> Result<Self> {
-        let object = Box::new(remote::object(path)?);
+    fn of_object(path: &Path, server: &Server) -> Result<Self> {
+        let object = Box::new(remote::object(path, server)?);
         let file = tempfile::tempfile().map_err(Error::io("write", path))?;
         Ok(Self::Object(file, object))
     }
 
     #[cfg(not(feature = "remote"))]
-    fn of_object(path: &Path) -> Result<Self> {
+    fn of_object(path: &Path, _: &Server) -> Result<Self> {
         Err(remote::unsupported(path))
     }
 

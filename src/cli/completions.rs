@@ -19,7 +19,7 @@ use clap::{ArgMatches, Command, CommandFactory};
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate, complete};
 
 use self::values::{Context, Kind, Source};
-use super::args::{Completions, Root, Shell, StoreArgs};
+use super::args::{Completions, Root, Server, Shell, StoreArgs};
 use super::parse::{command_first, first_word};
 use super::{Arguments, NEWEST};
 use crate::catalog::RunFilter;
@@ -120,7 +120,15 @@ fn context(before: &[OsString]) -> Context {
     let text = |id: &str| value(id).and_then(|value| value.into_string().ok());
     let dir = value("root").map(Into::into);
     Context {
-        store: StoreArgs { root: Root { dir }, db: value("db").map(Into::into) },
+        store: StoreArgs {
+            root: Root { dir },
+            db: value("db").map(Into::into),
+            server: Server {
+                endpoint: text("endpoint"),
+                path_style: of_command.try_contains_id("path_style").is_ok_and(|given| given)
+                    && of_command.get_flag("path_style"),
+            },
+        },
         filter: RunFilter { repo: text("repo"), ref_name: text("ref_name") },
         run: value("run").filter(|run| *run != NEWEST),
     }

@@ -250,7 +250,7 @@ fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, 
         return Ok((of_stdin()?, None));
     }
     if remote::is_url(run) {
-        return Ok((remote::catalog(path)?, None));
+        return Ok((remote::catalog(path, &store.server)?, None));
     }
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));

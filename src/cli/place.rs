@@ -88,7 +88,7 @@ impl StoreArgs {
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| !is_named);
         let root = beside.map_or_else(|| self.root.root(), |dir| Ok(Path::new(".").join(dir)))?;
         if remote::is_url(&root) {
-            return remote::catalog(&root);
+            return remote::catalog(&root, &self.server);
         }
         Ok(Catalog::of_root(&root, self.db.as_deref()))
     }

@@ -1,10 +1,14 @@
-//! Bundles in object storage: their addresses, and the client with the settings of the environment.
+//! Stores and bundles in object storage: their addresses, and the client with the options of the
+//! user and the settings of the environment.
 
 use std::ffi::OsStr;
 use std::path::Path;
 #[cfg(feature = "remote")]
 use std::sync::Arc;
+#[cfg(feature = "remote")]
+use std::time::Duration;
 
+use super::args::Server;
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::log::Container;
@@ -21,20 +25,44 @@ pub(super) fn is_url(path: impl AsRef<OsStr>) -> bool {
     path.as_ref().as_encoded_bytes().starts_with(SCHEME)
 }
 
-/// Creates a catalog of the bundle at an address. Sends no request.
-pub(super) fn catalog(url: &Path) -> Result<Catalog> {
-    Ok(Catalog::of_container(url, container(url)?))
+/// The end of the address of a bundle. Every other address is that of a store.
+const BUNDLE: &str = ".rundown";
+
+/// The time for a request and its repetitions, for a person who waits for the answer.
+#[cfg(feature = "remote")]
+const TIMEOUT: Duration = Duration::from_secs(15);
+
+/// Creates a catalog of the store or the bundle at an address. Sends no request.
+pub(super) fn catalog(url: &Path, server: &Server) -> Result<Catalog> {
+    if url.as_os_str().as_encoded_bytes().ends_with(BUNDLE.as_bytes()) {
+        return Ok(Catalog::of_container(url, container(url, server)?));
+    }
+    store(url, server)
+}
+
+/// Creates a catalog of the store at an address.
+#[cfg(feature = "remote")]
+fn store(url: &Path, server: &Server) -> Result<Catalog> {
+    let prefix =
+        url.to_str().and_then(S3Url::parse).ok_or_else(|| invalid(url, "is not UTF-8"))??;
+    let settings = Settings { timeout: TIMEOUT, ..settings(server) };
+    Ok(Catalog::of_bucket(Bucket::new(prefix, &settings)?))
+}
+
+#[cfg(not(feature = "remote"))]
+fn store(url: &Path, _: &Server) -> Result<Catalog> {
+    Err(unsupported(url))
 }
 
 /// Returns the bundle at an address. Sends no request.
 #[cfg(feature = "remote")]
-pub(super) fn container(url: &Path) -> Result<Container> {
-    let (bucket, key) = object(url)?;
+pub(super) fn container(url: &Path, server: &Server) -> Result<Container> {
+    let (bucket, key) = object(url, server)?;
     Ok(Container::Object(Object::new(Arc::new(bucket), key, None, Arc::default())))
 }
 
 #[cfg(not(feature = "remote"))]
-pub(super) fn container(url: &Path) -> Result<Container> {
+pub(super) fn container(url: &Path, _: &Server) -> Result<Container> {
     Err(unsupported(url))
 }
 
@@ -48,8 +76,8 @@ pub(super) fn unsupported(url: &Path) -> Error {
 
 /// Returns the bucket and the key of an address.
 #[cfg(feature = "remote")]
-pub(super) fn object(url: &Path) -> Result<(Bucket, String)> {
-    let invalid = |why: &str| Error::Usage(format!("{} {why}", url.display()));
+pub(super) fn object(url: &Path, server: &Server) -> Result<(Bucket, String)> {
+    let invalid = |why| invalid(url, why);
     let text = url.to_str().ok_or_else(|| invalid("is not UTF-8"))?;
     let (dir, key) = text.rsplit_once('/').unwrap_or_default();
     let is_key = dir.len() > SCHEME.len() && !key.is_empty();
@@ -57,6 +85,20 @@ pub(super) fn object(url: &Path) -> Result<(Bucket, String)> {
     let dir = dir.ok_or_else(|| {
         invalid("is not the address of a bundle, such as s3://bucket/run.rundown")
     })??;
-    let settings = Settings { variables: Variables::of_process(), ..Settings::default() };
-    Ok((Bucket::new(dir, &settings)?, key.to_owned()))
+    Ok((Bucket::new(dir, &settings(server))?, key.to_owned()))
+}
+
+#[cfg(feature = "remote")]
+fn settings(server: &Server) -> Settings {
+    Settings {
+        endpoint: server.endpoint.clone(),
+        path_style: server.path_style,
+        variables: Variables::of_process(),
+        ..Settings::default()
+    }
+}
+
+#[cfg(feature = "remote")]
+fn invalid(url: &Path, why: &str) -> Error {
+    Error::Usage(format!("{} {why}", url.display()))
 }

@@ -47,7 +47,7 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
     };
     check_screen(&view, "to print the output of the commands, leave out --watch")?;
     let root = exec.store.root.root_to_write()?;
-    view.store = StoreArgs { root: Root { dir: Some(root) }, db: None };
+    view.store = StoreArgs { root: Root { dir: Some(root) }, ..StoreArgs::default() };
     let config = screen_config(&view)?;
     let mut recorder = Recorder::start(exec)?;
     let Some(run) = recorder.run()? else { return Ok(recorder.wait()?) };

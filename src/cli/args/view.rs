@@ -279,6 +279,24 @@ pub struct StoreArgs {
     /// Database file [default: rundown.db or quire.db in the store]
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub db: Option<PathBuf>,
+    #[command(flatten)]
+    pub server: Server,
+}
+
+/// The server of a store in object storage.
+#[derive(Args, Default, Debug)]
+#[command(next_help_heading = help::STORE)]
+pub struct Server {
+    /// S3 server of an s3:// address, such as http://localhost:9000
+    ///
+    /// The default is $AWS_ENDPOINT_URL_S3, $AWS_ENDPOINT_URL, the profile, or AWS.
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    pub endpoint: Option<String>,
+    /// Put the bucket into the path of each request, not into the host
+    ///
+    /// Most servers other than AWS need this, so it is the default for them.
+    #[arg(long, hide_short_help = true)]
+    pub path_style: bool,
 }
 
 /// The directory of a store.
@@ -286,6 +304,9 @@ pub struct StoreArgs {
 #[command(next_help_heading = help::STORE)]
 pub struct Root {
     /// Store directory [default: the nearest .rundown/, …]
+    ///
+    /// Commands that only read also accept a bundle, and the address of either in object storage, such
+    /// as s3://bucket/ci or s3://bucket/run.rundown.
     ///
     /// The default is $RUNDOWN_ROOT, or the nearest .rundown/ in this directory or above, or
     /// rundown in $XDG_DATA_HOME or ~/.local/share.
