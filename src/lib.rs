@@ -139,6 +139,9 @@ pub mod events;
 pub mod panics;
 #[cfg(feature = "remote")]
 #[doc(hidden)]
+pub mod push;
+#[cfg(feature = "remote")]
+#[doc(hidden)]
 pub mod s3;
 #[doc(hidden)]
 pub mod store;

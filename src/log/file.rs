@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::{DETECTION_BYTES, Format};
 use super::index::Index;
-use super::lines::{Limits, Lines, View};
+use super::lines::{Limits, Lines, View, usize_of};
 use super::location::LogPath;
 use super::packed::Packed;
 use super::rotation::{FileState, Follower, Marks, Name, is_missing};
@@ -369,20 +369,38 @@ impl LogFile {
     /// # Errors
     /// Fails if the file cannot be read, or with [`Error::Output`] if `out` cannot be written.
     pub fn compress(&self, out: &mut impl io::Write) -> Result<Index> {
-        let (view, mut index) = (self.view(self.bytes), Index::new(self.format));
+        let mut index = Index::new(self.format);
+        self.compress_range(0..self.bytes, out, |bytes| index.feed(bytes))?;
+        Ok(index)
+    }
+
+    /// Writes a range of the log, compressed in frames that can be read one by one. `take` gets the
+    /// bytes that were read, which are fewer if the file has become shorter.
+    ///
+    /// # Errors
+    /// As [`Self::compress`].
+    pub(crate) fn compress_range(
+        &self,
+        mut range: Range<u64>,
+        out: &mut impl io::Write,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let view = self.view(range.end);
         let mut writer = SeekableWriter::new(out).map_err(Error::Output)?;
-        let mut buffer = vec![0; BATCH_BYTES];
+        let bytes = usize_of(range.end.saturating_sub(range.start));
+        let mut buffer = vec![0; bytes.clamp(1, BATCH_BYTES)];
         loop {
-            let filled = view.read_full(index.bytes(), &mut buffer);
+            let filled = view.read_full(range.start, &mut buffer);
             let filled = filled.map_err(Error::io("read", &*self.path))?;
             if filled == 0 {
                 break;
             }
             let bytes = buffer.get(..filled).unwrap_or_default();
-            writer.write(bytes, || index.feed(bytes)).map_err(Error::Output)?;
+            writer.write(bytes, || take(bytes)).map_err(Error::Output)?;
+            range.start = range.start.saturating_add(filled as u64);
         }
         writer.finish().map_err(Error::Output)?;
-        Ok(index)
+        Ok(())
     }
 
     /// Returns the index to [feed](Self::feed) for this generation and format: the one that is

@@ -126,6 +126,12 @@ impl Entry {
         Some(Self { key: key.to_owned(), dir, run, recorder, failed_job: job.map(JobId) })
     }
 
+    /// Returns the beginning of the keys of all entries of the run, without the list.
+    pub fn prefix(&self) -> &str {
+        let end = self.key.match_indices('!').nth(1).map_or(0, |(at, mark)| at + mark.len());
+        self.key.get(..end).unwrap_or_default()
+    }
+
     /// Derives the progress and the outcome of the run.
     pub fn head(&self) -> RunHead {
         run_head(self.run.clone(), self.recorder)
@@ -318,6 +324,7 @@ mod tests {
             "8232676954999!01a2078a-83c0-7cf2-8c6a-6911d61998d3!failed!!!12!4000!example.git\
              !refs_2fheads_2fmain!deadbeef!unit_20tests_2f1!nightly_20build_21!"
         );
+        assert_eq!(entry.prefix(), "8232676954999!01a2078a-83c0-7cf2-8c6a-6911d61998d3!");
         assert_eq!((&entry.run, entry.failed_job.as_ref()), (&run, Some(&job)));
         assert_eq!(entry.dir, dir(run.repo.as_deref(), &run.id).unwrap());
         assert_eq!(Entry::parse(&format!("{}!new!fields", entry.key)).unwrap().run, run);

@@ -29,7 +29,7 @@ const CRATE: Layers = Layers {
         &["bundle", "display", "document"],
         &["remote"],
         &["catalog", "record"],
-        &["doctor"],
+        &["doctor", "push"],
         &["dump", "tui"],
         &["demo"],
         &["cli"],
