@@ -381,26 +381,40 @@ impl LogFile {
     /// As [`Self::compress`].
     pub(crate) fn compress_range(
         &self,
-        mut range: Range<u64>,
+        range: Range<u64>,
         out: &mut impl io::Write,
         mut take: impl FnMut(&[u8]),
     ) -> Result<()> {
-        let view = self.view(range.end);
         let mut writer = SeekableWriter::new(out).map_err(Error::Output)?;
+        self.read_batches(range, |bytes| {
+            writer.write(bytes, || take(bytes)).map_err(Error::Output)
+        })?;
+        writer.finish().map_err(Error::Output)?;
+        Ok(())
+    }
+
+    /// Reads a range of the log. `take` gets its bytes in order, which are fewer if the file has
+    /// become shorter.
+    ///
+    /// # Errors
+    /// Fails if the file cannot be read, or with the error of `take`.
+    pub(crate) fn read_batches(
+        &self,
+        mut range: Range<u64>,
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let view = self.view(range.end);
         let bytes = usize_of(range.end.saturating_sub(range.start));
         let mut buffer = vec![0; bytes.clamp(1, BATCH_BYTES)];
         loop {
             let filled = view.read_full(range.start, &mut buffer);
             let filled = filled.map_err(Error::io("read", &*self.path))?;
             if filled == 0 {
-                break;
+                return Ok(());
             }
-            let bytes = buffer.get(..filled).unwrap_or_default();
-            writer.write(bytes, || take(bytes)).map_err(Error::Output)?;
+            take(buffer.get(..filled).unwrap_or_default())?;
             range.start = range.start.saturating_add(filled as u64);
         }
-        writer.finish().map_err(Error::Output)?;
-        Ok(())
     }
 
     /// Returns the index to [feed](Self::feed) for this generation and format: the one that is

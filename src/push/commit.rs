@@ -111,11 +111,19 @@ fn log_bytes(parts: &RunParts) -> u64 {
 }
 
 /// An error of one log.
-enum LogError {
+pub(super) enum LogError {
     /// The log cannot be read.
     Unreadable(Error),
     /// The push failed.
     Push(Error),
+}
+
+impl LogError {
+    /// Distinguishes the errors of the compression of a log.
+    pub fn of(error: Error) -> Self {
+        let is_of_log = matches!(error, Error::Io { doing: "read", .. });
+        if is_of_log { Self::Unreadable(error) } else { Self::Push(error) }
+    }
 }
 
 /// Adds a log with its index and its groups.
@@ -126,12 +134,8 @@ fn add_log(
     log: &DatedLog,
 ) -> std::result::Result<LogDocument, LogError> {
     let file = LogFile::open(&log.log.path).map_err(LogError::Unreadable)?;
-    let is_of_log = |error: &Error| matches!(error, Error::Io { doing: "read", .. });
-    let failed = |error| match error {
-        error if is_of_log(&error) => LogError::Unreadable(error),
-        error => LogError::Push(error),
-    };
-    let (object, range, index) = volumes.add(|mut out| file.compress(&mut out)).map_err(failed)?;
+    let (object, range, index) =
+        volumes.add(|mut out| file.compress(&mut out)).map_err(LogError::of)?;
     // The log may have become shorter since it was opened.
     let bytes = index.bytes();
     let mut document =

@@ -52,6 +52,11 @@ impl<'a> Directory<'a> {
         !self.names.is_empty()
     }
 
+    /// Returns true if the directory had this object.
+    pub fn has(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
+
     /// Writes an object with data, unless it exists already. Returns true if it was sent.
     pub fn put_data(&self, name: &str, file: &File, bytes: u64) -> Result<bool> {
         if self.names.contains(name) {
@@ -69,6 +74,13 @@ impl<'a> Directory<'a> {
         let packed = packed(document)?;
         let put = self.bucket.put(&self.key(RUN), Body::Bytes(&packed), Condition::IfAbsent)?;
         Ok(put == Put::Written)
+    }
+
+    /// Writes the document of the run so far.
+    pub fn replace_live(&self, document: &RemoteDocument) -> Result<()> {
+        self.check_server()?;
+        let packed = packed(document)?;
+        self.bucket.put(&self.key(LIVE), Body::Bytes(&packed), Condition::Any).map(drop)
     }
 
     /// Reads the document of the complete run, or that of the run so far. Returns `None` if it does
@@ -113,6 +125,20 @@ impl<'a> Directory<'a> {
         }
         self.put_entries(&missing)?;
         Ok(self.delete_all(&others))
+    }
+
+    /// Writes the entries of an active run in all lists, and then deletes its last ones. Deletions
+    /// that fail are repeated when the run is complete.
+    pub fn list_live(&self, entry: &Entry, last: Option<&Entry>, run: &Run) -> Result<()> {
+        if last.is_none() && self.is_resumed() {
+            self.list(entry, run)?;
+        }
+        let keys = |entry: &Entry| entry.keys(run.repo.as_deref(), run.ref_name.as_deref());
+        self.put_entries(&keys(entry))?;
+        if let Some(last) = last.filter(|last| last.key != entry.key) {
+            self.delete_all(&keys(last));
+        }
+        Ok(())
     }
 
     fn put_entries(&self, keys: &[String]) -> Result<()> {

@@ -22,28 +22,47 @@
 
 mod commit;
 mod directory;
+mod live;
 mod volumes;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::join::RunParts;
 use crate::model::{Phase, RunId};
 use crate::s3::Bucket;
+use commit::Before;
 use directory::Directory;
+
+/// The interval at which a detached process checks if another one has completed the run, and the
+/// number of checks before it does so itself.
+const OTHER_INTERVAL: Duration = Duration::from_secs(5);
+const OTHER_CHECKS: usize = 12;
+
+/// The interval at which a run that is about to be recorded is looked for.
+const FIND_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The state of an upload, for another thread.
 #[derive(Default, Debug)]
 pub struct Progress {
     /// The bytes of logs that are not in the bucket yet.
     left_bytes: AtomicU64,
+    /// True if the recorder of the run has ended, as far as another thread has noticed it.
+    is_over: AtomicBool,
 }
 
 impl Progress {
     /// Returns the number of bytes of logs that are not in the bucket yet, as far as it is known.
     pub fn left_bytes(&self) -> u64 {
         self.left_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Notes that the recorder of the run has ended.
+    pub fn set_over(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 
     fn set_left(&self, bytes: u64) {
@@ -73,28 +92,75 @@ pub struct Pushed {
     pub leftovers: Vec<String>,
 }
 
-/// Pushes a run.
+/// The circumstances of a push.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Mode {
+    /// A user waits for it.
+    Foreground,
+    /// The recorder of the run waits for it. The run may not be in the store yet.
+    Recorder,
+    /// Nothing waits for it. Another process completes the run, if it can.
+    Detached,
+}
+
+/// An event of a push.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// The run is active, and is pushed until its end.
+    Follows,
+    /// A part of the active run was not pushed, for this reason. It is tried again.
+    Failed(String),
+    /// The run has ended.
+    Ended,
+}
+
+/// Pushes a run. An active run is pushed until it has ended, also if the server does not answer for
+/// a while. `report` gets the events of the push.
 ///
 /// # Errors
 /// If the run does not exist (any more), if the bucket cannot be written, or if its server ignores
 /// the conditions of writes.
 pub fn push(
     bucket: &Bucket,
-    catalog: &Catalog,
+    catalog: &mut Catalog,
     run: &RunId,
+    mode: Mode,
     progress: &Progress,
+    report: &dyn Fn(Report),
 ) -> Result<Pushed> {
-    let parts = parts(catalog, run)?;
+    let mut found = found(catalog, run, mode, progress)?;
     if run.as_str().is_empty() {
         let path = catalog.path();
         let why = "is a path of logs without a run; only runs can be pushed";
         return Err(Error::Usage(format!("{} {why}", path.display())));
     }
-    let directory = Directory::open(bucket, &parts.run)?;
-    if is_active(&parts) {
-        return Err(Error::Internal("active runs are not pushed yet".into()));
+    let mut before = Before::default();
+    if is_active(&found) {
+        report(Report::Follows);
+        (found, before) = live::follow(bucket, catalog, found, mode, progress, report)?;
     }
-    commit::commit(&directory, parts, &commit::Before::default(), progress)
+    report(Report::Ended);
+    let mut directory = Directory::open(bucket, &found.run)?;
+    for _ in 0..OTHER_CHECKS {
+        if mode != Mode::Detached || directory.is_committed() {
+            break;
+        }
+        thread::sleep(OTHER_INTERVAL);
+        directory = Directory::open(bucket, &found.run)?;
+    }
+    commit::commit(&directory, found, &before, progress)
+}
+
+/// Loads a run. Waits for one that is about to be recorded.
+fn found(catalog: &mut Catalog, run: &RunId, mode: Mode, progress: &Progress) -> Result<RunParts> {
+    loop {
+        // Read before the store: what a recorder writes is there before it ends.
+        let is_over = progress.is_over.load(Ordering::Relaxed);
+        match parts(catalog, run) {
+            Err(_) if mode == Mode::Recorder && !is_over => thread::sleep(FIND_INTERVAL),
+            result => return result,
+        }
+    }
 }
 
 /// Loads a run.

@@ -268,7 +268,8 @@ fn unescape(field: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Returns bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
