@@ -93,6 +93,15 @@ impl Catalog {
         self.source().map(drop)
     }
 
+    /// Returns true if the runs are in object storage, whose changes are found only by requests.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        #[cfg(feature = "remote")]
+        return matches!(self.place, Location::Remote { .. });
+        #[cfg(not(feature = "remote"))]
+        return false;
+    }
+
     /// Looks for changes, and returns the store or path to read now.
     pub(super) fn source(&self) -> Result<Ref<'_, OpenSource>> {
         let next = self.place.changed_from(self.source.borrow().as_ref())?;

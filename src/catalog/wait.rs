@@ -52,6 +52,9 @@ impl Wait {
             Error::Database { path, source, .. } => {
                 wait("the database cannot be read", Some(source.to_string()), path)
             }
+            Error::Remote { url, why, .. } => {
+                wait("the store cannot be read", Some(first_line(why)), Path::new(url))
+            }
             Error::NotFound(what) | Error::NoRun(what) => {
                 Self { what: first_line(what), why: None, path: None, is_absent: false }
             }

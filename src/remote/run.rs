@@ -19,6 +19,9 @@ use crate::s3::Bucket;
 /// document of the run at least every minute.
 const STALE: Duration = Duration::from_mins(5);
 
+/// The beginning of all keys.
+const VERSION: &str = "v1/";
+
 /// The largest object that a server stores after one request, in bytes.
 const MAX_OBJECT_BYTES: u64 = 5 << 30;
 
@@ -111,11 +114,8 @@ impl OpenRun {
         if matches!(version, Version::Live { .. }) {
             if self.is_gone() {
                 parts.recorder = Recorder::Gone;
-            } else if parts.head().phase == Phase::Finished {
-                // The run has ended, but the ends of its logs may not be there yet. They are when
-                // it is complete.
-                (parts.run.state, parts.run.finished_at) = (Some("active".into()), None);
-                parts.recorder = Recorder::Alive;
+            } else {
+                hide_early_ends(&mut parts);
             }
         }
         Some(parts)
@@ -169,7 +169,9 @@ impl OpenRun {
 
     /// Returns a log with the pieces that its entry names.
     fn log(&self, log: &LogDocument, objects: &[Option<Object>]) -> Result<PiecedLog> {
-        let path = PathBuf::from(format!("{}/{}{}", self.bucket.url(), self.dir, log.name));
+        // The path of the log in a local store. No object has this key.
+        let dir = self.dir.strip_prefix(VERSION).unwrap_or(&self.dir);
+        let path = PathBuf::from(format!("{}/{dir}{}", self.bucket.url(), log.name));
         let failed = |why: &str| Error::Remote {
             doing: "read",
             url: path.to_string_lossy().into_owned(),
@@ -204,5 +206,25 @@ impl OpenRun {
     fn damaged(&self, why: String) -> Error {
         let url = format!("{}/{}", self.bucket.url(), self.dir.trim_end_matches('/'));
         Error::Remote { doing: "read", url, why }
+    }
+}
+
+/// Shows commands as running while the ends of their logs are not in the bucket, and the run while
+/// it is not complete there: a reader may leave a log when its command has ended.
+fn hide_early_ends(parts: &mut RunParts) {
+    if parts.head().phase == Phase::Finished {
+        (parts.run.state, parts.run.finished_at) = (Some("active".into()), None);
+        parts.recorder = Recorder::Alive;
+    }
+    for job in &mut parts.jobs {
+        for sh in job.shs.iter_mut().filter(|sh| sh.finished_at.is_some()) {
+            let log = job.logs.iter().find(|log| Some(log.n) == sh.n);
+            let there = log.map_or(0, |log| log.log.bytes);
+            let is_early =
+                sh.log_bytes.is_some_and(|bytes| u64::try_from(bytes).unwrap_or(0) > there);
+            if is_early {
+                (sh.finished_at, sh.exit_code, sh.signal) = (None, None, None);
+            }
+        }
     }
 }

@@ -155,7 +155,12 @@ pub enum WorkerRequest {
     /// Read this run and the list of runs, even if nothing has changed.
     Load(Option<RunId>),
     /// Read this run and the list of runs if anything has changed.
-    Refresh(Option<RunId>),
+    Refresh {
+        /// The run.
+        run: Option<RunId>,
+        /// True if the list of runs is needed now. A list on a server is not requested otherwise.
+        needs_list: bool,
+    },
     /// Read the nearest runs on one side of a run.
     ReadRuns(Beside),
     /// Read the highlights of these runs.

@@ -26,6 +26,9 @@ const COALESCE: Duration = Duration::from_millis(15);
 const SLOW: Duration = Duration::from_secs(1);
 /// The polling interval while the system does not report changes.
 const FAST: Duration = Duration::from_millis(100);
+/// The polling interval without a directory to watch: the worker requests the changes from a
+/// server, or there are none.
+const SERVER: Duration = Duration::from_millis(1300);
 /// The interval at which the thread retries to create a watcher.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -56,7 +59,11 @@ fn keep_watch(mut watcher: DiskWatcher, orders: &Receiver<Order>, messages: &Sen
                 return;
             }
         }
-        let timeout = if watcher.watching() == Watching::Told { watcher.slow } else { FAST };
+        let timeout = match watcher.watching() {
+            Watching::Told if watcher.wanted.is_empty() => watcher.slow.max(SERVER),
+            Watching::Told => watcher.slow,
+            Watching::Polling => FAST,
+        };
         match orders.recv_timeout(timeout) {
             Ok(Order::Watch(dirs)) => watcher.point(dirs),
             order @ (Ok(Order::Event) | Err(RecvTimeoutError::Timeout)) => {

@@ -58,7 +58,7 @@ impl Worker {
         self.catalog.renew();
         match request {
             WorkerRequest::Load(run) => self.load(run),
-            WorkerRequest::Refresh(run) => self.refresh(run),
+            WorkerRequest::Refresh { run, needs_list } => self.refresh(run, needs_list),
             WorkerRequest::ReadRuns(beside) => {
                 match self.catalog.runs_beside(&beside, &self.filter, PAGE_RUNS) {
                     Ok(runs) => vec![Msg::RunsBeside(beside, runs)],

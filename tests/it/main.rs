@@ -56,6 +56,8 @@ mod readme;
 mod record;
 #[cfg(feature = "remote")]
 mod remote_bundle;
+#[cfg(feature = "remote")]
+mod remote_store;
 mod repair;
 mod rows;
 mod run_names;

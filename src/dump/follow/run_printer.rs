@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::mem;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use crate::display::{self, Status};
 use crate::dump::failure_summary::FailureSummary;
@@ -11,11 +12,15 @@ use crate::dump::options::{PrintOptions, Report};
 use crate::dump::picker::{Grep, Picker};
 use crate::dump::printing::{Printing, TEXT_ROW_CAP_BYTES, is_match, run_id};
 use crate::dump::text::{Clock, Held, date_time, sign, write_row};
+use crate::error;
 use crate::join::{JobNode, LogRef, Place, RunNode, ShNode, ShState};
 use crate::log::{LiveRows, Row};
 use crate::model::{JobId, Phase};
 use crate::sanitize::{Sanitizer, name};
 use crate::time::Time;
+
+/// The time after a failure in which a log is not read.
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A printer of a run. Each call prints only the data that earlier calls have not printed.
 pub(super) struct RunPrinter<'a, W> {
@@ -65,6 +70,10 @@ struct OpenLog<'a> {
     held: Held,
     /// The number of late bytes (written to replaced files of this log) that has been reported.
     late_bytes: u64,
+    /// True if a failure may be temporary: the log is not a file.
+    is_remote: bool,
+    /// The time of the next read after a failure.
+    retry_at: Option<Instant>,
 }
 
 impl OpenLog<'_> {
@@ -203,11 +212,13 @@ impl<'a, W: Write> RunPrinter<'a, W> {
 
     /// Opens a log if it is not open yet. Reports once if it cannot be read.
     fn open(&mut self, run: &RunNode, at: usize, log: &LogRef, started_at: Option<Time>) {
-        let Some(source) =
-            self.sources.get_mut(at).filter(|source| matches!(source.state, State::Waiting))
-        else {
-            return;
+        let is_new = |source: &&mut Source<'_>| match &source.state {
+            State::Waiting => true,
+            // A log whose earlier bytes were replaced in object storage is read from its start.
+            State::Open(rows) => !rows.live.file().is_at(&log.path),
+            State::Closed => false,
         };
+        let Some(source) = self.sources.get_mut(at).filter(is_new) else { return };
         let mut printing = Printing { run, look: self.look, report: mem::take(&mut self.report) };
         let live = printing.open(log).and_then(|file| {
             let start = printing.tail_start(&file)?;
@@ -230,6 +241,8 @@ impl<'a, W: Write> RunPrinter<'a, W> {
                 picker: Picker::new(self.look.grep.as_ref().map_or(0, |grep| grep.context)),
                 held: Held::default(),
                 late_bytes: 0,
+                is_remote: log.path.file().is_none(),
+                retry_at: None,
             }))
         });
     }
@@ -241,15 +254,26 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             let Some(Source { state: State::Open(rows), .. }) = self.sources.get_mut(at) else {
                 return Ok(());
             };
+            if !is_end && rows.retry_at.is_some_and(|at| Instant::now() < at) {
+                return Ok(());
+            }
             let read = if is_end { rows.live.read_end() } else { rows.live.read() };
             let batch = match read {
                 Ok(batch) => batch,
+                Err(error) if rows.is_remote && !is_end => {
+                    // The first failure of several is reported. The last one is, if it remains.
+                    if rows.retry_at.replace(Instant::now() + RETRY_PAUSE).is_none() {
+                        self.report.notices.push(error::line(&error));
+                    }
+                    return Ok(());
+                }
                 Err(error) => {
                     self.report.unreadable(&error);
                     self.close(at);
                     return Ok(());
                 }
             };
+            rows.retry_at = None;
             for row in batch.rows {
                 if self.look.selects_stream(&row) {
                     rows.push(row, self.look.grep.as_ref());

@@ -7,6 +7,7 @@ use crate::display;
 use crate::join::{JobNode, Place, RunHead, RunNode, ShState};
 use crate::model::{JobId, Outcome, Phase, RunId};
 use crate::tui::app::{in_log, in_runs, in_tree, show};
+use crate::tui::layout::Pane;
 use crate::tui::log::{FoldState, Log};
 use crate::tui::model::Model;
 use crate::tui::msg::{Effect, Effects, Step, TerminalRequest, WorkerRequest};
@@ -14,7 +15,9 @@ use crate::tui::tree::{Item, KeptPlace, Tree, item_of, telling_place};
 
 /// Requests a refresh of the store and the log, because the disk may have changed.
 pub(super) fn refresh(model: &mut Model) -> Effects {
-    let mut effects = Effects::from(WorkerRequest::Refresh(model.wanted.clone()));
+    let needs_list = model.new_runs.is_some() || model.layout().body(Pane::Runs).is_some();
+    let refresh = WorkerRequest::Refresh { run: model.wanted.clone(), needs_list };
+    let mut effects = Effects::from(refresh);
     effects.extend(in_log(model, Log::refresh));
     effects
 }

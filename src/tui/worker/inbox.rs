@@ -33,7 +33,7 @@ impl Inbox {
             WorkerRequest::ReadHighlights(_) => &mut self.highlights,
             WorkerRequest::FindRuns(_) => &mut self.find,
             WorkerRequest::Step(_) => &mut self.step,
-            WorkerRequest::Refresh(_) => &mut self.refresh,
+            WorkerRequest::Refresh { .. } => &mut self.refresh,
         };
         *slot = Some(request);
     }

@@ -23,6 +23,8 @@ pub(super) const MAX_WATCHED: usize = 256;
 /// The interval at which an active run is checked even if no file has changed: the death of a
 /// recorder changes no file.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// The interval at which a list on a server is read again: nothing else reports a new run.
+const LIST_AGAIN: Duration = Duration::from_secs(5);
 
 /// The state of the store at the last read.
 #[derive(Default)]
@@ -34,7 +36,7 @@ pub(super) struct Seen {
     /// The event file of the run, with the size up to which it was read. If nothing of the run has
     /// changed for long, also the logs that its recorder may still write.
     pub(super) files: Vec<LogRef>,
-    /// The time of the last read, if a run was active then.
+    /// The time of the last read, if a run was active then, or if the store is on a server.
     pub(super) alive_at: Option<Instant>,
     /// The time of the next finding about the open run if nothing happens before. A stall changes
     /// no file.
@@ -44,7 +46,10 @@ pub(super) struct Seen {
 }
 
 impl Worker {
-    pub(super) fn refresh(&mut self, run: Option<RunId>) -> Vec<Msg> {
+    /// Reads the store if it may have changed. `needs_list` is false if the list of runs is not on
+    /// screen.
+    pub(super) fn refresh(&mut self, run: Option<RunId>, needs_list: bool) -> Vec<Msg> {
+        let is_remote = self.catalog.is_remote();
         let dirs_changed =
             self.seen.dirs.iter().any(|(dir, modified)| modified_at(dir) != *modified);
         let grown =
@@ -55,10 +60,15 @@ impl Worker {
             Ok(changed)
                 if changed || files_changed || self.seen.is_stale || self.seen.run != run =>
             {
-                self.load(run)
+                let mut messages = self.load(run);
+                // The log on screen was read before, and no file reports that it has grown.
+                messages
+                    .extend(self.open.as_ref().filter(|_| changed && is_remote).map(|_| Msg::Disk));
+                messages
             }
             Ok(_) if self.seen.next_at.is_some_and(|at| Time::now() > at) => self.load(run),
-            Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= LOOK_AGAIN) => {
+            Ok(_) if is_remote && !needs_list => Vec::new(),
+            Ok(_) if self.seen.alive_at.is_some_and(|at| at.elapsed() >= look_again(is_remote)) => {
                 self.check_recorder(run)
             }
             Ok(_) => Vec::new(),
@@ -139,7 +149,10 @@ impl Worker {
             None => None,
         };
         let dirs = self.dirs(node.as_ref());
-        let is_listed = node.as_ref().is_none_or(|node| runs.heads.contains(&node.head));
+        // A list on a server has less of each run, so the two are never equal.
+        let is_remote = self.catalog.is_remote();
+        let is_listed =
+            is_remote || node.as_ref().is_none_or(|node| runs.heads.contains(&node.head));
         let is_active = |head: &RunHead| head.phase == Phase::Active;
         let is_alive = runs.heads.iter().any(is_active)
             || node.as_ref().is_some_and(|node| is_active(&node.head));
@@ -148,7 +161,7 @@ impl Worker {
             runs: Some(runs.clone()).filter(|_| is_listed),
             dirs: dirs.iter().map(|dir| (dir.clone(), modified_at(dir))).collect(),
             files: node.as_ref().map(files_of).unwrap_or_default(),
-            alive_at: is_alive.then(Instant::now),
+            alive_at: (is_alive || is_remote).then(Instant::now),
             next_at: node.as_ref().and_then(|node| join::next_at(node, Time::now())),
             is_stale: false,
         };
@@ -172,6 +185,10 @@ impl Worker {
         dirs.truncate(MAX_WATCHED);
         dirs
     }
+}
+
+const fn look_again(is_remote: bool) -> Duration {
+    if is_remote { LIST_AGAIN } else { LOOK_AGAIN }
 }
 
 fn files_of(run: &RunNode) -> Vec<LogRef> {

@@ -14,6 +14,10 @@ use crate::log::{Anchor, LogPath};
 use crate::model::RunId;
 use crate::search::RowFilter;
 
+fn refresh(run: Option<RunId>) -> WorkerRequest {
+    WorkerRequest::Refresh { run, needs_list: true }
+}
+
 fn worker(dir: &Path) -> Worker {
     Worker::new(Catalog::of_path(dir), None, RunFilter::default())
 }
@@ -44,12 +48,12 @@ fn the_newest_of_each_kind_wins_and_the_log_comes_first() {
     let run = |id: &str| Some(RunId(id.into()));
     let runs = |id: &str| WorkerRequest::ReadRuns(Beside::Older(RunId(id.into())));
     for effect in [
-        WorkerRequest::Refresh(run("a")),
+        refresh(run("a")),
         WorkerRequest::Load(run("a")),
         read(1, path),
         runs("b"),
         WorkerRequest::Load(run("b")),
-        WorkerRequest::Refresh(None),
+        refresh(None),
         runs("c"),
         read(2, path),
     ] {
@@ -57,10 +61,7 @@ fn the_newest_of_each_kind_wins_and_the_log_comes_first() {
     }
     let now = Instant::now();
     let order: Vec<_> = std::iter::from_fn(|| inbox.next(now)).collect();
-    assert_eq!(
-        order,
-        [read(2, path), WorkerRequest::Load(run("b")), runs("c"), WorkerRequest::Refresh(None)]
-    );
+    assert_eq!(order, [read(2, path), WorkerRequest::Load(run("b")), runs("c"), refresh(None)]);
 }
 
 #[test]
@@ -68,11 +69,11 @@ fn a_refresh_waits_for_the_pause_and_nothing_else_does() {
     let now = Instant::now();
     let mut inbox = Inbox { pause: Some(now + Duration::from_secs(1)), ..Inbox::default() };
     inbox.take_in(WorkerRequest::Load(None));
-    inbox.take_in(WorkerRequest::Refresh(None));
+    inbox.take_in(refresh(None));
     assert_eq!(inbox.next(now), Some(WorkerRequest::Load(None)));
     assert_eq!(inbox.next(now), None);
     assert_eq!(inbox.timeout(now), Some(Duration::from_secs(1)));
-    assert_eq!(inbox.next(now + Duration::from_secs(1)), Some(WorkerRequest::Refresh(None)));
+    assert_eq!(inbox.next(now + Duration::from_secs(1)), Some(refresh(None)));
     assert_eq!(inbox.timeout(now), None, "nothing is left to be done");
 }
 

@@ -98,7 +98,7 @@ fn turn(
         WorkerRequest::ReadLog(ticket, _) => Work::Log(*ticket),
         WorkerRequest::CopyRows(..) => Work::External,
         WorkerRequest::Load(_)
-        | WorkerRequest::Refresh(_)
+        | WorkerRequest::Refresh { .. }
         | WorkerRequest::ReadRuns(_)
         | WorkerRequest::ReadHighlights(_)
         | WorkerRequest::FindRuns(_)
@@ -107,7 +107,8 @@ fn turn(
     let answers = guarded(worker, work, |worker| worker.serve(request));
     let end = Instant::now();
     if work == Work::Store && worker.seen.is_stale {
-        inbox.pause = Some(end + RETRY_PAUSE);
+        // A server that does not answer must not keep the worker from the log on screen.
+        inbox.pause = Some(end + RETRY_PAUSE.max(end - start));
     } else if work == Work::Store && !answers.is_empty() {
         inbox.pause = Some(end + RELOAD_PAUSE.max((end - start) * RELOAD_PAUSE_FACTOR));
     }
