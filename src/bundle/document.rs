@@ -2,6 +2,7 @@
 //! since 1970 in UTC; sizes and offsets are in bytes. Runs in object storage have the same document,
 //! but for the places of their logs.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::ops::Range;
 
@@ -83,7 +84,17 @@ impl RunDocument {
         };
         let mut of_run = |log: &Option<LogDocument>| Some(open(Place::Run, log.as_ref()?)?.log);
         let (log, events) = (of_run(&self.log), of_run(&self.events));
-        let jobs = self.jobs.into_iter().map(|JobDocument { job, shs, logs }| {
+        let causes = self.causes.iter();
+        let mut causes: HashMap<(JobId, u32), String> = causes
+            .filter_map(|cause| {
+                let place = (cause.job.clone(), cause.n);
+                Some((place, serde_json::to_string(cause).ok()?))
+            })
+            .collect();
+        let jobs = self.jobs.into_iter().map(|JobDocument { job, shs, mut logs }| {
+            for log in &mut logs {
+                log.cause = causes.remove(&(job.id.clone(), log.n));
+            }
             let of_job = |log: &LogDocument| open(Place::Sh(job.id.clone(), log.n), log);
             JobParts { shs, logs: logs.iter().filter_map(of_job).collect(), job }
         });
@@ -129,6 +140,10 @@ pub(crate) struct LogDocument {
     /// In object storage, its groups.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<Piece>,
+    /// The likely cause of the failure of its command, as JSON. It is set from the causes of the
+    /// run.
+    #[serde(skip)]
+    pub cause: Option<String>,
 }
 
 impl LogDocument {
@@ -144,6 +159,7 @@ impl LogDocument {
             generation: 0,
             index: None,
             groups: None,
+            cause: None,
         }
     }
 }

@@ -95,6 +95,7 @@ impl Bundle {
             range: self.range(&format!("{entry}{LOG_EXTENSION}"))?.ok_or_else(missing)?,
             index: self.range(&format!("{entry}{INDEX_EXTENSION}"))?,
             groups: self.range(&format!("{entry}{GROUPS_EXTENSION}"))?,
+            cause: log.cause.clone(),
             bytes: log.bytes,
         };
         Ok(LogRef { path: LogPath::Packed(Box::new(packed)), bytes: log.bytes })

@@ -10,7 +10,7 @@ use crate::join::{JobNode, RunNode, ShNode, ShState};
 use crate::log::{LogFile, Row, Tail};
 use crate::model::{Outcome, Sh};
 use crate::sanitize::Sanitizer;
-use crate::search::find_cause;
+use crate::search::{find_cause, stored_cause};
 
 /// The summary of a failed command.
 pub struct FailureSummary {
@@ -70,7 +70,12 @@ impl FailureSummary {
 /// rows, or if the log cannot be read, which has been reported before.
 fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
     let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
-    let cause = find_cause(&file, node.sh.as_ref().and_then(Sh::exit_status), Tail::Emit).ok()?;
+    let exit = node.sh.as_ref().and_then(Sh::exit_status);
+    let stored = stored_cause(&file, exit, Tail::Emit).ok()?;
+    let cause = match stored {
+        Some(cause) => cause,
+        None => find_cause(&file, exit, Tail::Emit).ok()?,
+    };
     let what = match cause.at {
         Some(_) => cause.title(),
         None => "cause not recognized; last lines",

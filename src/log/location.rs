@@ -41,6 +41,8 @@ pub struct PackedLog {
     pub index: Option<Range<u64>>,
     /// The bytes of its groups in the file; `None` if they are not stored.
     pub groups: Option<Range<u64>>,
+    /// The likely cause of the failure of its command, as JSON; `None` if it is not stored.
+    pub cause: Option<String>,
     /// The size of the log without compression, as the bundle states it.
     pub bytes: u64,
 }
@@ -52,7 +54,7 @@ impl PackedLog {
     pub fn of_file(path: &Path) -> Option<Self> {
         let (bundle, path) = (Container::File(FilePath::named(path)), path.to_owned());
         let range = 0..bundle.open().ok()?.size().ok()?;
-        let packed = Self { bundle, path, range, index: None, groups: None, bytes: 0 };
+        let packed = Self { bundle, path, range, index: None, groups: None, cause: None, bytes: 0 };
         let bytes = Packed::open(&packed).ok()?.size().ok()?;
         Some(Self { bytes, ..packed })
     }

@@ -41,6 +41,7 @@ impl Source for Packed {
         let range = match kind {
             Beside::Index => self.place.index.clone()?,
             Beside::Groups => self.place.groups.clone()?,
+            Beside::Cause => return self.place.cause.clone().map(String::into_bytes),
         };
         let bytes = range.end.checked_sub(range.start).filter(|bytes| *bytes <= MAX_BYTES)?;
         let mut packed = vec![0; usize::try_from(bytes).ok()?];

@@ -60,6 +60,8 @@ pub struct Facts {
     pub index: Option<LogPiece>,
     /// The groups.
     pub groups: Option<LogPiece>,
+    /// The likely cause of the failure of its command, as JSON.
+    pub cause: Option<String>,
 }
 
 impl PiecedLog {
@@ -185,6 +187,7 @@ impl Source for OpenPieces {
         let LogPiece { object, range, .. } = match kind {
             Beside::Index => content.facts.index.as_ref()?,
             Beside::Groups => content.facts.groups.as_ref()?,
+            Beside::Cause => return content.facts.cause.clone().map(String::into_bytes),
         };
         // A log with facts is in one piece.
         if let Some((_, piece)) = content.pieces.first() {

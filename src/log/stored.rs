@@ -1,5 +1,5 @@
 //! The form of facts that are stored beside a log, so that they need not be computed from all of
-//! it: a JSON document in one frame of zstd.
+//! it: a JSON document in one frame of zstd. The cause is a part of the document of its run.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -18,6 +18,8 @@ pub enum Beside {
     Index,
     /// Its groups.
     Groups,
+    /// The likely cause of the failure of its command, as JSON.
+    Cause,
 }
 
 /// Returns the stored form of a document; `None` if it cannot be compressed.

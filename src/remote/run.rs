@@ -199,7 +199,7 @@ impl OpenRun {
         // Bytes that were there remain; else it is another log.
         let known = known.filter(|known| known.bytes() <= log.bytes);
         let opened = known.cloned().unwrap_or_else(|| PiecedLog::new(path));
-        opened.set(pieces, Facts { index, groups });
+        opened.set(pieces, Facts { index, groups, cause: log.cause.clone() });
         Ok(opened)
     }
 

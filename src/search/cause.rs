@@ -16,11 +16,14 @@ mod candidates;
 mod card;
 mod choose;
 mod end;
+mod stored;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashSet;
 use std::ops::{ControlFlow, Range};
+
+pub use stored::stored_cause;
 
 use super::errors::judge;
 use super::query::Query;

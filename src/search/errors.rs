@@ -18,6 +18,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 
 use prefix::without_prefix;
 pub(super) use prefix::without_time;
+pub(super) use user::has_user_rules;
 pub use user::{MAX_RULES, UserRule, use_rules};
 
 /// The literals of error rules. Every text that reports an error contains one of them,

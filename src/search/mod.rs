@@ -37,7 +37,7 @@ mod walk;
 
 pub use cause::{Cause, Why, find_cause, find_causes};
 #[doc(hidden)]
-pub use cause::{CauseSearch, find_cause_at_end};
+pub use cause::{CauseSearch, find_cause_at_end, stored_cause};
 
 // For the program only.
 #[doc(hidden)]

@@ -24,6 +24,11 @@ struct Used {
     harmless: Option<RegexSet>,
 }
 
+/// Returns true if the user has rules.
+pub(in crate::search) fn has_user_rules() -> bool {
+    USED.get().is_some_and(|used| !used.rules.is_empty() || used.harmless.is_some())
+}
+
 /// A rule of the user for error rows, or for rows that are harmless.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct UserRule {

@@ -21,6 +21,8 @@ type Fault = dyn FnMut(&Request) -> Option<String> + Send;
 #[derive(Default)]
 struct State {
     objects: BTreeMap<String, Vec<u8>>,
+    /// The ages of objects, in minutes; 0 if not stated.
+    ages: BTreeMap<String, u32>,
     /// The requests that came: the method, a space, and the key or `?` for a list.
     log: Vec<String>,
     fault: Option<Box<Fault>>,
@@ -76,6 +78,11 @@ impl Bucket {
         std::mem::take(&mut self.state.lock().unwrap().log)
     }
 
+    /// Sets the age of an object, in minutes.
+    pub fn set_age(&self, key: &str, minutes: u32) {
+        self.state.lock().unwrap().ages.insert(key.to_owned(), minutes);
+    }
+
     pub fn keys(&self) -> Vec<String> {
         self.state.lock().unwrap().objects.keys().cloned().collect()
     }
@@ -114,10 +121,13 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         Some(head) if head.is_empty() => {}
         Some(head) => answer(&mut stream, &head, b""),
         None if key.is_empty() => {
-            answer(&mut stream, "200 OK", list(&state.objects, &asked).as_bytes());
+            let head = format!("200 OK\r\nDate: {}", date(0));
+            answer(&mut stream, &head, list(&state, &asked).as_bytes());
         }
         None => {
+            let age = state.ages.get(&key).copied().unwrap_or_default();
             let (head, body) = perform(&mut state.objects, &key, &request);
+            let head = format!("{head}\r\nDate: {}\r\nLast-Modified: {}", date(0), date(age));
             if request.method == "HEAD" {
                 answer(&mut stream, &format!("{head}\r\nContent-Length: {}", body.len()), b"");
             } else {
@@ -173,7 +183,14 @@ fn read(object: &[u8], request: &Request) -> (String, Vec<u8>) {
     (format!("206 Partial Content\r\n{stated}\r\nETag: {etag}"), object[part].to_vec())
 }
 
-fn list(objects: &BTreeMap<String, Vec<u8>>, asked: &BTreeMap<&str, String>) -> String {
+/// Returns the time of an age in minutes, up to that of a day, in the form of HTTP.
+fn date(age: u32) -> String {
+    let minutes = 24 * 60 - 1 - age;
+    format!("Fri, 02 Jan 2026 {:02}:{:02}:00 GMT", minutes / 60, minutes % 60)
+}
+
+fn list(state: &State, asked: &BTreeMap<&str, String>) -> String {
+    let objects = &state.objects;
     let after = asked.get("start-after").cloned().unwrap_or_default();
     let max: usize = asked["max-keys"].parse().unwrap();
     let is_listed = |key: &&String| key.starts_with(&asked["prefix"]) && **key > after;
@@ -183,9 +200,11 @@ fn list(objects: &BTreeMap<String, Vec<u8>>, asked: &BTreeMap<&str, String>) -> 
         .take(max.min(1000))
         .map(|key| {
             let size = objects[*key].len();
+            let minutes = 24 * 60 - 1 - state.ages.get(*key).copied().unwrap_or_default();
+            let (hours, minutes) = (minutes / 60, minutes % 60);
             format!(
                 "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>1</ETag>\
-                 <LastModified>2026-01-02T03:04:05.000Z</LastModified></Contents>"
+                 <LastModified>2026-01-02T{hours:02}:{minutes:02}:00.000Z</LastModified></Contents>"
             )
         })
         .collect();

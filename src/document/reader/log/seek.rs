@@ -5,7 +5,7 @@ use super::{LogReader, SLICE_BYTES};
 use crate::document::{Goal, Sought};
 use crate::error::Result;
 use crate::log::{Anchor, Tail};
-use crate::search::{Cause, Found, Query, Towards, find, find_cause_at_end};
+use crate::search::{Cause, Found, Query, Towards, find, find_cause_at_end, stored_cause};
 
 /// The result of one slice of the search for a row.
 pub(super) enum Sight {
@@ -61,6 +61,9 @@ impl LogReader {
     fn cause(&mut self, exit_code: Option<i64>) -> Result<Cause> {
         if let Some((_, cause)) = self.whole_cause.as_ref().filter(|(of, _)| *of == exit_code) {
             return Ok(cause.clone());
+        }
+        if let Some(cause) = stored_cause(&self.file, exit_code, self.tail)? {
+            return Ok(cause);
         }
         let (cause, rest) = find_cause_at_end(&self.file, exit_code, self.tail)?;
         if self.cause_search.as_ref().is_none_or(|(of, _)| *of != exit_code) {
