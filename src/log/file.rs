@@ -139,6 +139,12 @@ impl LogFile {
         self.path.dirs()
     }
 
+    /// Returns true if the log is read from a server, so that each read may take long.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        self.path.is_remote()
+    }
+
     /// Returns true if the log was opened by this path and is bound to the same directory.
     #[must_use]
     pub fn is_at(&self, path: &LogPath) -> bool {

@@ -76,6 +76,17 @@ impl LogPath {
         }
     }
 
+    /// Returns true if the log is read from a server, so that each read may take long.
+    #[must_use]
+    pub const fn is_remote(&self) -> bool {
+        match self {
+            Self::Packed(packed) => packed.bundle.file().is_none(),
+            #[cfg(feature = "remote")]
+            Self::Pieces(_) => true,
+            _ => false,
+        }
+    }
+
     /// Returns the name of the log without the extension of a compressed file.
     #[must_use]
     pub fn log_name(&self) -> Option<&OsStr> {

@@ -108,8 +108,8 @@ impl Shared {
     }
 
     /// Returns bytes that contain an offset, and the offset of the first of them. If they are not
-    /// kept, requests whole blocks, if possible up to `len` bytes after the offset. The offset must
-    /// be below the size of the object.
+    /// kept, requests whole blocks, if possible up to `len` bytes after the offset, and the block
+    /// before them: a row may begin there. The offset must be below the size of the object.
     fn block(&self, facts: &mut Facts, offset: u64, len: usize) -> io::Result<(u64, Arc<Vec<u8>>)> {
         if let Some(block) = self.blocks.find(&self.key, offset) {
             return Ok(block);
@@ -119,7 +119,15 @@ impl Shared {
         let bytes = bytes.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX);
         let start = offset.saturating_sub(within);
         let end = start.saturating_add(bytes.min(MAX_REQUEST_BYTES));
-        self.read(facts, start..end)
+        let before = start.saturating_sub(BLOCK_BYTES);
+        let is_kept = self.blocks.find(&self.key, before).is_some();
+        let read = self.read(facts, if is_kept { start } else { before }..end)?;
+        // A server may have returned fewer bytes than it should.
+        let within = offset.checked_sub(read.0);
+        if within.is_none_or(|within| within >= read.1.len() as u64) {
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+        }
+        Ok(read)
     }
 
     fn read(&self, facts: &mut Facts, range: ops::Range<u64>) -> io::Result<(u64, Arc<Vec<u8>>)> {

@@ -175,7 +175,18 @@ impl Source for OpenPieces {
         else {
             return Ok(0);
         };
-        self.opened(&content, piece)?.read_at(offset.saturating_sub(*start), into)
+        let read = self.opened(&content, piece);
+        read.and_then(|opened| opened.read_at(offset.saturating_sub(*start), into)).map_err(
+            |error| {
+                // The log exists, although a part of it is missing.
+                match error.kind() {
+                    io::ErrorKind::NotFound => {
+                        io::Error::new(io::ErrorKind::InvalidData, error.to_string())
+                    }
+                    _ => error,
+                }
+            },
+        )
     }
 
     fn size(&self) -> io::Result<u64> {

@@ -25,6 +25,7 @@ struct State {
     ages: BTreeMap<String, u32>,
     /// The requests that came: the method, a space, and the key or `?` for a list.
     log: Vec<String>,
+    ranges: Vec<String>,
     fault: Option<Box<Fault>>,
 }
 
@@ -83,6 +84,10 @@ impl Bucket {
         self.state.lock().unwrap().ages.insert(key.to_owned(), minutes);
     }
 
+    pub fn ranges(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().unwrap().ranges)
+    }
+
     pub fn keys(&self) -> Vec<String> {
         self.state.lock().unwrap().objects.keys().cloned().collect()
     }
@@ -115,6 +120,8 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         .map(|(name, value)| (name, decoded(value)))
         .collect();
     let shown = if key.is_empty() { format!("?{}", asked["prefix"]) } else { key.clone() };
+    let range = request.header("range").map(ToOwned::to_owned);
+    state.ranges.extend(range);
     state.log.push(format!("{} {shown}", request.method));
     let fault = state.fault.as_mut().and_then(|fault| fault(&request));
     match fault {

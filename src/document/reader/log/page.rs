@@ -69,8 +69,12 @@ impl LogReader {
     }
 
     /// Returns the times of the first and the last record; `None` if there is no record in the
-    /// first 64 KiB of the log, or if its last row is not a record.
+    /// first 64 KiB of the log, or if its last row is not a record. They are not requested from a
+    /// server if the row of the command has them.
     fn span(&self, request: &RowsRequest, window: &Window) -> Result<Option<(Time, Time)>> {
+        if self.file.is_remote() && self.tail == Tail::Emit {
+            return Ok(None);
+        }
         let last =
             match window.rows.last().filter(|_| window.at_end && !request.row_filter.narrows()) {
                 Some(last) => last.last_at,
