@@ -1,13 +1,15 @@
-//! The cause that is stored beside a log, so that the log need not be searched. Only the place of
-//! its rows is used: their content is read from the log.
+//! The cause that is stored beside a log, so that the log need not be searched. Its rows may be far
+//! apart, so only the one with the cause is compared with the log.
 
 use serde::Deserialize;
 
 use super::{Cause, MAX_CAUSE_ROWS};
+use crate::cri::Stream;
 use crate::error::Result;
-use crate::log::{Anchor, Beside, LogFile, Row, Tail};
-use crate::search::errors::{has_user_rules, judge};
+use crate::log::{Anchor, Beside, Format, LogFile, Row, Tail};
+use crate::search::errors::{Judgment, has_user_rules, judge};
 use crate::search::shown::{Progress, plain};
+use crate::time::Time;
 
 /// The part of the document that is used.
 #[derive(Deserialize)]
@@ -20,6 +22,8 @@ struct Stored {
 #[derive(Deserialize)]
 struct StoredRow {
     offset: u64,
+    at: Option<Time>,
+    stream: Option<Stream>,
     /// Bytes that are not UTF-8 were replaced.
     text: String,
 }
@@ -34,23 +38,31 @@ pub fn stored_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result
     let json = log.beside(Beside::Cause).filter(|_| exit_code != Some(0) && !has_user_rules());
     let stored = json.and_then(|json| serde_json::from_slice::<Stored>(&json).ok());
     let Some(Stored { at, is_last_words, rows }) = stored else { return Ok(None) };
-    if rows.is_empty() || rows.len() > MAX_CAUSE_ROWS {
+    let is_exact = |row: &StoredRow| {
+        !row.text.contains('\u{fffd}') && (row.stream.is_some() || log.format() == Format::Plain)
+    };
+    if rows.is_empty() || rows.len() > MAX_CAUSE_ROWS || !rows.iter().all(is_exact) {
         return Ok(None);
     }
-    if at.is_some_and(|at| rows.iter().all(|row| row.offset != at)) {
-        return Ok(None);
+    let mut rule = None;
+    if let Some(at) = at {
+        let stored = rows.iter().find(|row| row.offset == at);
+        let Some(row) = log.window(Anchor::From(at), 1, tail)?.rows.pop() else { return Ok(None) };
+        if row.offset != at || stored.is_none_or(|stored| stored.text.as_bytes() != row.text) {
+            return Ok(None);
+        }
+        let judgment = judge(&plain(&row.text, Progress::Last)).filter(|_| !is_last_words);
+        rule = judgment.and_then(Judgment::tool);
     }
-    let mut read = Vec::new();
-    for stored in rows {
-        let row = log.window(Anchor::From(stored.offset), 1, tail)?.rows.pop();
-        let is_same = |row: &Row| {
-            row.offset == stored.offset && String::from_utf8_lossy(&row.text) == stored.text
-        };
-        let Some(row) = row.filter(is_same) else { return Ok(None) };
-        read.push(row);
-    }
-    let row = read.iter().find(|row| Some(row.offset) == at && !is_last_words);
-    let rule = row.and_then(|row| judge(&plain(&row.text, Progress::Last))?.tool());
+    let rows = rows.into_iter().map(StoredRow::row).collect();
     let (searched_bytes, why) = (log.bytes(), Vec::new());
-    Ok(Some(Cause { at, is_last_words, rule, rows: read, searched_bytes, why }))
+    Ok(Some(Cause { at, is_last_words, rule, rows, searched_bytes, why }))
+}
+
+impl StoredRow {
+    fn row(self) -> Row {
+        let Self { offset, at, stream, text } = self;
+        let (last_at, complete, text) = (at, true, text.into_bytes());
+        Row { offset, at, last_at, stream, text, complete, ..Row::default() }
+    }
 }
