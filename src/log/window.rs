@@ -25,6 +25,9 @@ const FARTHER: u64 = 256;
 /// The read size for checking if a row is the first of the file.
 const FIRST_ROW_BUFFER: usize = 4 << 10;
 
+/// The offset from which a row is far from the start of the file.
+const FAR_BYTES: u64 = 1 << 20;
+
 /// A range of rows about to be read.
 struct Reading<'f> {
     rows: Rows<'f>,
@@ -48,6 +51,7 @@ impl<'f> View<'f> {
         reading.rows.set_cap(0);
         let at_end = reading.rows.next().transpose()?.is_none();
         let at_start = match rows.first() {
+            Some(first) if self.follows_row(first.offset, tail)? => false,
             // A first line longer than the line limit is a row before these rows. It is not read to
             // its end, because that may take too long just for this check.
             Some(first) if first.offset > 0 && self.begins_long()? => false,
@@ -156,6 +160,17 @@ impl<'f> View<'f> {
     fn begins_long(self) -> io::Result<bool> {
         let held = self.limits.line as u64;
         Ok(self.end > held && self.find_lf(0..held.saturating_add(1))?.is_none())
+    }
+
+    /// Returns true if the line before a row far from the start begins another row. Otherwise, the
+    /// start of the log decides, which may be on a server.
+    fn follows_row(self, offset: u64, tail: Tail) -> io::Result<bool> {
+        if offset < FAR_BYTES {
+            return Ok(false);
+        }
+        let from = self.line_start(offset.saturating_sub(1))?;
+        let mut rows = self.rows(from, self.starts_at(from)?, 0, tail);
+        Ok(rows.next().transpose()?.is_some_and(|row| row.offset < offset))
     }
 
     /// Returns true if no row begins before the offset.

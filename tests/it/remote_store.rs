@@ -168,7 +168,7 @@ fn a_failed_run_opens_at_its_cause_with_few_requests() {
     for key in ["Ctrl-d", "Ctrl-u", "g g", "Ctrl-d", "G", "Ctrl-u", "G"] {
         sim.keys(key);
         let requests = bucket.requests();
-        assert!(requests.len() <= 1, "{key}: {requests:#?}");
+        assert!(requests.len() <= 1, "{key}: {requests:#?} {:?}", bucket.ranges());
     }
     sim.disk();
     assert_eq!(bucket.requests(), [""; 0], "a complete run is not requested again");
