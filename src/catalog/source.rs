@@ -397,8 +397,8 @@ fn remote_page(store: &RemoteStore, page: &RunPage) -> Result<Option<Vec<RunHead
     let mut keys = if is_plain { wanted } else { PAGE_KEYS };
     loop {
         let read = store.heads(&list, keys)?;
-        let found = matching(&read.heads, page);
-        if read.is_all || found.as_ref().is_some_and(|found| is_enough(&read.heads, found, page)) {
+        let found = matching(&read.runs, page);
+        if read.is_all || found.as_ref().is_some_and(|found| is_enough(&read.runs, found, page)) {
             return Ok(found);
         }
         keys = keys.max(read.keys).saturating_add(PAGE_KEYS);

@@ -16,6 +16,9 @@ use crate::s3::{Bucket, Got, Range};
 /// time is the answer time of the server.
 const BLOCK_BYTES: u64 = 256 << 10;
 
+/// The size of a request for a reader that goes on, in bytes.
+const AHEAD_BYTES: u64 = 1 << 20;
+
 /// The largest size of a request in bytes: that of the largest frame of a compressed log, and of
 /// two blocks.
 const MAX_REQUEST_BYTES: u64 = 9 << 20;
@@ -40,8 +43,10 @@ struct Shared {
 struct Facts {
     /// The size; `None` before the first read, unless its creator knew it.
     bytes: Option<u64>,
-    /// The version; `None` before the first read.
-    etag: Option<Option<String>>,
+    /// True if a part of the object was read.
+    is_read: bool,
+    /// The version that was read first; `None` if the server does not state it.
+    etag: Option<String>,
 }
 
 /// The last bytes that were read of some objects, from the least to the most recently used.
@@ -63,7 +68,7 @@ impl Object {
     /// no request.
     #[must_use]
     pub fn new(bucket: Arc<Bucket>, key: String, bytes: Option<u64>, blocks: Arc<Blocks>) -> Self {
-        let facts = Mutex::new(Facts { bytes, etag: None });
+        let facts = Mutex::new(Facts { bytes, is_read: false, etag: None });
         Self(Arc::new(Shared { bucket, key, facts, blocks }))
     }
 
@@ -102,26 +107,30 @@ impl Shared {
         }
         let got = self.get(&Range::Suffix(BLOCK_BYTES), BLOCK_BYTES)?;
         let total = got.total_bytes;
-        (facts.bytes, facts.etag) = (Some(total), Some(got.etag));
+        (facts.bytes, facts.is_read, facts.etag) = (Some(total), true, got.etag);
         self.blocks.keep(&self.key, total.saturating_sub(got.bytes.len() as u64), got.bytes);
         Ok(total)
     }
 
     /// Returns bytes that contain an offset, and the offset of the first of them. If they are not
-    /// kept, requests whole blocks, if possible up to `len` bytes after the offset, and the block
-    /// before them: a row may begin there. The offset must be below the size of the object.
+    /// kept, requests whole blocks, if possible up to `len` bytes after the offset. The offset must
+    /// be below the size of the object.
+    ///
+    /// A reader that has come from the block before probably goes on, so it gets several blocks. Any
+    /// other one also gets the block before, where a row may begin.
     fn block(&self, facts: &mut Facts, offset: u64, len: usize) -> io::Result<(u64, Arc<Vec<u8>>)> {
         if let Some(block) = self.blocks.find(&self.key, offset) {
             return Ok(block);
         }
         let within = offset.checked_rem(BLOCK_BYTES).unwrap_or_default();
-        let bytes = within.saturating_add(len as u64).max(1);
-        let bytes = bytes.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX);
         let start = offset.saturating_sub(within);
-        let end = start.saturating_add(bytes.min(MAX_REQUEST_BYTES));
         let before = start.saturating_sub(BLOCK_BYTES);
-        let is_kept = self.blocks.find(&self.key, before).is_some();
-        let read = self.read(facts, if is_kept { start } else { before }..end)?;
+        let goes_on = start > 0 && self.blocks.find(&self.key, before).is_some();
+        let (from, ahead) = if goes_on { (start, AHEAD_BYTES) } else { (before, BLOCK_BYTES) };
+        let bytes = within.saturating_add(len as u64).max(ahead);
+        let bytes = bytes.checked_next_multiple_of(BLOCK_BYTES).unwrap_or(u64::MAX);
+        let end = start.saturating_add(bytes.min(MAX_REQUEST_BYTES));
+        let read = self.read(facts, from..end)?;
         // A server may have returned fewer bytes than it should.
         let within = offset.checked_sub(read.0);
         if within.is_none_or(|within| within >= read.1.len() as u64) {
@@ -135,10 +144,11 @@ impl Shared {
         let limit = range.end.saturating_sub(start);
         let got = self.get(&Range::Part(range), limit)?;
         if facts.bytes.is_some_and(|bytes| bytes != got.total_bytes)
-            || *facts.etag.get_or_insert_with(|| got.etag.clone()) != got.etag
+            || facts.is_read && facts.etag != got.etag
         {
             return Err(io::Error::other("it was replaced while it was read; open it again"));
         }
+        (facts.is_read, facts.etag) = (true, got.etag);
         Ok(self.blocks.keep(&self.key, start, got.bytes))
     }
 

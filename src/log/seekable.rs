@@ -133,7 +133,7 @@ impl Source for Seekable {
 /// Returns the size of the seek table of a log that we compressed, in bytes.
 pub(super) const fn table_bytes(log_bytes: u64) -> u64 {
     let frames = log_bytes.div_ceil(FRAME_BYTES as u64);
-    frames.saturating_mul(8).saturating_add(TABLE_HEADER_BYTES + FOOTER_BYTES as u64)
+    frames.saturating_mul(8).saturating_add(TABLE_HEADER_BYTES.saturating_add(FOOTER_BYTES as u64))
 }
 
 /// Reads the seek table at the end of a range, and checks that it describes exactly this range.

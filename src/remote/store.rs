@@ -75,7 +75,7 @@ struct Failed {
 
 /// The runs of a list that were read so far, from the newest to the oldest.
 pub(crate) struct Heads<'a> {
-    pub heads: Ref<'a, [RunHead]>,
+    pub runs: Ref<'a, [RunHead]>,
     /// The number of keys that were read.
     pub keys: usize,
     /// True if there are no further runs, or none that are read.
@@ -111,7 +111,7 @@ impl RemoteStore {
         let is_cut = has_more && keys >= MAX_KEYS;
         self.is_cut.set(self.is_cut.get() || is_cut);
         let heads = Ref::filter_map(lists, |lists| Some(lists.get(list)?.0.heads()));
-        Ok(Heads { heads: heads.map_err(|_| missing())?, keys, is_all: !has_more || is_cut })
+        Ok(Heads { runs: heads.map_err(|_| missing())?, keys, is_all: !has_more || is_cut })
     }
 
     /// Reads the start of a list if it is due, and further pages as far as they are needed.

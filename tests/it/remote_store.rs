@@ -173,7 +173,8 @@ fn a_failed_run_opens_at_its_cause_with_few_requests() {
     sim.disk();
     assert_eq!(bucket.requests(), [""; 0], "a complete run is not requested again");
     let tail = reads(&bucket, &store, &["latest", "--once", "--tail", "20"]);
-    assert!(tail.len() <= 4, "{tail:#?}");
+    // Pieces of a row are joined over 16 MiB of a log.
+    assert!(tail.len() <= 14, "{tail:#?}");
 }
 
 #[test]
