@@ -8,6 +8,7 @@
 
 mod bundle;
 mod export;
+mod push;
 mod recording;
 mod view;
 
@@ -20,6 +21,7 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::bundle::Bundle;
 pub(super) use self::export::{Export, ExportFormat};
+pub(super) use self::push::{Background, Push, PushArgs};
 pub(super) use self::recording::{
     Begin, BeginFormat, End, EndState, Exec, Record, RecordArgs, Rerun, RunFacts, Sh,
 };
@@ -133,6 +135,13 @@ pub(super) enum Command {
         mut_args = shown_in_short
     )]
     Bundle(Bundle),
+    #[command(
+        about = help::PUSH.about,
+        next_display_order = FIRST + 1,
+        override_usage = help::PUSH_USAGE,
+        mut_args = shown_in_short
+    )]
+    Push(Push),
     #[command(
         about = help::PRUNE.about,
         mut_args = shown_in_short

@@ -2,24 +2,22 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-use super::args::{Bundle, NEWEST, Server};
+use super::args::{Bundle, Server};
 use super::export::{draft, replaceable};
-use super::{load_named, print_notice, print_notices, remote, use_rules};
+use super::selection::Selection;
+use super::{print_notice, print_notices, remote};
 use crate::bundle::{self, Bundled, Checked};
-use crate::catalog::{Catalog, ListFilter, RunSpec};
 use crate::display;
 use crate::error::{Error, Result};
 use crate::file::FilePath;
 use crate::join::RunParts;
 use crate::log::Container;
-use crate::model::{Outcome, RunId};
 #[cfg(feature = "remote")]
 use crate::s3::{Body, Bucket, Condition};
 
@@ -146,40 +144,21 @@ fn content(runs: usize, logs: usize, bytes: u64) -> String {
 
 /// Loads the selected runs, each once.
 fn selected(args: &Bundle) -> anyhow::Result<Vec<RunParts>> {
-    let filter = args.narrow.filter();
+    let Bundle { runs, last, failed, narrow, store, .. } = args;
+    let runs = runs.iter().map(AsRef::as_ref).collect();
     let mut known = HashSet::new();
-    let mut runs = Vec::new();
-    let mut add = |catalog: &Catalog, id: &RunId| -> Result<()> {
+    let mut found = Vec::new();
+    let selection = Selection { runs, last: *last, failed: *failed, narrow, store };
+    selection.for_each(|catalog, id| {
         let gone = || Error::NotFound(format!("run {} was deleted", id.as_str()));
         let parts = catalog.run_parts(id)?.ok_or_else(gone)?;
         // Logs that were named by their path have no id.
         let path = id.as_str().is_empty().then(|| catalog.path());
         if known.insert((path, parts.run.repo.clone(), id.clone())) {
-            runs.push(parts);
+            found.push(parts);
         }
         print_notices(&catalog.notices());
         Ok(())
-    };
-    if args.last.is_some() || args.failed {
-        let catalog = args.store.catalog()?;
-        use_rules(None, catalog.root());
-        let outcomes = args.failed.then_some(Some(Outcome::Failed)).into_iter().collect();
-        let conditions = ListFilter { runs: filter, outcomes, ..ListFilter::default() };
-        let list = catalog.filtered_runs(&conditions, None, args.last.unwrap_or(1))?;
-        list.heads.iter().try_for_each(|head| add(&catalog, &head.run.id))?;
-        if list.heads.is_empty() {
-            let failed = if args.failed { "failed " } else { "" };
-            let path = catalog.path();
-            return Err(Error::NoRun(format!("no {failed}runs in {}", path.display())).into());
-        }
-        return Ok(runs);
-    }
-    let named: Vec<&OsStr> = args.runs.iter().map(AsRef::as_ref).collect();
-    for run in if named.is_empty() { vec![OsStr::new(NEWEST)] } else { named } {
-        let find = |catalog: &Catalog, spec: &RunSpec| catalog.find(spec, &filter);
-        let (catalog, id) = load_named(&args.store, &filter, run, find)?;
-        use_rules(None, catalog.root());
-        add(&catalog, &id)?;
-    }
-    Ok(runs)
+    })?;
+    Ok(found)
 }

@@ -17,7 +17,7 @@
 //! ```
 //!
 //! The settings apply to the screen, except `output`, `mask`, `default-masks`, `mask-output`,
-//! `max-log`, `sync` and `[retention]`, which apply to the recorder. Except for the rules, output
+//! `max-log`, `sync`, `push`, `push-timeout` and `[retention]`, which apply to the recorder. Except for the rules, output
 //! for scripts does not depend on the configuration, and a faulty configuration does not prevent
 //! such output or a recording. The command line takes precedence over the file.
 //!
@@ -29,6 +29,7 @@ mod write;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use memchr::memchr_iter;
 
@@ -69,6 +70,10 @@ pub struct Config {
     pub max_log: Option<u64>,
     /// True if the recorder syncs the logs to disk when a run ends.
     pub sync: bool,
+    /// The address in object storage that runs are pushed to while they are recorded.
+    pub push: Option<String>,
+    /// The time for the push after the end of a run.
+    pub push_timeout: Option<Duration>,
     /// The rules for errors and causes, which precede those of rundown.
     pub rules: Vec<UserRule>,
     /// The limits on the runs of a store, for `prune` and for the recorder.
@@ -87,6 +92,8 @@ impl Default for Config {
             mask_output: false,
             max_log: None,
             sync: true,
+            push: None,
+            push_timeout: None,
             rules: Vec::new(),
             retention: Limits::default(),
         }

@@ -24,7 +24,7 @@ use crate::dump::{FailureSummary, PrintOptions};
 use crate::error::{Error, Result};
 use crate::join::RunNode;
 use crate::model::{Phase, RunId};
-use crate::record::{self, Ended, Pipeline, Stop};
+use crate::record::{self, Ended, Pipeline};
 
 /// The maximum number of failures in a summary.
 const MAX_FAILURES: usize = 10;
@@ -50,7 +50,7 @@ pub(super) fn exec(exec: &Exec) -> anyhow::Result<u8> {
     if exec.watched {
         writeln!(io::stdout().lock(), "{}", begun.run().as_str()).map_err(Error::Output)?;
     }
-    let ended = begun.execute(&Stop::new());
+    let ended = setup.execute(begun);
     Ok(finish(&setup, &exec.store, &ended))
 }
 

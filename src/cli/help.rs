@@ -22,6 +22,8 @@ pub(super) const RECORD_USAGE: &str = "rundown record [OPTIONS] [--] <CMD> [ARG]
 
 pub(super) const SH_USAGE: &str = "rundown sh [ARG]...";
 
+pub(super) const PUSH_USAGE: &str = "rundown push [OPTIONS] [RUN]... [URL]";
+
 pub(super) const SCHEMA_USAGE: &str = "rundown schema <NAME>";
 
 pub(super) const COMPLETIONS_USAGE: &str = "rundown completions <SHELL>";
@@ -78,7 +80,7 @@ impl Page {
 }
 
 /// The commands with their pages.
-pub(super) static COMMANDS: [(&str, Page); 16] = [
+pub(super) static COMMANDS: [(&str, Page); 17] = [
     ("list", LIST),
     ("record", RECORD),
     ("exec", EXEC),
@@ -88,6 +90,7 @@ pub(super) static COMMANDS: [(&str, Page); 16] = [
     ("sh", SH),
     ("doctor", DOCTOR),
     ("bundle", BUNDLE),
+    ("push", PUSH),
     ("prune", PRUNE),
     ("export", EXPORT),
     ("demo", DEMO),
@@ -98,7 +101,7 @@ pub(super) static COMMANDS: [(&str, Page); 16] = [
 ];
 
 /// Returns the names of the commands.
-pub(super) fn command_names() -> [&'static str; 16] {
+pub(super) fn command_names() -> [&'static str; 17] {
     COMMANDS.each_ref().map(|(name, _)| *name)
 }
 
@@ -220,7 +223,7 @@ milliseconds of each other may change places. --merge, --pty and --exact keep th
         ("2", "usage error; nothing was run"),
         ("6", "with --must-record: cannot be recorded; nothing was run"),
     ],
-    environment: &[RUN_VARIABLES, STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
+    environment: &[RUN_VARIABLES, STORE_VARIABLES, PUSH_VARIABLES, CONFIG_VARIABLES, FACTS],
 };
 
 pub(super) const EXEC: Page = Page {
@@ -253,7 +256,7 @@ job. At the end, a summary on stderr lists the failures.",
         ("2", "usage error, or invalid pipeline file; nothing was run"),
         ("6", "with --must-record: cannot be recorded; nothing was run"),
     ],
-    environment: &[STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
+    environment: &[STORE_VARIABLES, PUSH_VARIABLES, CONFIG_VARIABLES, FACTS],
 };
 
 pub(super) const RERUN: Page = Page {
@@ -275,7 +278,7 @@ without them. A command with a secret that was not recorded is refused.",
         ("5", "no such run, or no command matches"),
         ("6", "the store cannot be read"),
     ],
-    environment: &[STORE_VARIABLES, CONFIG_VARIABLES, FACTS],
+    environment: &[STORE_VARIABLES, PUSH_VARIABLES, CONFIG_VARIABLES, FACTS],
 };
 
 pub(super) const BEGIN: Page = Page {
@@ -302,7 +305,7 @@ Between two steps, the run is shown as waiting. On GitHub, the first step runs \
         ("2", "usage error"),
         ("6", "the store cannot be written"),
     ],
-    environment: &[STORE_VARIABLES, FACTS],
+    environment: &[STORE_VARIABLES, PUSH_VARIABLES, FACTS],
 };
 
 pub(super) const END: Page = Page {
@@ -324,7 +327,7 @@ until they end.",
         ("5", "no such run, or it has already ended"),
         ("6", "the store cannot be written"),
     ],
-    environment: &[RUN_VARIABLES, STORE_VARIABLES],
+    environment: &[RUN_VARIABLES, STORE_VARIABLES, PUSH_VARIABLES],
 };
 
 pub(super) const SH: Page = Page {
@@ -345,7 +348,7 @@ choice:
 The commands are added to the run in RUNDOWN_RUN; without one, each line is a run of its own. The \
 arguments go to `sh`, or to the program in RUNDOWN_SHELL.",
     exit_codes: &[("N", "the shell exited with N"), ("128+N", "the shell was killed by signal N")],
-    environment: &[RUN_VARIABLES, SHELL_VARIABLES, STORE_VARIABLES],
+    environment: &[RUN_VARIABLES, SHELL_VARIABLES, STORE_VARIABLES, PUSH_VARIABLES],
 };
 
 pub(super) const DOCTOR: Page = Page {
@@ -401,6 +404,34 @@ that are in the logs are in the bundle, too.",
         ("70", "internal error"),
     ],
     environment: &[STORE_VARIABLES, CI],
+};
+
+pub(super) const PUSH: Page = Page {
+    name: "rundown push",
+    about: "Push runs to object storage, also while they are recorded",
+    examples: &[
+        ("rundown push s3://bucket/ci", "push the newest run"),
+        ("rundown push latest-failed s3://bucket/ci", "push the newest failed run"),
+        ("rundown push --last 100 s3://bucket/ci", "push the last 100 runs"),
+        ("rundown record --push s3://bucket/ci -- make", "push a run while it is recorded"),
+    ],
+    notes: "\
+A run that has ended is pushed as a whole: first its logs, compressed, and then one object that \
+makes it visible. A run that is there already is not sent again.
+
+An active run is pushed to its end: every five seconds its rows and the new bytes of its logs. \
+Ctrl-C stops, and what was pushed stays. The next push of the run continues there.
+
+The bucket is at AWS S3, or at any server with its API that honors the condition If-None-Match. \
+Secrets that are in the logs are in the bucket, too.",
+    exit_codes: &[
+        ("0", "the runs are pushed"),
+        ("2", "usage error"),
+        ("5", "no such run"),
+        ("6", "the store or a log cannot be read, the bucket cannot be written, or the time is up"),
+        ("70", "internal error"),
+    ],
+    environment: &[STORE_VARIABLES, PUSH_VARIABLES, BUCKET, CONFIG_VARIABLES, CI],
 };
 
 pub(super) const PRUNE: Page = Page {
@@ -618,6 +649,15 @@ const RUN_VARIABLES: Table = &[
     ("RUNDOWN_JOB", "the job that commands are added to"),
 ];
 
+const PUSH_VARIABLES: Table =
+    &[("RUNDOWN_PUSH", "the object storage that runs are pushed to: s3://BUCKET/PREFIX")];
+
+const BUCKET: Table = &[
+    ("AWS_ACCESS_KEY_ID, AWS_PROFILE, …", "credentials, as for the tools of AWS"),
+    ("AWS_REGION", "region; default: us-east-1"),
+    ("AWS_ENDPOINT_URL_S3", "address of a server other than AWS"),
+];
+
 const SHELL_VARIABLES: Table =
     &[("RUNDOWN_SHELL", "the shell that `rundown sh` runs; default: sh")];
 
@@ -649,7 +689,7 @@ mod tests {
 
     #[test]
     fn short_help_fits_on_a_screen_and_long_help_fits_its_columns() {
-        assert_eq!(commands(80).len(), 17);
+        assert_eq!(commands(80).len(), 18);
         for width in [80, 100] {
             for mut command in commands(width) {
                 let name = command.get_name().to_owned();
@@ -734,6 +774,7 @@ mod tests {
                 ("sh", "Run Other"),
                 ("doctor", "Select Output Store Other"),
                 ("bundle", "Select Output Store Other"),
+                ("push", "Select Output Store Other"),
                 ("prune", "Select Limits Output Store Other"),
                 ("export", "Select Output Store Other"),
                 ("demo", "Select Output Screen Other"),

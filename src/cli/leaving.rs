@@ -81,6 +81,14 @@ pub(super) fn open_command(root: Option<&Path>, run: &RunId) -> Option<String> {
     typed([("--root", root.map(Path::as_os_str))], run.short().as_ref())
 }
 
+/// Returns the command that pushes a run of a store; `root` is the named root of the store. Returns
+/// `None` as [`again`] does.
+pub(super) fn push_command(root: Option<&Path>, run: &RunId, url: &str) -> Option<String> {
+    let typed = typed([("--root", root.map(Path::as_os_str))], run.short().as_ref())?;
+    let (rundown, args) = typed.split_once(' ')?;
+    Some(format!("{rundown} push {args} {}", shlex::try_quote(url).ok()?))
+}
+
 /// Returns a call of `rundown` with the options that have a value.
 fn typed<'a>(
     options: impl IntoIterator<Item = (&'a str, Option<&'a OsStr>)>,

@@ -20,12 +20,16 @@ mod once;
 mod parse;
 mod place;
 mod prune;
+#[cfg(feature = "remote")]
+mod push;
 mod recording;
 mod remote;
 mod rerun;
 mod schema;
+mod selection;
 mod steps;
 mod trust;
+mod uploader;
 mod usage;
 mod watch;
 
@@ -80,7 +84,7 @@ impl Arguments {
     pub const fn prints(&self) -> bool {
         match &self.command {
             Some(Command::Exec(exec)) => exec.dry_run,
-            Some(Command::End(_)) => false,
+            Some(Command::End(_) | Command::Push(_)) => false,
             Some(Command::Export(export)) => export.to.is_none(),
             _ => !self.records(),
         }
@@ -103,6 +107,10 @@ impl Arguments {
                 hints::for_run(error, run, false, (store, &narrow.filter()))
             }),
             Some(Command::Bundle(bundle)) => bundle::bundle(&bundle),
+            #[cfg(feature = "remote")]
+            Some(Command::Push(push)) => push::push(&push),
+            #[cfg(not(feature = "remote"))]
+            Some(Command::Push(_)) => Err(remote::unsupported(Path::new("rundown push")).into()),
             Some(Command::Prune(prune)) => prune::prune(&prune),
             Some(Command::Export(export)) => export::export(&export),
             Some(Command::Record(record)) => record_command(record),
@@ -434,7 +442,8 @@ fn record_command(record: Record) -> anyhow::Result<u8> {
     let setup = setup(&record.facts, &record.store, Adds::Command(record.run))?;
     let job = record.job.or_else(|| variable(record::JOB)).map(JobId).or_else(record::find_job);
     let job = job.unwrap_or_else(|| record::default_job(&record.argv));
-    let ended = record::record_command(&setup.options, &job, &record.argv)?;
+    let begun = record::Recording::command(&setup.options, &job, &record.argv)?;
+    let ended = setup.execute(begun);
     Ok(setup.finish(&ended))
 }
 

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use super::args::{RecordArgs, RunFacts};
 use super::config::Config;
 use super::place::{path_variable, variable};
+use super::uploader::Target;
 use super::{print_notice, print_notices};
 use crate::error::{Result, chain};
 use crate::file::identity;
 use crate::model::{RunDetails, RunId};
-use crate::record::{self, Ended, Facts, Given, Masking, Options};
+use crate::record::{self, Ended, Facts, Given, Masking, Options, Recording, Stop};
 use crate::store::OUR_DATABASE;
 use crate::upkeep::{Limits, prune_if_due};
 
@@ -82,16 +83,32 @@ pub(super) fn setup(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<
     options.sync = config.sync;
     options.max_log = store.max_log.or(config.max_log);
     options.signals = true;
-    Ok(Setup { options, retention: config.retention })
+    Ok(Setup { options, push: Target::of(&store.push, &config), retention: config.retention })
 }
 
 /// The options of a recording, and the limits on the runs of its store.
 pub(super) struct Setup {
     pub options: Options,
+    /// The object storage that a new run is pushed to.
+    pub push: Option<Target>,
     pub retention: Limits,
 }
 
 impl Setup {
+    /// Executes a run to its end. Pushes it meanwhile if that is set, unless it was begun by another
+    /// process, which pushes it.
+    pub(super) fn execute(&self, begun: Recording) -> Ended {
+        let is_own = begun.is_recorded() && self.options.run.as_ref() != Some(begun.run());
+        let root = self.options.store_root.as_deref().ok().filter(|_| is_own);
+        let uploader =
+            self.push.as_ref().zip(root).and_then(|(push, root)| push.upload(root, begun.run()));
+        let ended = begun.execute(&Stop::new());
+        if let Some(uploader) = uploader {
+            uploader.wait();
+        }
+        ended
+    }
+
     /// Prints the messages of a recording that has ended, and removes old runs if that is due.
     /// Returns the exit code.
     pub(super) fn finish(&self, ended: &Ended) -> u8 {

@@ -15,6 +15,8 @@ use crate::log::Container;
 #[cfg(feature = "remote")]
 use crate::log::Object;
 #[cfg(feature = "remote")]
+use crate::remote::key::MAX_PREFIX;
+#[cfg(feature = "remote")]
 use crate::s3::{Bucket, S3Url, Settings, Variables};
 
 /// The beginning of an address.
@@ -43,10 +45,7 @@ pub(super) fn catalog(url: &Path, server: &Server) -> Result<Catalog> {
 /// Creates a catalog of the store at an address.
 #[cfg(feature = "remote")]
 fn store(url: &Path, server: &Server) -> Result<Catalog> {
-    let prefix =
-        url.to_str().and_then(S3Url::parse).ok_or_else(|| invalid(url, "is not UTF-8"))??;
-    let settings = Settings { timeout: TIMEOUT, ..settings(server) };
-    Ok(Catalog::of_bucket(Bucket::new(prefix, &settings)?))
+    Ok(Catalog::of_bucket(bucket(url.as_os_str(), server, Some(TIMEOUT))?))
 }
 
 #[cfg(not(feature = "remote"))]
@@ -101,4 +100,29 @@ fn settings(server: &Server) -> Settings {
 #[cfg(feature = "remote")]
 fn invalid(url: &Path, why: &str) -> Error {
     Error::Usage(format!("{} {why}", url.display()))
+}
+
+/// Checks the address of a store. Sends no request.
+pub(super) fn check(url: &OsStr) -> Result<()> {
+    #[cfg(feature = "remote")]
+    return bucket(url, &Server::default(), None).map(drop);
+    #[cfg(not(feature = "remote"))]
+    Err(unsupported(Path::new(url)))
+}
+
+/// Returns the bucket at the address of a store, with the prefix of its keys. Each request is
+/// repeated until `timeout` has passed.
+#[cfg(feature = "remote")]
+pub(super) fn bucket(url: &OsStr, server: &Server, timeout: Option<Duration>) -> Result<Bucket> {
+    let shown = Path::new(url).display();
+    let parsed = url.to_str().and_then(S3Url::parse).ok_or_else(|| {
+        Error::Usage(format!("{shown} is not an address in object storage: use s3://BUCKET/PREFIX"))
+    })??;
+    if parsed.prefix().len() > MAX_PREFIX {
+        let why = format!("the prefix of {shown} is longer than {MAX_PREFIX} bytes");
+        return Err(Error::Usage(why));
+    }
+    let settings = settings(server);
+    let timeout = timeout.unwrap_or(settings.timeout);
+    Bucket::new(parsed, &Settings { timeout, ..settings })
 }

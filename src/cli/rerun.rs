@@ -47,7 +47,8 @@ pub(super) fn rerun(rerun: &Rerun) -> anyhow::Result<u8> {
         sha: given(&rerun.facts.sha, &run.sha),
     };
     (options.quiet, options.fail_fast) = (rerun.quiet, false);
-    let ended = record::run_pipeline(options, &pipeline, &record::Stop::new())?;
+    let begun = record::Recording::pipeline(options, &pipeline)?;
+    let ended = setup.execute(begun);
     Ok(exec::finish(&setup, &rerun.store, &ended))
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::args::{Begin, BeginFormat, End, EndState, RecordArgs, RunFacts, Sh};
 use super::place::variable;
 use super::recording::{Adds, config_or_default, details, prune_old, setup};
+use super::uploader::{PUSH, Target};
 use super::{exit_status, print_notices};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::display::{Status, duration};
@@ -28,25 +29,32 @@ pub(super) fn begin(begin: Begin) -> anyhow::Result<u8> {
         ..found
     };
     options.reads_commit = true;
-    options.masking = begin.facts.masking(&config_or_default(None));
+    let config = config_or_default(None);
+    options.masking = begin.facts.masking(&config);
+    let target = Target::of(&begin.push, &config);
     let run = record::begin_run(&options)?;
+    if let Some(target) = &target {
+        target.upload_detached(&root, &run);
+    }
+    let push = target.as_ref().map(|target| target.url.as_str());
     let text = match begin.format {
         BeginFormat::Id => run.0,
-        BeginFormat::Env => variables(&run, &root.to_string_lossy(), parent.as_deref())?,
+        BeginFormat::Env => variables(&run, &root.to_string_lossy(), parent.as_deref(), push)?,
     };
     writeln!(io::stdout().lock(), "{text}").map_err(Error::Output)?;
     Ok(0)
 }
 
 /// Returns the variables for the steps of a run, one on each line.
-fn variables(run: &RunId, root: &str, parent: Option<&str>) -> Result<String> {
+fn variables(run: &RunId, root: &str, parent: Option<&str>, push: Option<&str>) -> Result<String> {
     if root.contains(['\n', '\r']) {
         return Err(Error::Usage(format!("the path of the store {root:?} contains a line break")));
     }
     let trace = record::traceparent_of_run(run, parent);
     let lines =
         [(record::RUN, run.as_str()), (record::ROOT, root), (record::TRACEPARENT, trace.as_str())];
-    Ok(lines.map(|(name, value)| format!("{name}={value}")).join("\n"))
+    let lines = lines.into_iter().chain(push.map(|url| (PUSH, url)));
+    Ok(lines.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("\n"))
 }
 
 /// Ends a run, prints a notice with its result, and removes old runs if that is due. Returns the
@@ -71,6 +79,11 @@ pub(super) fn end(end: &End) -> anyhow::Result<u8> {
     let Some(node) = catalog.run(&found)? else { return Ok(0) };
     drop(catalog);
     print_notices(&[warning, Some(result(&node))].into_iter().flatten().collect::<Vec<_>>());
+    if let Some(target) = Target::of(&end.push, &config)
+        && let Some(uploader) = target.upload(&root, &found)
+    {
+        uploader.wait();
+    }
     prune_old(&root, &config.retention);
     Ok(if end.exit_status { exit_status(&node.head)? } else { 0 })
 }
@@ -94,15 +107,16 @@ pub(super) fn run_line(sh: &Sh) -> anyhow::Result<u8> {
     let shell = variable("RUNDOWN_SHELL").unwrap_or_else(|| "sh".into());
     let job = variable(record::JOB).map(JobId).or_else(record::find_job);
     let job = job.unwrap_or_else(|| JobId("sh".into()));
-    let ended = match sh.args.as_slice() {
+    let begun = match sh.args.as_slice() {
         [option, line] if option == "-c" && shell == "sh" && line.to_str().is_some() => {
-            record::record_line(options, &job, &line.to_string_lossy())?
+            record::Recording::line(options, &job, &line.to_string_lossy())?
         }
         args => {
             let shell = std::iter::once(shell.into());
             let command: Vec<_> = shell.chain(args.iter().cloned()).collect();
-            record::record_command(options, &job, &command)?
+            record::Recording::command(options, &job, &command)?
         }
     };
+    let ended = setup.execute(begun);
     Ok(setup.finish(&ended))
 }

@@ -11,7 +11,7 @@ use crate::join::{DatedLog, FindingKind, LogRef, RunParts};
 use crate::log::{LogFile, LogPath, PiecedLog};
 use crate::model::{JobId, Run};
 use crate::remote::document::{RemoteDocument, SCHEMA};
-use crate::remote::key::{Entry, RUN};
+use crate::remote::key::Entry;
 use crate::time::Time;
 
 /// The state of the run in the bucket before it is complete.
@@ -76,7 +76,7 @@ pub(super) fn commit(
 
 /// Completes the lists of a run that is in the bucket, and removes leftovers.
 fn complete(directory: &Directory<'_>) -> Result<Pushed> {
-    let document = directory.read(RUN)?;
+    let document = directory.read()?;
     let document = document.ok_or_else(|| {
         Error::NotFound("the run was removed from the bucket while it was pushed".into())
     })?;

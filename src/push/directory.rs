@@ -83,27 +83,29 @@ impl<'a> Directory<'a> {
         self.bucket.put(&self.key(LIVE), Body::Bytes(&packed), Condition::Any).map(drop)
     }
 
-    /// Reads the document of the complete run, or that of the run so far. Returns `None` if it does
-    /// not exist.
+    /// Reads the document of the complete run. Returns `None` if it does not exist.
     ///
     /// # Errors
     /// If the document cannot be read, or is one of a later version.
-    pub fn read(&self, name: &str) -> Result<Option<RemoteDocument>> {
-        let key = self.key(name);
-        let Some(got) = self.bucket.get(&key, &Range::All, MAX_PACKED_BYTES)? else {
-            return Ok(None);
-        };
-        let failed = |why: &str| Error::Remote {
+    pub fn read(&self) -> Result<Option<RemoteDocument>> {
+        let Some(packed) = self.get(RUN)? else { return Ok(None) };
+        let document = parse(&packed).ok_or_else(|| Error::Remote {
             doing: "read",
-            url: format!("{}/{key}", self.bucket.url()),
-            why: why.to_owned(),
-        };
-        let document: RemoteDocument =
-            unpack(&got.bytes).ok_or_else(|| failed("it is not the document of a run"))?;
-        if document.schema != SCHEMA {
-            return Err(failed("it was written by a later version of rundown"));
-        }
+            url: format!("{}/{}", self.bucket.url(), self.key(RUN)),
+            why: "it is damaged, or was written by a later version of rundown".to_owned(),
+        })?;
         Ok(Some(document))
+    }
+
+    /// Reads the document of the run so far. Returns `None` if it does not exist, or if it is none
+    /// that this version reads.
+    pub fn read_live(&self) -> Result<Option<RemoteDocument>> {
+        Ok(self.get(LIVE)?.and_then(|packed| parse(&packed)))
+    }
+
+    fn get(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let got = self.bucket.get(&self.key(name), &Range::All, MAX_PACKED_BYTES)?;
+        Ok(got.map(|got| got.bytes))
     }
 
     /// Writes the entries of the run in all lists that lack it, and deletes its other entries.
@@ -209,6 +211,10 @@ impl<'a> Directory<'a> {
 
 fn packed(document: &RemoteDocument) -> Result<Vec<u8>> {
     pack(document).ok_or_else(|| Error::Internal("the document of a run cannot be packed".into()))
+}
+
+fn parse(packed: &[u8]) -> Option<RemoteDocument> {
+    unpack(packed).filter(|document: &RemoteDocument| document.schema == SCHEMA)
 }
 
 /// Returns the names of the objects in a directory.

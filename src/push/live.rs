@@ -24,7 +24,7 @@ use crate::join::{DatedLog, FindingKind, LogRef, RunParts};
 use crate::log::{Change, LogFile};
 use crate::model::RunId;
 use crate::remote::document::{ObjectDocument, RemoteDocument, SCHEMA};
-use crate::remote::key::{Entry, LIVE, hex};
+use crate::remote::key::{Entry, hex};
 use crate::s3::Bucket;
 use crate::time::Time;
 
@@ -100,8 +100,9 @@ pub(super) fn follow(
             let id = store.id.as_str();
             return Err(Error::NoRun(format!("run {id} had no new command for a day")));
         }
-        thread::sleep(POLL);
-        store.reload()?;
+        // Another thread ends the wait when the recorder has ended.
+        thread::park_timeout(POLL);
+        store.reload(progress.is_over())?;
     }
     Ok((store.run, live.before()))
 }
@@ -117,18 +118,19 @@ struct Store<'a> {
 }
 
 impl Store<'_> {
-    /// Reads the run again if it may have changed. Ignores failures for a while.
+    /// Reads the run again if it may have changed, or if its recorder has ended. Ignores failures
+    /// for a while.
     ///
     /// # Errors
     /// If the run was deleted, or if the store cannot be read any more.
-    fn reload(&mut self) -> Result<()> {
+    fn reload(&mut self, is_over: bool) -> Result<()> {
         let elapsed = self.read_at.elapsed();
         // A large run is not read all the time.
-        if elapsed < self.cost.saturating_mul(10) {
+        if elapsed < self.cost.saturating_mul(10) && !is_over {
             return Ok(());
         }
         let changed = self.catalog.changed();
-        if matches!(changed, Ok(false)) && elapsed < RELOAD {
+        if matches!(changed, Ok(false)) && elapsed < RELOAD && !is_over {
             return Ok(());
         }
         let began = Instant::now();
@@ -258,8 +260,7 @@ impl<'a> Live<'a> {
     /// Reads the directory, with the state that another process has left.
     fn read(&mut self, run: &RunParts) -> Result<()> {
         let directory = Directory::open(self.bucket, &run.run)?;
-        // A document that cannot be read is replaced.
-        let left = directory.is_resumed().then(|| directory.read(LIVE).ok().flatten()).flatten();
+        let left = if directory.is_resumed() { directory.read_live()? } else { None };
         if let Some(RemoteDocument { objects, mut run, .. }) = left {
             let is_there = |piece: &Piece| {
                 objects.get(piece.object).is_some_and(|object| directory.has(&object.name))

@@ -65,6 +65,10 @@ impl Progress {
         self.is_over.store(true, Ordering::Relaxed);
     }
 
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
+    }
+
     fn set_left(&self, bytes: u64) {
         self.left_bytes.store(bytes, Ordering::Relaxed);
     }
@@ -155,9 +159,9 @@ pub fn push(
 fn found(catalog: &mut Catalog, run: &RunId, mode: Mode, progress: &Progress) -> Result<RunParts> {
     loop {
         // Read before the store: what a recorder writes is there before it ends.
-        let is_over = progress.is_over.load(Ordering::Relaxed);
+        let is_over = progress.is_over();
         match parts(catalog, run) {
-            Err(_) if mode == Mode::Recorder && !is_over => thread::sleep(FIND_INTERVAL),
+            Err(_) if mode == Mode::Recorder && !is_over => thread::park_timeout(FIND_INTERVAL),
             result => return result,
         }
     }

@@ -168,8 +168,7 @@ pub fn record_command(options: &Options, job: &JobId, argv: &[OsString]) -> Resu
 /// # Errors
 /// As for [`Recording::command`]. If an error is returned, nothing was run.
 pub fn record_line(options: &Options, job: &JobId, line: &str) -> Result<Ended> {
-    let pipeline = Pipeline::of_command(job, PipelineCommand::Shell(line.to_owned()));
-    Ok(Recording::begin(options, pipeline, RunKind::Command)?.execute(&Stop::new()))
+    Ok(Recording::line(options, job, line)?.execute(&Stop::new()))
 }
 
 /// Records the jobs of a pipeline, until they have ended or `stop` is used.
@@ -204,6 +203,15 @@ impl Recording {
         Self::begin(options, Pipeline::of_command(job, command), RunKind::Command)
     }
 
+    /// Begins the run of one line for `sh -c`.
+    ///
+    /// # Errors
+    /// As for [`Recording::command`].
+    pub fn line(options: &Options, job: &JobId, line: &str) -> Result<Self> {
+        let command = PipelineCommand::Shell(line.to_owned());
+        Self::begin(options, Pipeline::of_command(job, command), RunKind::Command)
+    }
+
     /// Begins the run of a pipeline.
     ///
     /// # Errors
@@ -216,6 +224,12 @@ impl Recording {
     #[must_use]
     pub fn run(&self) -> &RunId {
         &self.executor.run
+    }
+
+    /// Returns true if the run is recorded.
+    #[must_use]
+    pub const fn is_recorded(&self) -> bool {
+        self.executor.record.is_some()
     }
 
     /// Executes the run to its end.

@@ -60,6 +60,12 @@ impl S3Url {
         &self.bucket
     }
 
+    /// Returns the prefix of all keys, without slashes at its ends; may be empty.
+    #[must_use]
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     /// Returns the full key of a key relative to the prefix. An empty key is the start of all.
     pub(super) fn full_key(&self, key: &str) -> String {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}/{key}", self.prefix) }

@@ -50,6 +50,8 @@ mod panes;
 mod plain;
 mod prune;
 mod pty;
+#[cfg(feature = "remote")]
+mod push;
 mod quire_store;
 mod quire_versions;
 mod readme;

@@ -11,9 +11,9 @@ use crate::support::{run, stderr, stdout};
 fn all_pages_are_written_and_are_the_printed_ones() {
     let dir = TempDir::new().unwrap();
     let notice = stderr(dir.path(), &["man", "--dir", "new/man1"], 0);
-    assert_eq!(notice, "rundown: wrote 17 pages to new/man1\n");
+    assert_eq!(notice, "rundown: wrote 18 pages to new/man1\n");
     let pages = dir.path().join("new/man1");
-    assert_eq!(fs::read_dir(&pages).unwrap().count(), 17);
+    assert_eq!(fs::read_dir(&pages).unwrap().count(), 18);
     let written = |name: &str| fs::read_to_string(pages.join(name)).unwrap();
     assert_eq!(stdout(dir.path(), &["man"], 0), written("rundown.1"));
     assert_eq!(stdout(dir.path(), &["man", "list"], 0), written("rundown-list.1"));

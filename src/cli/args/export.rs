@@ -100,6 +100,6 @@ impl From<SignalName> for Signal {
 }
 
 /// Parses a number of seconds, which may be added to the current time.
-fn parse_seconds(text: &str) -> Result<Duration, &'static str> {
+pub(super) fn parse_seconds(text: &str) -> Result<Duration, &'static str> {
     parse_number::<u32>(text).map(|seconds| Duration::from_secs(seconds.into()))
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::push::PushArgs;
 use super::{FIRST, NEWEST, Root, parse_number};
 use crate::cli::amounts::parse_log_size;
 use crate::cli::help;
@@ -108,6 +109,8 @@ pub struct RecordArgs {
     /// limit.
     #[arg(long, value_name = "SIZE", value_parser = parse_log_size)]
     pub max_log: Option<u64>,
+    #[command(flatten)]
+    pub push: PushArgs,
     /// Configuration file; only its settings for recording are used
     ///
     /// The default is $RUNDOWN_CONFIG, or rundown/config.toml in $XDG_CONFIG_HOME or ~/.config.
@@ -194,6 +197,8 @@ pub struct Begin {
     pub format: BeginFormat,
     #[command(flatten)]
     pub root: Root,
+    #[command(flatten)]
+    pub push: PushArgs,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
@@ -217,6 +222,8 @@ pub struct End {
     pub exit_status: bool,
     #[command(flatten)]
     pub root: Root,
+    #[command(flatten)]
+    pub push: PushArgs,
 }
 
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]

@@ -87,7 +87,7 @@ pub struct RowArgs {
     /// Print only the last N rows of each log
     ///
     /// With --grep, N counts the rows that match. With --failed, the default for text is 50.
-    #[arg(long, value_name = "N", value_parser = parse_number::<usize>)]
+    #[arg(long, value_name = "N", value_parser = parse_number::<usize>, hide_short_help = true)]
     pub tail: Option<usize>,
     /// Print only rows that match a regular expression
     ///

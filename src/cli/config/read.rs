@@ -1,6 +1,8 @@
 //! Parsing of a configuration. Every fault has its position and, if a known word is similar, a
 //! suggestion.
 
+use std::time::Duration;
+
 use jiff::tz::TimeZone;
 use ratatui::style::Style;
 use toml::Spanned;
@@ -8,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::Config;
 use crate::cli::amounts::{AGE, LOG_SIZE, SIZE, parse_age, parse_log_size, parse_size};
+use crate::cli::remote;
 use crate::display;
 use crate::record::Output;
 use crate::search::{MAX_RULES, UserRule};
@@ -16,7 +19,7 @@ use crate::tui::log::Times;
 use crate::tui::theme::{Scheme, Theme, parse_style};
 
 /// The names at the top level of a file.
-pub(super) const NAMES: [&str; 18] = [
+pub(super) const NAMES: [&str; 20] = [
     "ascii",
     "mouse",
     "times",
@@ -31,6 +34,8 @@ pub(super) const NAMES: [&str; 18] = [
     "mask-output",
     "max-log",
     "sync",
+    "push",
+    "push-timeout",
     "retention",
     "theme",
     "keys",
@@ -121,6 +126,13 @@ impl Draft {
                 self.config.max_log = Some(amount(name, LOG_SIZE, value, parse_log_size)?);
             }
             "sync" => self.config.sync = switch(name, value)?,
+            "push" => self.config.push = Some(address(name, value)?),
+            "push-timeout" => {
+                let wanted = "a whole number of seconds, such as 30";
+                let secs = value.get_ref().as_integer().and_then(|it| it.as_str().parse().ok());
+                let secs = secs.ok_or_else(|| wrong(name, wanted, value))?;
+                self.config.push_timeout = Some(Duration::from_secs(secs));
+            }
             "retention" => return self.retention(value),
             "theme" => return self.theme(value),
             "keys" => return self.keys(value),
@@ -318,6 +330,12 @@ fn one_of<T: Copy, const N: usize>(
     let found = known.into_iter().find(|(name, _)| *name == text).map(|(_, meaning)| meaning);
     let message = || format!("invalid value {text:?} of `{name}`{}", suggestion(text, &names));
     found.ok_or_else(|| Fault { at: value.span().start, message: message() })
+}
+
+fn address(name: &str, value: &Value<'_>) -> Read<String> {
+    let wanted = "an address such as \"s3://bucket/prefix\"";
+    let text = text_of(name, wanted, value)?;
+    if remote::is_url(text) { Ok(text.to_owned()) } else { Err(wrong(name, wanted, value)) }
 }
 
 fn time_zone(name: &str, value: &Value<'_>) -> Read<String> {

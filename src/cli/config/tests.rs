@@ -26,6 +26,8 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
         output = "merge"
         max-log = "100 MiB"
         sync = false
+        push = "s3://bucket/ci"
+        push-timeout = 9
         retention = { keep = 9, older-than = "2 weeks", max-bytes = "1MB", failed-keep = 3 }
         theme = { name = "dark", match = "black on #d787af" }
         [keys]
@@ -39,6 +41,8 @@ fn configured_values_apply_and_all_others_keep_their_defaults() {
     let settings = &config.settings;
     assert!(config.ascii && !config.sync && settings.notify && settings.secure);
     assert_eq!((config.output, config.max_log), (Output::Merge, Some(100 << 20)));
+    let push = (config.push.as_deref(), config.push_timeout);
+    assert_eq!(push, (Some("s3://bucket/ci"), Some(Duration::from_secs(9))));
     assert!(settings.wrap && settings.numbers && !settings.mouse);
     assert_eq!(
         (settings.times, config.time_zone.as_deref()),

@@ -39,6 +39,7 @@ fn settings(config: &Config) -> Vec<String> {
     let settings = &config.settings;
     let times = Times::ALL.map(|times| format!("{:?}", times.name())).join(", ");
     let outputs = Output::ALL.map(|output| format!("{:?}", output.name())).join(", ");
+    let timeout = config.push_timeout.and_then(|time| i64::try_from(time.as_secs()).ok());
     let (lead, zone) = config.time_zone.as_deref().map_or(("# ", "UTC"), |zone| ("", zone));
     vec![
         line("ascii", config.ascii, "draw with ASCII characters only"),
@@ -55,6 +56,13 @@ fn settings(config: &Config) -> Vec<String> {
         line("mask-output", config.mask_output, "mask secrets in passed-on output, too"),
         limit("max-log", config.max_log.map(size_text), "100MiB".into(), "size limit of a log"),
         line("sync", config.sync, "sync logs to disk when a recorded run ends"),
+        limit(
+            "push",
+            config.push.clone(),
+            "s3://bucket/ci".into(),
+            "push recorded runs to object storage",
+        ),
+        limit("push-timeout", timeout, 30, "seconds for the push after a run"),
     ]
 }
 
