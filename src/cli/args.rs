@@ -408,10 +408,11 @@ impl From<Demo> for View {
     }
 }
 
-/// Lists an option in the short help of a command too. There is room for it, because a command has
-/// fewer options than `rundown` itself.
+/// Lists an option in the short help of a command too, unless it is rarely needed. There is room for
+/// it, because a command has fewer options than `rundown` itself.
 fn shown_in_short(arg: clap::Arg) -> clap::Arg {
-    arg.hide_short_help(false)
+    let is_rare = arg.get_id() == "push_timeout";
+    arg.hide_short_help(is_rare)
 }
 
 /// Parses a number of rows, runs or commands.

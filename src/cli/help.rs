@@ -413,7 +413,10 @@ pub(super) const PUSH: Page = Page {
         ("rundown push s3://bucket/ci", "push the newest run"),
         ("rundown push latest-failed s3://bucket/ci", "push the newest failed run"),
         ("rundown push --last 100 s3://bucket/ci", "push the last 100 runs"),
-        ("rundown record --push s3://bucket/ci -- make", "push a run while it is recorded"),
+        (
+            "rundown push --timeout 60 main s3://bucket/ci",
+            "push the newest run of a ref, in a minute",
+        ),
     ],
     notes: "\
 A run that has ended is pushed as a whole: first its logs, compressed, and then one object that \
@@ -421,6 +424,8 @@ makes it visible. A run that is there already is not sent again.
 
 An active run is pushed to its end: every five seconds its rows and the new bytes of its logs. \
 Ctrl-C stops, and what was pushed stays. The next push of the run continues there.
+
+`rundown record --push s3://bucket/ci -- make` pushes a run while it is recorded.
 
 The bucket is at AWS S3, or at any server with its API that honors the condition If-None-Match. \
 Secrets that are in the logs are in the bucket, too.",
@@ -832,6 +837,7 @@ mod tests {
           sh           Run a line in a shell and record it, as the shell of make
           doctor       Check a store for missing or inconsistent data
           bundle       Write runs with their logs to one portable file
+          push         Push runs to object storage, also while they are recorded
           prune        Remove old runs with their logs
           export       Export runs to other systems: traces, logs, and metrics
           demo         Record a small sample pipeline and show it
@@ -845,7 +851,6 @@ mod tests {
           [RUN]             Run id, ref, commit, latest~N, latest-failed, or path
               --failed      Print only failed commands and their jobs
               --job <GLOB>  Print only this job, or jobs that match, as in 'test-*'
-              --tail <N>    Print only the last N rows of each log
 
         Output:
               --once             Print the run and exit (implied by --format, …)

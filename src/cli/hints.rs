@@ -421,7 +421,7 @@ mod tests {
             (&["--limit", "5"], "'--limit' is an option of 'rundown list'"),
             (
                 &["--failed", "list"],
-                "'--failed' is an option of 'rundown', 'rundown rerun', 'rundown bundle' and 'rundown demo'",
+                "'--failed' is an option of 'rundown', 'rundown rerun', 'rundown bundle', 'rundown push' and 'rundown demo'",
             ),
             (&["exec", "-t", "x"], "'-t' is an option of 'rundown' and 'rundown demo'"),
         ] {

@@ -50,9 +50,9 @@ impl Target {
     /// Returns the target of the arguments, of the environment, or of the configuration; `None` if
     /// there is none. One that is not valid is ignored, with a notice.
     pub fn of(args: &PushArgs, config: &Config) -> Option<Self> {
-        let named = args.url.clone().or_else(|| variable(PUSH)).or_else(|| config.push.clone());
+        let named = args.push.clone().or_else(|| variable(PUSH)).or_else(|| config.push.clone());
         let url = named.filter(|url| !url.is_empty())?;
-        let timeout = args.timeout.or(config.push_timeout).unwrap_or(TIMEOUT);
+        let timeout = args.push_timeout.or(config.push_timeout).unwrap_or(TIMEOUT);
         if let Err(error) = remote::check(OsStr::new(&url)) {
             not_pushed(&error);
             return None;

@@ -56,9 +56,9 @@ pub struct PushArgs {
     ///
     /// The default is $RUNDOWN_PUSH, or `push` of the configuration. An empty URL pushes nothing.
     /// Failures never affect the commands or the exit code.
-    #[arg(long = "push", value_name = "URL")]
-    pub url: Option<String>,
+    #[arg(long, value_name = "URL")]
+    pub push: Option<String>,
     /// Wait at most SECONDS for the push after the run [default: 30]
-    #[arg(long = "push-timeout", value_name = "SECONDS", value_parser = parse_seconds)]
-    pub timeout: Option<Duration>,
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub push_timeout: Option<Duration>,
 }
