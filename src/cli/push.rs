@@ -30,7 +30,7 @@ use crate::s3::Bucket;
 pub(super) fn push(args: &Push) -> anyhow::Result<u8> {
     let (runs, url) = runs_and_url(args)?;
     let job = Job {
-        bucket: Arc::new(remote::bucket(&url, &args.store.server, args.timeout)?),
+        bucket: Arc::new(remote::bucket(&url, &args.store.server)?),
         mode: match args.background {
             None => Mode::Foreground,
             Some(Background::Recorder) => Mode::Recorder,

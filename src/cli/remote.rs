@@ -45,7 +45,8 @@ pub(super) fn catalog(url: &Path, server: &Server) -> Result<Catalog> {
 /// Creates a catalog of the store at an address.
 #[cfg(feature = "remote")]
 fn store(url: &Path, server: &Server) -> Result<Catalog> {
-    Ok(Catalog::of_bucket(bucket(url.as_os_str(), server, Some(TIMEOUT))?))
+    let settings = Settings { timeout: TIMEOUT, ..settings(server) };
+    Ok(Catalog::of_bucket(bucket_with(url.as_os_str(), &settings)?))
 }
 
 #[cfg(not(feature = "remote"))]
@@ -105,15 +106,19 @@ fn invalid(url: &Path, why: &str) -> Error {
 /// Checks the address of a store. Sends no request.
 pub(super) fn check(url: &OsStr) -> Result<()> {
     #[cfg(feature = "remote")]
-    return bucket(url, &Server::default(), None).map(drop);
+    return bucket(url, &Server::default()).map(drop);
     #[cfg(not(feature = "remote"))]
     Err(unsupported(Path::new(url)))
 }
 
-/// Returns the bucket at the address of a store, with the prefix of its keys. Each request is
-/// repeated until `timeout` has passed.
+/// Returns the bucket at the address of a store, with the prefix of its keys.
 #[cfg(feature = "remote")]
-pub(super) fn bucket(url: &OsStr, server: &Server, timeout: Option<Duration>) -> Result<Bucket> {
+pub(super) fn bucket(url: &OsStr, server: &Server) -> Result<Bucket> {
+    bucket_with(url, &settings(server))
+}
+
+#[cfg(feature = "remote")]
+fn bucket_with(url: &OsStr, settings: &Settings) -> Result<Bucket> {
     let shown = Path::new(url).display();
     let parsed = url.to_str().and_then(S3Url::parse).ok_or_else(|| {
         Error::Usage(format!("{shown} is not an address in object storage: use s3://BUCKET/PREFIX"))
@@ -122,7 +127,5 @@ pub(super) fn bucket(url: &OsStr, server: &Server, timeout: Option<Duration>) ->
         let why = format!("the prefix of {shown} is longer than {MAX_PREFIX} bytes");
         return Err(Error::Usage(why));
     }
-    let settings = settings(server);
-    let timeout = timeout.unwrap_or(settings.timeout);
-    Bucket::new(parsed, &Settings { timeout, ..settings })
+    Bucket::new(parsed, settings)
 }

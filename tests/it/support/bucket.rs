@@ -15,8 +15,12 @@ use super::server::{Request, answer, read_request};
 pub const BUCKET: &str = "runs";
 
 /// A test that decides about a request: `None` to serve it, or else an answer as a status line and
-/// headers. The answer `""` closes the connection.
+/// headers. The answer `""` closes the connection, and [`LOST`] does so after the request was
+/// served.
 type Fault = dyn FnMut(&Request) -> Option<String> + Send;
+
+/// The answer that is lost on its way.
+pub const LOST: &str = "lost";
 
 #[derive(Default)]
 struct State {
@@ -126,6 +130,7 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
     let fault = state.fault.as_mut().and_then(|fault| fault(&request));
     match fault {
         Some(head) if head.is_empty() => {}
+        Some(head) if head == LOST => _ = perform(&mut state.objects, &key, &request),
         Some(head) => answer(&mut stream, &head, b""),
         None if key.is_empty() => {
             let head = format!("200 OK\r\nDate: {}", date(0));
