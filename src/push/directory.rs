@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::error::{self, Error, Result};
@@ -172,7 +172,7 @@ impl<'a> Directory<'a> {
         let work = || {
             while let Some(key) = keys.get(next.fetch_add(1, Ordering::Relaxed)) {
                 if let Err(why) = self.bucket.delete(key) {
-                    let mut failed = failed.lock().unwrap_or_else(|lock| lock.into_inner());
+                    let mut failed = failed.lock().unwrap_or_else(PoisonError::into_inner);
                     failed.push(error::chain(&why));
                     // The others would fail for the same reason.
                     next.store(keys.len(), Ordering::Relaxed);
@@ -185,7 +185,7 @@ impl<'a> Directory<'a> {
             }
             work();
         });
-        failed.into_inner().unwrap_or_else(|lock| lock.into_inner())
+        failed.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Checks that the server honors conditions, before the first write of the process.

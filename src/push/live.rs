@@ -50,21 +50,21 @@ const MERGED_PIECES: usize = 16;
 const MERGED_BYTES: u64 = 8 << 20;
 
 /// The time after which the document is written again, so that readers see that the push goes on.
-const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// The same for the entries in the lists, and the shortest time between two changes of them.
-const LIST_HEARTBEAT: Duration = Duration::from_secs(600);
+const LIST_HEARTBEAT: Duration = Duration::from_mins(10);
 const LIST_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The longest wait after a failure.
-const MAX_WAIT: Duration = Duration::from_secs(60);
+const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// The time for which failures to read the store are ignored.
-const MAX_UNREADABLE: Duration = Duration::from_secs(60);
+const MAX_UNREADABLE: Duration = Duration::from_mins(1);
 
 /// The time without a change after which a process that runs in the background ends: as long as a
 /// run without commands is considered open.
-const MAX_IDLE: Duration = Duration::from_secs(24 * 3600);
+const MAX_IDLE: Duration = Duration::from_hours(24);
 
 /// Pushes a run until it has ended. Returns it, and its state in the bucket.
 pub(super) fn follow(

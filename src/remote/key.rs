@@ -70,7 +70,7 @@ impl Entry {
     /// # Errors
     /// If the id of the run is empty or too long for a key.
     pub fn new(run: &Run, recorder: Recorder, failed_job: Option<&JobId>) -> Result<Self> {
-        let at_ms = run.listed_at().map_or(0, |at| at.floor_millis()).clamp(0, LAST_MS);
+        let at_ms = run.listed_at().map_or(0, Time::floor_millis).clamp(0, LAST_MS);
         let text = |text: &Option<String>, max| {
             text.as_deref().map(|text| field(text, max)).unwrap_or_default()
         };
@@ -197,6 +197,7 @@ fn repo_part(repo: Option<&str>) -> String {
 }
 
 /// Returns the repository in a part of a key. A name that was cut ends with `…`.
+#[expect(clippy::option_option, reason = "a part that cannot be decoded, or no repository")]
 fn repo_of(part: &str) -> Option<Option<String>> {
     match part {
         NO_REPO => return Some(None),
@@ -270,7 +271,11 @@ fn unescape(field: &str) -> Option<String> {
 
 /// Returns bytes as hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(digit).collect()
+}
+
+fn digit(value: u8) -> char {
+    char::from_digit(value.into(), 16).unwrap_or_default()
 }
 
 const fn letter(recorder: Recorder) -> &'static str {
@@ -394,9 +399,10 @@ mod tests {
         fn texts_are_decoded_as_they_were(text in any::<String>(), max in 0_usize..100) {
             let field = field(&text, max);
             let decoded = unescape(&field).unwrap();
-            match decoded.strip_suffix('…').filter(|_| field.ends_with(CUT)) {
-                Some(start) => prop_assert!(text.starts_with(start)),
-                None => prop_assert_eq!(decoded, text),
+            if let Some(start) = decoded.strip_suffix('…').filter(|_| field.ends_with(CUT)) {
+                prop_assert!(text.starts_with(start));
+            } else {
+                prop_assert_eq!(decoded, text);
             }
             prop_assert!(field.len() <= max + CUT.len());
         }

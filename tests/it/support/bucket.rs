@@ -207,19 +207,16 @@ fn list(state: &State, asked: &BTreeMap<&str, String>) -> String {
     let max: usize = asked["max-keys"].parse().unwrap();
     let is_listed = |key: &&String| key.starts_with(&asked["prefix"]) && **key > after;
     let keys: Vec<&String> = objects.keys().filter(is_listed).collect();
-    let entries: String = keys
-        .iter()
-        .take(max.min(1000))
-        .map(|key| {
-            let size = objects[*key].len();
-            let minutes = 24 * 60 - 1 - state.ages.get(*key).copied().unwrap_or_default();
-            let (hours, minutes) = (minutes / 60, minutes % 60);
-            format!(
-                "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>1</ETag>\
-                 <LastModified>2026-01-02T{hours:02}:{minutes:02}:00.000Z</LastModified></Contents>"
-            )
-        })
-        .collect();
+    let entries = keys.iter().take(max.min(1000)).map(|key| {
+        let size = objects[*key].len();
+        let minutes = 24 * 60 - 1 - state.ages.get(*key).copied().unwrap_or_default();
+        let (hours, minutes) = (minutes / 60, minutes % 60);
+        format!(
+            "<Contents><Key>{key}</Key><Size>{size}</Size><ETag>1</ETag>\
+             <LastModified>2026-01-02T{hours:02}:{minutes:02}:00.000Z</LastModified></Contents>"
+        )
+    });
+    let entries = entries.collect::<Vec<_>>().concat();
     let has_more = keys.len() > max.min(1000);
     format!("<ListBucketResult><IsTruncated>{has_more}</IsTruncated>{entries}</ListBucketResult>")
 }
