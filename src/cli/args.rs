@@ -21,7 +21,9 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub(super) use self::bundle::Bundle;
 pub(super) use self::export::{Export, ExportFormat};
-pub(super) use self::push::{Background, Push, PushArgs};
+#[cfg(feature = "remote")]
+pub(super) use self::push::Background;
+pub(super) use self::push::{Push, PushArgs};
 pub(super) use self::recording::{
     Begin, BeginFormat, End, EndState, Exec, Record, RecordArgs, Rerun, RunFacts, Sh,
 };

@@ -204,13 +204,14 @@ fn every_option_of_record_has_an_effect() {
         let rows: Vec<_> = facts.into_iter().chain(common).chain([own]).collect();
         let listed = rows.iter().map(|(option, _)| *option).chain(["--root", "--must-record"]);
         // These have tests of their own: `steps`, `record::pipeline`, `record::output`,
-        // `record::secrets`, `record::summary`.
+        // `record::secrets`, `record::summary`, `push`.
         let own: &[&str] = match command {
             "record" => &["--run"],
             _ => &["--jobs", "--only", "--fail-fast", "--dry-run", "--watch"],
         };
         let listed = listed.chain(own.iter().copied());
         let listed = listed.chain(["--apart", "--merge", "--pty", "--exact", "--max-log"]);
+        let listed = listed.chain(["--push", "--push-timeout"]);
         let listed = listed.chain(["--mask", "--no-default-masks", "--mask-output", "--env"]);
         assert_eq!(options(command), listed.map(ToOwned::to_owned).collect(), "{command}");
         let without = recorded(&format!("{command} --root S {end}"));
