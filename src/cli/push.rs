@@ -21,7 +21,7 @@ use super::uploader::PUSH;
 use super::{print_notice, print_notices, remote};
 use crate::catalog::Catalog;
 use crate::display;
-use crate::error::{Error, Result};
+use crate::error::{self, Error, Result};
 use crate::model::RunId;
 use crate::push::{self, Mode, Progress, Pushed, Report};
 use crate::s3::Bucket;
@@ -105,9 +105,14 @@ impl Job {
             // Returns at once if the recorder has ended.
             let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
         }
-        let pushed = pushed?;
-        self.print(&run, &pushed);
-        Ok(0)
+        match &pushed {
+            Ok(pushed) => self.print(&run, pushed),
+            Err(error) => {
+                let why = error::chain(error);
+                print_notice(&format!("run {} is not pushed: {why}", run.short()));
+            }
+        }
+        Ok(pushed.map_or_else(|error| error.exit_code(), |_| 0))
     }
 
     /// Pushes a run within the time limit.
@@ -186,7 +191,7 @@ impl Job {
         Error::Remote {
             doing: "push to",
             url: self.bucket.url().to_string(),
-            why: format!("run {} took longer than {time} s; {left}{help}", run.short()),
+            why: format!("the push took longer than {time} s; {left}{help}"),
         }
     }
 

@@ -2,26 +2,22 @@
 
 use std::collections::HashMap;
 
+use ring::digest::{Context, SHA256};
+
 use super::directory::Directory;
 use super::volumes::Volumes;
 use super::{Progress, Pushed};
 use crate::bundle::{self, LogDocument, Piece, RunDocument};
 use crate::error::{self, Error, Result};
 use crate::join::{DatedLog, FindingKind, LogRef, RunParts};
-use crate::log::{LogFile, LogPath, PiecedLog};
+use crate::log::{Index, LogFile, LogPath, PiecedLog};
 use crate::model::{JobId, Run};
 use crate::remote::document::{RemoteDocument, SCHEMA};
-use crate::remote::key::Entry;
+use crate::remote::key::{Entry, hex};
 use crate::time::Time;
 
-/// The state of the run in the bucket before it is complete.
-#[derive(Default)]
-pub(super) struct Before {
-    /// The generations of its logs by their names.
-    pub generations: HashMap<String, u64>,
-    /// The bytes of logs that a reader has already.
-    pub bytes: u64,
-}
+/// The logs of the run that are in the bucket before it is complete, by their names.
+pub(super) type Before = HashMap<String, LogDocument>;
 
 /// Writes a run that has ended, unless it is complete in the bucket. In both cases, completes its
 /// entries in the lists, and removes what was only needed before its end.
@@ -40,12 +36,13 @@ pub(super) fn commit(
     drop(node);
     // Fails for a run that no list can contain, before anything is written.
     let entry = Entry::new(&parts.run, parts.recorder, failed_job.as_ref())?;
-    progress.set_left(log_bytes(&parts).saturating_sub(before.bytes));
+    let pushed_bytes = before.values().map(|log| log.bytes).fold(0, u64::saturating_add);
+    progress.set_left(log_bytes(&parts).saturating_sub(pushed_bytes));
     let mut pushed = Pushed::default();
     let mut volumes = Volumes::new(directory, progress);
     let run = bundle::document(parts, causes, |name, log| {
-        let generation = before.generations.get(&name).copied().unwrap_or_default();
-        match add_log(&mut volumes, name, generation, log) {
+        let before = before.get(&name);
+        match add_log(&mut volumes, name, before, log) {
             Ok(log) => {
                 pushed.logs = pushed.logs.saturating_add(1);
                 pushed.bytes = pushed.bytes.saturating_add(log.bytes);
@@ -126,20 +123,27 @@ impl LogError {
     }
 }
 
-/// Adds a log with its index and its groups.
+/// Adds a log with its index and its groups. It has the generation that it had before, unless it
+/// does not begin with the bytes of that.
 fn add_log(
     volumes: &mut Volumes<'_>,
     name: String,
-    generation: u64,
+    before: Option<&LogDocument>,
     log: &DatedLog,
 ) -> std::result::Result<LogDocument, LogError> {
     let file = LogFile::open(&log.log.path).map_err(LogError::Unreadable)?;
-    let (object, range, index) =
-        volumes.add(|mut out| file.compress(&mut out)).map_err(LogError::of)?;
+    let (mut index, mut start) = (Index::new(file.format()), Start::of(before));
+    let added = volumes.add(|mut out| {
+        file.compress_range(0..file.bytes(), &mut out, |bytes| {
+            index.feed(bytes);
+            start.feed(bytes);
+        })
+    });
+    let (object, range, ()) = added.map_err(LogError::of)?;
     // The log may have become shorter since it was opened.
     let bytes = index.bytes();
-    let mut document =
-        LogDocument { generation, ..LogDocument::new(log.n, name, bytes, log.first_at) };
+    let new = LogDocument::new(log.n, name, bytes, log.first_at);
+    let mut document = LogDocument { generation: start.generation(before), ..new };
     document.pieces = vec![Piece { object, range, bytes }];
     if bytes == file.bytes() {
         let facts = bundle::facts(&file, &index);
@@ -152,4 +156,30 @@ fn add_log(
     }
     volumes.end_log(bytes).map_err(LogError::Push)?;
     Ok(document)
+}
+
+/// The hash of the first bytes of a log: those that were pushed before.
+struct Start {
+    hash: Context,
+    left_bytes: u64,
+}
+
+impl Start {
+    fn of(before: Option<&LogDocument>) -> Self {
+        let left_bytes = before.map_or(0, |log| log.bytes);
+        Self { hash: Context::new(&SHA256), left_bytes }
+    }
+
+    fn feed(&mut self, bytes: &[u8]) {
+        let len = usize::try_from(self.left_bytes).unwrap_or(usize::MAX).min(bytes.len());
+        self.hash.update(bytes.get(..len).unwrap_or_default());
+        self.left_bytes = self.left_bytes.saturating_sub(len as u64);
+    }
+
+    fn generation(self, before: Option<&LogDocument>) -> u64 {
+        let Some(before) = before else { return 0 };
+        let hash = || Some(hex(self.hash.finish().as_ref()));
+        let is_same = before.bytes == 0 || self.left_bytes == 0 && hash() == before.sha256;
+        before.generation.saturating_add(u64::from(!is_same))
+    }
 }

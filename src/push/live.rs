@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ring::digest::{Context, SHA256};
+use ring::digest::{Context, SHA256, digest};
 
 use super::commit::{Before, LogError};
 use super::directory::Directory;
@@ -24,7 +24,7 @@ use crate::join::{DatedLog, FindingKind, LogRef, RunParts};
 use crate::log::{Change, LogFile};
 use crate::model::RunId;
 use crate::remote::document::{ObjectDocument, RemoteDocument, SCHEMA};
-use crate::remote::key::{Entry, hex};
+use crate::remote::key::{Entry, LIVE, hex};
 use crate::s3::Bucket;
 use crate::time::Time;
 
@@ -36,6 +36,9 @@ const RELOAD: Duration = Duration::from_secs(1);
 
 /// The time between two parts.
 const INTERVAL: Duration = Duration::from_secs(5);
+
+/// The time before the first part in the background, so that a run that ends at once needs no part.
+const FIRST: Duration = Duration::from_secs(1);
 
 /// The number of new bytes of logs that make a part due at once.
 const DUE_BYTES: u64 = 2_000_000;
@@ -77,13 +80,14 @@ pub(super) fn follow(
 ) -> Result<(RunParts, Before)> {
     let id = run.run.id.clone();
     let mut live = Live::new(bucket, progress);
-    let mut pace = Pace::new();
+    let mut pace = Pace::new(if mode == Mode::Foreground { Duration::ZERO } else { FIRST });
     let mut store = Store { catalog, id, run, read_at: Instant::now(), cost: Duration::ZERO };
-    while is_active(&store.run) {
+    while is_active(&store.run) && !live.is_committed() {
+        let began = Instant::now();
         let new_bytes = live.new_bytes(&store.run);
+        let cost = began.elapsed();
         progress.set_left(new_bytes);
         if pace.is_due(new_bytes) {
-            let began = Instant::now();
             let is_new = match live.part(&store.run) {
                 Ok(is_new) => Some(is_new),
                 // The first failure is probably not temporary.
@@ -100,8 +104,10 @@ pub(super) fn follow(
             let id = store.id.as_str();
             return Err(Error::NoRun(format!("run {id} had no new command for a day")));
         }
+        // A large run is not checked all the time.
+        let wait = POLL.max(cost.saturating_mul(10));
         // Another thread ends the wait when the recorder has ended.
-        thread::park_timeout(POLL);
+        thread::park_timeout(wait);
         store.reload(progress.is_over())?;
     }
     Ok((store.run, live.before()))
@@ -148,8 +154,8 @@ impl Store<'_> {
 
 /// The times of the parts.
 struct Pace {
-    /// The end of the last attempt; `None` before the first one.
-    tried_at: Option<Instant>,
+    /// The end of the last attempt, or the beginning.
+    tried_at: Instant,
     /// The shortest time until the next one, and until the next one with few bytes.
     rest: Duration,
     wait: Duration,
@@ -159,30 +165,32 @@ struct Pace {
 }
 
 impl Pace {
-    fn new() -> Self {
+    /// Begins with a wait before the first part.
+    fn new(wait: Duration) -> Self {
         Self {
-            tried_at: None,
-            rest: Duration::ZERO,
-            wait: Duration::ZERO,
+            tried_at: Instant::now(),
+            rest: wait,
+            wait,
             has_succeeded: false,
             changed_at: Instant::now(),
         }
     }
 
     fn is_due(&self, new_bytes: u64) -> bool {
-        let Some(tried_at) = self.tried_at else { return true };
         let wait = if new_bytes >= DUE_BYTES { self.rest } else { self.wait };
-        tried_at.elapsed() >= wait
+        self.tried_at.elapsed() >= wait
     }
 
     /// Notes an attempt that took some time. `is_new` is `None` if it failed.
     fn note(&mut self, took: Duration, is_new: Option<bool>) {
-        self.tried_at = Some(Instant::now());
+        self.tried_at = Instant::now();
         if is_new == Some(true) {
             self.changed_at = Instant::now();
         }
         if is_new.is_some() {
-            (self.has_succeeded, self.rest, self.wait) = (true, took, INTERVAL.max(took));
+            // A large run, or a slow server, is not kept busy all the time.
+            let wait = INTERVAL.max(took.saturating_mul(4));
+            (self.has_succeeded, self.rest, self.wait) = (true, took, wait);
         } else {
             self.wait = self.wait.saturating_mul(2).clamp(INTERVAL, MAX_WAIT);
             self.rest = self.wait;
@@ -202,8 +210,8 @@ struct Live<'a> {
     logs: HashMap<PathBuf, LiveLog>,
     /// The objects that the document names.
     objects: Vec<ObjectDocument>,
-    /// The content of the document, and the time at which it was written.
-    written: Option<(Vec<u8>, Instant)>,
+    /// The hash of the content of the document, and the time at which it was written.
+    written: Option<(String, Instant)>,
     /// The entry in the lists, and the time at which it was written.
     listed: Option<(Entry, Instant)>,
 }
@@ -249,31 +257,18 @@ impl<'a> Live<'a> {
     fn before(self) -> Before {
         let left = self.resumed.into_values();
         let logs = left.chain(self.logs.into_values().map(|log| log.document));
-        let mut before = Before::default();
-        for log in logs {
-            before.bytes = before.bytes.saturating_add(log.bytes);
-            before.generations.insert(log.name, log.generation);
-        }
-        before
+        logs.map(|log| (log.name.clone(), log)).collect()
+    }
+
+    /// Returns true if the run is complete in the bucket.
+    fn is_committed(&self) -> bool {
+        self.directory.as_ref().is_some_and(Directory::is_committed)
     }
 
     /// Reads the directory, with the state that another process has left.
     fn read(&mut self, run: &RunParts) -> Result<()> {
         let directory = Directory::open(self.bucket, &run.run)?;
-        let left = if directory.is_resumed() { directory.read_live()? } else { None };
-        if let Some(RemoteDocument { objects, mut run, .. }) = left {
-            let is_there = |piece: &Piece| {
-                objects.get(piece.object).is_some_and(|object| directory.has(&object.name))
-            };
-            let logs = log_documents(&mut run).map(|log| {
-                let bytes = log.pieces.iter().map(|piece| piece.bytes);
-                let is_whole = log.pieces.iter().all(is_there)
-                    && bytes.fold(0, u64::saturating_add) == log.bytes;
-                (log.name.clone(), if is_whole { log.clone() } else { again(log) })
-            });
-            self.resumed = logs.collect();
-            self.objects = objects;
-        }
+        (self.objects, self.resumed) = left(&directory)?;
         self.directory = Some(directory);
         Ok(())
     }
@@ -292,7 +287,9 @@ impl<'a> Live<'a> {
     }
 
     fn write(&mut self, run: &RunParts) -> Result<bool> {
-        let Some(directory) = &self.directory else { return Ok(false) };
+        let Some(directory) = self.directory.as_ref().filter(|it| !it.is_committed()) else {
+            return Ok(false);
+        };
         let (growing, base) = (growing(run), self.objects.len());
         let mut volumes = Volumes::new(directory, self.progress);
         let mut budget = MAX_PART_BYTES;
@@ -325,6 +322,7 @@ impl<'a> Live<'a> {
         keep_used(&mut objects, &mut document);
         let content = serde_json::to_vec(&document)
             .map_err(|error| Error::Internal(format!("the run cannot be written: {error}")))?;
+        let content = hex(digest(&SHA256, &content).as_ref());
         let is_new = has_added || self.written.as_ref().is_none_or(|(last, _)| *last != content);
         let is_due = self.written.as_ref().is_none_or(|(_, at)| at.elapsed() >= HEARTBEAT);
         if is_new || is_due {
@@ -461,6 +459,26 @@ impl LiveLog {
     }
 }
 
+/// The objects that the document of a run so far names, and its logs by their names.
+type Left = (Vec<ObjectDocument>, HashMap<String, LogDocument>);
+
+/// Reads the state that another process has left. A log whose objects are missing begins again.
+pub(super) fn left(directory: &Directory<'_>) -> Result<Left> {
+    let document = if directory.has(LIVE) { directory.read_live()? } else { None };
+    let Some(RemoteDocument { objects, mut run, .. }) = document else {
+        return Ok(Left::default());
+    };
+    let is_there =
+        |piece: &Piece| objects.get(piece.object).is_some_and(|object| directory.has(&object.name));
+    let logs = log_documents(&mut run).map(|log| {
+        let bytes = log.pieces.iter().map(|piece| piece.bytes).fold(0, u64::saturating_add);
+        let is_whole = log.pieces.iter().all(is_there) && bytes == log.bytes;
+        (log.name.clone(), if is_whole { log.clone() } else { again(log) })
+    });
+    let logs = logs.collect();
+    Ok((objects, logs))
+}
+
 /// Returns the state of a log that begins again.
 fn again(log: &LogDocument) -> LogDocument {
     let generation = log.generation.saturating_add(1);
@@ -569,7 +587,7 @@ mod tests {
 
     #[test]
     fn a_part_waits_longer_after_failures_and_less_for_many_bytes() {
-        let mut pace = Pace::new();
+        let mut pace = Pace::new(Duration::ZERO);
         assert!(pace.is_due(0));
         pace.note(Duration::ZERO, Some(true));
         assert!(!pace.is_due(1) && pace.is_due(DUE_BYTES));

@@ -152,6 +152,9 @@ pub fn push(
         thread::sleep(OTHER_INTERVAL);
         directory = Directory::open(bucket, &found.run)?;
     }
+    if before.is_empty() && !directory.is_committed() {
+        (_, before) = live::left(&directory)?;
+    }
     commit::commit(&directory, found, &before, progress)
 }
 

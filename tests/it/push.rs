@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rundown::store::RunEnd;
 use rustix::process::{Pid, Signal, kill_process};
@@ -252,6 +252,77 @@ fn a_push_that_was_killed_is_continued() {
     assert_complete(&bucket, &store, 1);
 }
 
+#[test]
+fn a_log_that_is_replaced_before_the_end_gets_another_generation() {
+    let (mut store, bucket, id) = (running(), Bucket::start(), run_id(1));
+    let mut push = spawn(&bucket, &store);
+    wait_until("the first part", || names(&bucket).1.len() == 3);
+    push.kill().unwrap();
+    push.wait().unwrap();
+    store.end(&id, "build", 1, 0, 50_000);
+    store.end_run(&id, RunEnd::Complete, 60_000);
+    let path = store.log_path(&id, "build", 1);
+    let log = fs::read(&path).unwrap();
+    fs::write(&path, records(1, 1000)).unwrap();
+    self::push(&bucket, &store, &[URL], 0);
+    assert_complete(&bucket, &store, 1);
+    let generation = |bucket| logs(bucket, &document(bucket, "run.json.zst").unwrap())[0].1;
+    assert_eq!(generation(&bucket), 1);
+    // The same log in another bucket has its first one.
+    fs::write(&path, log).unwrap();
+    let other = Bucket::start();
+    self::push(&other, &store, &[URL], 0);
+    assert_eq!(generation(&other), 0);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_left_out() {
+    let (store, bucket) = (two_runs(), Bucket::start());
+    let path = store.log_path(&run_id(2), "build", 1);
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/etc/hostname", &path).unwrap();
+    let err = push(&bucket, &store, &[URL], 0);
+    assert!(err.contains(": 2 logs of "), "{err}");
+    let findings = document(&bucket, "run.json.zst").unwrap()["run"]["findings"].to_string();
+    assert!(findings.contains("refused"), "{findings}");
+}
+
+#[test]
+fn a_bucket_without_deletions_gets_complete_runs() {
+    let (mut store, bucket, id) = (running(), Bucket::start(), run_id(1));
+    let deny = |request: &Request| (request.method == "DELETE").then(|| "403 Forbidden".to_owned());
+    bucket.fail(deny);
+    let push = spawn(&bucket, &store);
+    wait_until("the first part", || names(&bucket).1.len() == 3);
+    store.end(&id, "build", 1, 0, 50_000);
+    store.end_run(&id, RunEnd::Complete, 60_000);
+    let err = succeeds(push);
+    assert!(err.contains("objects that are not needed any more are left: "), "{err}");
+    assert_eq!(names(&bucket).0, ["live.json.zst", "run.json.zst"]);
+    // The probe of the server is left, too.
+    assert_eq!(names(&bucket).1.len(), 6 + 1);
+    bucket.heal();
+    self::push(&bucket, &store, &[URL], 0);
+    for probe in bucket.keys().iter().filter(|key| key.contains("probe")) {
+        bucket.delete(probe);
+    }
+    assert_complete(&bucket, &store, 1);
+}
+
+#[test]
+fn a_run_that_is_deleted_while_it_is_pushed_is_an_error() {
+    let (store, bucket) = (running(), Bucket::start());
+    let push = spawn(&bucket, &store);
+    wait_until("the first part", || names(&bucket).1.len() == 3);
+    let database = rusqlite::Connection::open(store.root().join("rundown.db")).unwrap();
+    database.execute_batch("PRAGMA foreign_keys = ON; DELETE FROM runs").unwrap();
+    drop(database);
+    let output = push.wait_with_output().unwrap();
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(5), "{err}");
+    assert!(err.contains(" was deleted"), "{err}");
+}
+
 /// A server that fails for each request in turn, in one of several ways.
 fn flaky() -> impl FnMut(&Request) -> Option<String> + Send {
     let mut number = 0;
@@ -304,7 +375,7 @@ fn the_time_after_the_end_of_a_run_is_limited() {
     let (store, bucket) = (two_runs(), Bucket::start());
     bucket.fail(fault("503 Slow Down"));
     let err = push(&bucket, &store, &["--timeout", "1", URL], 6);
-    let wanted = "rundown: cannot push to s3://runs/ci: run 00000002 took longer than 1 s; ";
+    let wanted = "rundown: cannot push to s3://runs/ci: the push took longer than 1 s; ";
     assert!(err.starts_with(wanted) && err.contains(" of logs are left"), "{err}");
     assert!(err.contains("to continue: rundown push --root . 00000002 s3://runs/ci"), "{err}");
 }
@@ -373,6 +444,19 @@ fn a_recording_does_not_depend_on_the_server() {
     let output = all.run(&command.split(' ').collect::<Vec<_>>());
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(all.state().0, "failed");
+}
+
+#[test]
+fn a_recording_does_not_wait_for_a_server_that_refuses_it() {
+    let all = Recorded::new();
+    all.bucket.fail(|_| Some("403 Forbidden".into()));
+    let started = Instant::now();
+    let output = all.run(&["record", "--push", URL, "--", "sh", "-c", "exit 3"]);
+    let err = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(3), "{err}");
+    let wanted = " is not pushed: cannot list s3://runs: access denied: ";
+    assert!(err.contains(wanted) && err.contains("s3:ListBucket"), "{err}");
+    assert!(started.elapsed() < Duration::from_secs(20), "less than the time limit");
 }
 
 #[test]
