@@ -40,7 +40,8 @@ impl Demo {
         let program =
             std::env::current_exe().map_err(Error::io("locate the executable of", "rundown"))?;
         let recorder = Command::new(&program)
-            .args(["exec", "--quiet", "--must-record", "--repo", "demo", "--root"])
+            // It is never pushed, whatever the configuration contains.
+            .args(["exec", "--quiet", "--must-record", "--push", "", "--repo", "demo", "--root"])
             .arg(dir.path().join("store"))
             .arg(&pipeline)
             .stdin(Stdio::null())

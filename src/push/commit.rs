@@ -20,12 +20,14 @@ use crate::time::Time;
 pub(super) type Before = HashMap<String, LogDocument>;
 
 /// Writes a run that has ended, unless it is complete in the bucket. In both cases, completes its
-/// entries in the lists, and removes what was only needed before its end.
+/// entries in the lists, and removes what was only needed before its end. `still_exists` fails if
+/// the run was deleted in the meantime; it is called if a log is missing.
 pub(super) fn commit(
     directory: &Directory<'_>,
     parts: RunParts,
     before: &Before,
     progress: &Progress,
+    still_exists: impl FnOnce() -> Result<()>,
 ) -> Result<Pushed> {
     if directory.is_committed() {
         return complete(directory);
@@ -56,6 +58,9 @@ pub(super) fn commit(
             Err(LogError::Push(why)) => Err(why),
         }
     })?;
+    if !pushed.missing.is_empty() {
+        still_exists()?;
+    }
     let (objects, sent_bytes) = volumes.finish()?;
     let schema = SCHEMA.to_owned();
     let document = RemoteDocument { schema, written_at: Time::now(), objects, run };

@@ -155,7 +155,9 @@ pub fn push(
     if before.is_empty() && !directory.is_committed() {
         (_, before) = live::left(&directory)?;
     }
-    commit::commit(&directory, found, &before, progress)
+    // If the run was deleted, its logs are missing, and its copy must not replace it.
+    let still_exists = || parts(catalog, run).map(drop);
+    commit::commit(&directory, found, &before, progress, still_exists)
 }
 
 /// Loads a run. Waits for one that is about to be recorded.

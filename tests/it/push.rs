@@ -366,6 +366,9 @@ fn a_bucket_that_cannot_be_written_is_an_error() {
     assert!(err.contains("name the object storage to push to"), "{err}");
     let err = push(&bucket, &store, &["--failed", "main", URL], 2);
     assert!(err.contains("no RUN can be named"), "{err}");
+    let path = store.log_path(&run_id(2), "build", 1);
+    let err = push(&bucket, &store, &[path.to_str().unwrap(), URL], 2);
+    assert!(err.contains("only runs can be pushed"), "{err}");
     let err = push(&bucket, &store, &["nothing", URL], 5);
     assert!(err.contains("nothing"), "{err}");
 }

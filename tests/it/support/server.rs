@@ -78,10 +78,10 @@ pub fn read_request(stream: &TcpStream) -> Request {
     request
 }
 
-/// Writes an answer: a status line with headers, and a body.
+/// Writes an answer: a status line with headers, and a body. The client may be gone.
 pub fn answer(stream: &mut TcpStream, head: &str, body: &[u8]) {
     let stated = head.to_ascii_lowercase().contains("content-length:");
     let length = if stated { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n{length}\r\n").unwrap();
-    stream.write_all(body).unwrap();
+    let _ = write!(stream, "HTTP/1.1 {head}\r\nConnection: close\r\n{length}\r\n")
+        .and_then(|()| stream.write_all(body));
 }
