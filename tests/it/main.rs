@@ -59,6 +59,8 @@ mod record;
 #[cfg(feature = "remote")]
 mod remote_bundle;
 #[cfg(feature = "remote")]
+mod remote_faults;
+#[cfg(feature = "remote")]
 mod remote_store;
 mod repair;
 mod rows;

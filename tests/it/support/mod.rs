@@ -5,6 +5,8 @@ pub mod bucket;
 pub mod built;
 pub mod joiner;
 pub mod process;
+#[cfg(feature = "remote")]
+pub mod proxy;
 pub mod screen;
 #[cfg(feature = "remote")]
 pub mod server;
