@@ -9,6 +9,8 @@ use std::time::SystemTime;
 
 use crate::bundle::Bundle;
 use crate::error::{Error, Result};
+#[cfg(feature = "remote")]
+use crate::log::BlockCache;
 use crate::log::{Container, LogPath};
 #[cfg(feature = "remote")]
 use crate::remote::RemoteStore;
@@ -28,7 +30,7 @@ pub(super) enum Location {
     Bundle { path: PathBuf, place: Container },
     /// A store in object storage, with its address for the user.
     #[cfg(feature = "remote")]
-    Remote { path: PathBuf, bucket: Arc<Bucket> },
+    Remote { path: PathBuf, bucket: Arc<Bucket>, cache: Option<Arc<BlockCache>> },
     /// A log or a directory of logs; `log` is the way to read a log that is no plain file.
     Path { path: PathBuf, log: Option<LogPath> },
 }
@@ -68,8 +70,9 @@ impl Location {
                 return Ok(Some(OpenSource::Bundle { bundle, file }));
             }
             #[cfg(feature = "remote")]
-            Self::Remote { bucket, .. } => {
-                let open = || OpenSource::Remote(Box::new(RemoteStore::new(Arc::clone(bucket))));
+            Self::Remote { bucket, cache, .. } => {
+                let store = || RemoteStore::new(Arc::clone(bucket), cache.clone());
+                let open = || OpenSource::Remote(Box::new(store()));
                 return Ok(last.is_none().then(open));
             }
             Self::Store { root, db } => (root, db),

@@ -17,6 +17,8 @@ use super::select::{RunFilter, RunList};
 use crate::error::{Error, Result};
 use crate::file::{FilePath, dir_of};
 use crate::join::{self, Recorder, RunHead, RunNode, RunParts};
+#[cfg(feature = "remote")]
+use crate::log::BlockCache;
 use crate::log::{Container, LogPath, path};
 use crate::model::{Outcome, Phase, RunId};
 #[cfg(feature = "remote")]
@@ -54,13 +56,13 @@ impl Catalog {
         Self { place, source: RefCell::default() }
     }
 
-    /// Creates a catalog of the store in object storage below the prefix of a bucket. Nothing has to
-    /// exist yet.
+    /// Creates a catalog of the store in object storage below the prefix of a bucket. What is read
+    /// of logs is kept in `cache`. Nothing has to exist yet.
     #[cfg(feature = "remote")]
     #[must_use]
-    pub fn of_bucket(bucket: Bucket) -> Self {
+    pub fn of_bucket(bucket: Bucket, cache: Option<Arc<BlockCache>>) -> Self {
         let path = PathBuf::from(bucket.url().to_string());
-        let place = Location::Remote { path, bucket: Arc::new(bucket) };
+        let place = Location::Remote { path, bucket: Arc::new(bucket), cache };
         Self { place, source: RefCell::default() }
     }
 

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::Server;
+#[cfg(feature = "remote")]
+use super::place::{is_switched_on, path_variable};
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::log::Container;
 #[cfg(feature = "remote")]
-use crate::log::Object;
+use crate::log::{BlockCache, Blocks, Object};
 #[cfg(feature = "remote")]
 use crate::remote::key::MAX_PREFIX;
 #[cfg(feature = "remote")]
@@ -34,6 +36,10 @@ const BUNDLE: &str = ".rundown";
 #[cfg(feature = "remote")]
 const TIMEOUT: Duration = Duration::from_secs(15);
 
+/// The environment variable that switches the cache on disk off.
+#[cfg(feature = "remote")]
+const NO_CACHE: &str = "RUNDOWN_NO_CACHE";
+
 /// Creates a catalog of the store or the bundle at an address. Sends no request.
 pub(super) fn catalog(url: &Path, server: &Server) -> Result<Catalog> {
     if url.as_os_str().as_encoded_bytes().ends_with(BUNDLE.as_bytes()) {
@@ -46,7 +52,7 @@ pub(super) fn catalog(url: &Path, server: &Server) -> Result<Catalog> {
 #[cfg(feature = "remote")]
 fn store(url: &Path, server: &Server) -> Result<Catalog> {
     let settings = Settings { timeout: TIMEOUT, ..settings(server) };
-    Ok(Catalog::of_bucket(bucket_with(url.as_os_str(), &settings)?))
+    Ok(Catalog::of_bucket(bucket_with(url.as_os_str(), &settings)?, cache()))
 }
 
 #[cfg(not(feature = "remote"))]
@@ -58,7 +64,20 @@ fn store(url: &Path, _: &Server) -> Result<Catalog> {
 #[cfg(feature = "remote")]
 pub(super) fn container(url: &Path, server: &Server) -> Result<Container> {
     let (bucket, key) = object(url, server)?;
-    Ok(Container::Object(Object::new(Arc::new(bucket), key, None, Arc::default())))
+    let blocks = Arc::new(Blocks::with(cache()));
+    Ok(Container::Object(Object::new(Arc::new(bucket), key, None, blocks)))
+}
+
+/// Returns the cache in the user's directory; `None` if there is no such directory, or if the user
+/// wants none.
+#[cfg(feature = "remote")]
+fn cache() -> Option<Arc<BlockCache>> {
+    if is_switched_on(NO_CACHE) {
+        return None;
+    }
+    let named = path_variable("XDG_CACHE_HOME").filter(|dir| dir.is_absolute());
+    let dir = named.or_else(|| Some(std::env::home_dir()?.join(".cache")))?;
+    Some(Arc::new(BlockCache::new(dir.join("rundown"))))
 }
 
 #[cfg(not(feature = "remote"))]

@@ -8,6 +8,7 @@ use std::ops;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::cache::BlockCache;
 use super::source::Source;
 use crate::error::Error;
 use crate::s3::{Bucket, Got, Range};
@@ -34,6 +35,8 @@ pub struct Object(Arc<Shared>);
 struct Shared {
     bucket: Arc<Bucket>,
     key: String,
+    /// True if the object is named by its content.
+    is_fixed: bool,
     facts: Mutex<Facts>,
     blocks: Arc<Blocks>,
 }
@@ -49,9 +52,14 @@ struct Facts {
     etag: Option<String>,
 }
 
-/// The last bytes that were read of some objects, from the least to the most recently used.
+/// The last bytes that were read of some objects of a bucket.
 #[derive(Default)]
-pub struct Blocks(Mutex<Vec<Block>>);
+pub struct Blocks {
+    /// In memory, from the least to the most recently used.
+    kept: Mutex<Vec<Block>>,
+    /// On disk.
+    cache: Option<Arc<BlockCache>>,
+}
 
 #[derive(Clone)]
 struct Block {
@@ -63,13 +71,13 @@ struct Block {
 }
 
 impl Object {
-    /// Creates an object of a bucket. `bytes` is its size, if it is known. Objects with the same
-    /// `blocks` share the memory for the bytes that are kept, and must be of the same bucket. Sends
-    /// no request.
+    /// Creates an object of a bucket. `bytes` is its size if it is named by its content, and so never
+    /// changes. Objects with the same `blocks` share the memory for the bytes that are kept, and must
+    /// be of the same bucket. Sends no request.
     #[must_use]
     pub fn new(bucket: Arc<Bucket>, key: String, bytes: Option<u64>, blocks: Arc<Blocks>) -> Self {
         let facts = Mutex::new(Facts { bytes, is_read: false, etag: None });
-        Self(Arc::new(Shared { bucket, key, facts, blocks }))
+        Self(Arc::new(Shared { bucket, key, is_fixed: bytes.is_some(), facts, blocks }))
     }
 
     /// Returns the address of the object, for the user.
@@ -141,6 +149,12 @@ impl Shared {
 
     fn read(&self, facts: &mut Facts, range: ops::Range<u64>) -> io::Result<(u64, Arc<Vec<u8>>)> {
         let start = range.start;
+        let name = self.block_name(facts, &range);
+        if let (Some(cache), Some(name)) = (&self.blocks.cache, &name)
+            && let Some(bytes) = cache.get(name)
+        {
+            return Ok(self.blocks.keep(&self.key, start, bytes));
+        }
         let limit = range.end.saturating_sub(start);
         let got = self.get(&Range::Part(range), limit)?;
         if facts.bytes.is_some_and(|bytes| bytes != got.total_bytes)
@@ -149,7 +163,18 @@ impl Shared {
             return Err(io::Error::other("it was replaced while it was read; open it again"));
         }
         (facts.is_read, facts.etag) = (true, got.etag);
+        if let (Some(cache), Some(name)) = (&self.blocks.cache, name) {
+            cache.put(&name, &got.bytes);
+        }
         Ok(self.blocks.keep(&self.key, start, got.bytes))
+    }
+
+    /// Returns the name of a range of this version of the object in the cache on disk; `None` if
+    /// the version is not known.
+    fn block_name(&self, facts: &Facts, range: &ops::Range<u64>) -> Option<String> {
+        let version = if self.is_fixed { "" } else { facts.etag.as_deref()? };
+        let (server, url) = (self.bucket.server(), self.bucket.url());
+        Some(format!("{server} {url}/{} {version} {range:?} {:?}", self.key, facts.bytes))
     }
 
     fn get(&self, range: &Range, limit_bytes: u64) -> io::Result<Got> {
@@ -166,13 +191,19 @@ impl Shared {
 }
 
 impl Blocks {
+    /// Creates an empty memory for the objects of a bucket, beside a cache on disk.
+    #[must_use]
+    pub fn with(cache: Option<Arc<BlockCache>>) -> Self {
+        Self { kept: Mutex::default(), cache }
+    }
+
     /// Returns kept bytes of an object that contain an offset, and the offset of the first of them.
     fn find(&self, key: &str, offset: u64) -> Option<(u64, Arc<Vec<u8>>)> {
         let holds = |block: &Block| {
             let within = offset.checked_sub(block.start);
             block.key == key && within.is_some_and(|within| within < block.bytes.len() as u64)
         };
-        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blocks = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let at = blocks.iter().position(holds)?;
         let block = blocks.remove(at);
         blocks.push(block.clone());
@@ -181,7 +212,7 @@ impl Blocks {
 
     fn keep(&self, key: &str, start: u64, bytes: Vec<u8>) -> (u64, Arc<Vec<u8>>) {
         let block = Block { key: key.to_owned(), start, bytes: Arc::new(bytes) };
-        let mut blocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut blocks = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let mut kept = blocks
             .iter()
             .fold(block.bytes.len(), |sum, block| sum.saturating_add(block.bytes.len()));

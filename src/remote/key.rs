@@ -14,7 +14,7 @@
 use ring::digest::{SHA256, digest};
 
 use crate::error::{Error, Result};
-use crate::join::{Recorder, RunHead, run_head};
+use crate::join::Recorder;
 use crate::model::{JobId, Run, RunId};
 use crate::time::Time;
 
@@ -130,11 +130,6 @@ impl Entry {
     pub fn prefix(&self) -> &str {
         let end = self.key.match_indices('!').nth(1).map_or(0, |(at, mark)| at + mark.len());
         self.key.get(..end).unwrap_or_default()
-    }
-
-    /// Derives the progress and the outcome of the run.
-    pub fn head(&self) -> RunHead {
-        run_head(self.run.clone(), self.recorder)
     }
 
     /// Returns the keys of the entry in all lists.

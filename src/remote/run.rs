@@ -11,7 +11,7 @@ use super::key::is_data_name;
 use crate::bundle::{LogDocument, Piece};
 use crate::error::{Error, Result};
 use crate::join::{DatedLog, LogRef, Recorder, RunParts};
-use crate::log::{Blocks, Facts, LogPath, LogPiece, Object, PiecedLog, unpack};
+use crate::log::{BlockCache, Blocks, Facts, LogPath, LogPiece, Object, PiecedLog, unpack};
 use crate::model::{Phase, RunId};
 use crate::s3::Bucket;
 
@@ -60,8 +60,14 @@ pub(super) enum Version {
 }
 
 impl OpenRun {
-    pub fn new(bucket: Arc<Bucket>, id: RunId, dir: String) -> Self {
-        let (objects, logs, blocks) = Default::default();
+    pub fn new(
+        bucket: Arc<Bucket>,
+        cache: Option<Arc<BlockCache>>,
+        id: RunId,
+        dir: String,
+    ) -> Self {
+        let (objects, logs, blocks) =
+            (HashMap::new(), HashMap::new(), Arc::new(Blocks::with(cache)));
         Self { bucket, id, dir, blocks, objects, logs, known: None }
     }
 

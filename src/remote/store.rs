@@ -17,6 +17,7 @@ use super::list::{List, Page, Place};
 use super::run::{OpenRun, Version};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunParts};
+use crate::log::BlockCache;
 use crate::model::{JobId, RunId};
 use crate::s3::{Bucket, Changed, Range};
 
@@ -51,6 +52,7 @@ const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 /// An open store.
 pub(crate) struct RemoteStore {
     bucket: Arc<Bucket>,
+    cache: Option<Arc<BlockCache>>,
     /// The lists by the beginning of their keys, and the time of the last read of their start.
     lists: RefCell<HashMap<String, (List, Instant)>>,
     /// The runs that were opened, from the least to the most recently used.
@@ -84,9 +86,9 @@ pub(crate) struct Heads<'a> {
 
 impl RemoteStore {
     /// Opens the store of a bucket. Sends no request.
-    pub fn new(bucket: Arc<Bucket>) -> Self {
+    pub fn new(bucket: Arc<Bucket>, cache: Option<Arc<BlockCache>>) -> Self {
         let (lists, runs, open, failed, is_cut) = Default::default();
-        Self { bucket, lists, runs, open, failed, is_cut }
+        Self { bucket, cache, lists, runs, open, failed, is_cut }
     }
 
     /// Returns the beginning of the keys of the shortest list that contains all runs of a
@@ -151,7 +153,10 @@ impl RemoteStore {
         let mut runs = self.runs.borrow_mut();
         let known = runs.iter().position(|run| run.dir() == place.dir);
         let mut run = known.map_or_else(
-            || OpenRun::new(Arc::clone(&self.bucket), id.clone(), place.dir.clone()),
+            || {
+                let (bucket, cache) = (Arc::clone(&self.bucket), self.cache.clone());
+                OpenRun::new(bucket, cache, id.clone(), place.dir.clone())
+            },
             |at| runs.remove(at),
         );
         let read = self.read_run(&mut run, place.is_final);

@@ -122,6 +122,12 @@ impl Bucket {
         &self.url
     }
 
+    /// Returns a text that identifies the server.
+    #[must_use]
+    pub fn server(&self) -> String {
+        self.endpoint.as_ref().map_or_else(|| "aws".to_owned(), Endpoint::to_string)
+    }
+
     /// Deletes an object. A missing object is no error.
     ///
     /// # Errors

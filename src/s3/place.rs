@@ -1,6 +1,6 @@
 //! The URL of an object: a host per bucket for AWS, or the bucket in the path. Pure.
 
-use std::fmt::Write;
+use std::fmt::{self, Display, Formatter, Write};
 
 use ureq::http::Uri;
 
@@ -54,6 +54,12 @@ impl Endpoint {
             host: format!("{}{port}", host.to_ascii_lowercase()),
             path: uri.path().trim_end_matches('/').to_owned(),
         })
+    }
+}
+
+impl Display for Endpoint {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}{}", self.scheme, self.host, self.path)
     }
 }
 

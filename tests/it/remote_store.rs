@@ -160,7 +160,7 @@ fn a_failed_run_opens_at_its_cause_with_few_requests() {
     let mut store = Built::new();
     large_run(&mut store, &run_id(1));
     let bucket = pushed(&store, &[1]);
-    let mut sim = open_catalog(Catalog::of_bucket(client(&bucket)), LARGE);
+    let mut sim = open_catalog(Catalog::of_bucket(client(&bucket), None), LARGE);
     let screen = sim.screen();
     assert!(screen.contains("panicked at src/parser.rs"), "{screen}");
     let requests = bucket.requests();
@@ -321,7 +321,7 @@ fn a_live_run_is_followed_across_its_end() {
         .spawn()
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let mut sim = open_catalog(Catalog::of_bucket(client(&bucket)), LARGE);
+    let mut sim = open_catalog(Catalog::of_bucket(client(&bucket), None), LARGE);
     assert!(sim.screen().contains("the first row"));
     let mut shown: Vec<String> = Vec::new();
     let mut read_to = |row: &str, shown: &mut Vec<String>| {
@@ -375,7 +375,7 @@ fn the_screen_reacts_while_a_server_is_silent() {
 fn a_failure_keeps_what_is_on_screen() {
     let store = two_runs();
     let bucket = pushed(&store, &[1, 2]);
-    let mut sim = open_catalog(Catalog::of_bucket(client(&bucket)), LARGE);
+    let mut sim = open_catalog(Catalog::of_bucket(client(&bucket), None), LARGE);
     let before = sim.screen();
     bucket.fail(|_| Some("403 Forbidden".to_owned()));
     wait_until("the failure on screen", || {
