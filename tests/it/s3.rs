@@ -4,6 +4,7 @@
 mod credentials;
 mod faults;
 mod servers;
+mod stores;
 
 use std::time::Duration;
 

@@ -4,14 +4,14 @@ use std::env;
 use std::io::Write;
 use std::time::Duration;
 
-use rundown::s3::{Body, Bucket, Condition, Put, Range, S3Url, Settings, Variables};
+use rundown::s3::{Body, Bucket, Changed, Condition, Put, Range, S3Url, Settings, Variables};
 use tempfile::tempfile;
 
 /// Keys with characters that need an encoding, in the order of lists.
 const KEYS: [&str; 6] = ["a b/c+d", "a%2Fb", "a/1", "a/2", "b&=?#'\"<>", "\u{e4}\u{1f680}"];
 
 /// Returns the value of a variable that the script sets.
-fn variable(name: &str) -> String {
+pub(super) fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run tests/servers.sh"))
 }
 
@@ -95,6 +95,9 @@ fn check_conditions(bucket: &Bucket) {
     assert_eq!((put(b"first"), put(b"second")), (Put::Written, Put::Exists));
     let got = bucket.get("once", &Range::All, 99).unwrap().unwrap();
     assert_eq!(got.bytes, b"first");
+    let again = |etag: Option<&str>| bucket.get_if_changed("once", etag, 99).unwrap();
+    assert_eq!(again(got.etag.as_deref()), Some(Changed::No));
+    assert!(matches!(again(None), Some(Changed::To(found)) if found.bytes == b"first"));
     bucket.delete("once").unwrap();
     assert_eq!(bucket.list("", None, 9).unwrap().objects, [], "the probe is deleted");
 }
