@@ -11,9 +11,6 @@ use std::thread;
 use super::rundown;
 use super::server::{Request, answer, read_request};
 
-/// The name of the bucket.
-pub const BUCKET: &str = "runs";
-
 /// A test that decides about a request: `None` to serve it, or else an answer as a status line and
 /// headers. The answer `""` closes the connection, and [`LOST`] does so after the request was
 /// served.
