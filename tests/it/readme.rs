@@ -49,6 +49,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/keys.md",
     "docs/otlp.md",
     "docs/pipeline.md",
+    "docs/remote.md",
 ];
 
 fn path(name: &str) -> PathBuf {
