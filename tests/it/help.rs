@@ -147,10 +147,12 @@ fn every_option_of_a_command_that_uses_a_store_has_an_effect() {
     ];
     fs::write(store.root().join("limits.toml"), "retention.keep = 0\n").unwrap();
     let screen = ["--once", "--watch", "--at", "--theme", "--ascii", "--notify", "--config"];
+    // They have an effect on the addresses of servers: see `remote_store`.
+    let server = ["--endpoint", "--path-style"];
     for (command, rows, unseen) in [
-        ("", &view[..], &screen[..]),
-        ("list", &list, &[]),
-        ("doctor", &doctor, &[]),
+        ("", &view[..], &[&screen[..], &server].concat()[..]),
+        ("list", &list, &server),
+        ("doctor", &doctor, &server),
         ("prune", &prune, &[]),
     ] {
         let listed = rows.iter().map(|(option, ..)| *option).chain(unseen.iter().copied());
@@ -167,8 +169,9 @@ fn every_option_of_a_command_that_uses_a_store_has_an_effect() {
         }
     }
     // `demo` has the options of a view, except for those that select runs or a store.
-    let of_runs = ["--repo", "--ref", "--watch", "--root", "--db"].map(ToOwned::to_owned);
-    assert_eq!(options("demo"), &options("") - &BTreeSet::from(of_runs));
+    let of_runs = ["--repo", "--ref", "--watch", "--root", "--db"];
+    let of_runs = of_runs.into_iter().chain(server).map(ToOwned::to_owned);
+    assert_eq!(options("demo"), &options("") - &of_runs.collect());
 }
 
 #[test]

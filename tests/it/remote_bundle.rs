@@ -121,4 +121,6 @@ fn a_bucket_is_never_written_to_by_a_recording() {
     assert!(recorded.status.success());
     assert!(text(&recorded.stderr).contains("object storage is only read"));
     assert!(!store.root().join("s3:").exists());
+    let missing = bucket.run(store.root(), &["s3://r", "--once"]);
+    assert_eq!(missing.status.code(), Some(2), "{}", text(&missing.stderr));
 }

@@ -178,6 +178,19 @@ fn a_failed_run_opens_at_its_cause_with_few_requests() {
 }
 
 #[test]
+fn an_option_names_the_server() {
+    let store = two_runs();
+    let bucket = pushed(&store, &[1]);
+    let list = |args: &[&str]| {
+        let mut command = bucket.rundown(store.root());
+        command.env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1").env("RUNDOWN_ROOT", URL);
+        printed(&command.arg("list").args(args).output().unwrap(), 0)
+    };
+    assert!(list(&["--endpoint", &bucket.address]).contains("00000001"));
+    assert!(list(&["--endpoint", &bucket.address, "--path-style"]).contains("00000001"));
+}
+
+#[test]
 fn an_empty_bucket_is_an_empty_store() {
     let store = two_runs();
     let bucket = Bucket::start();
