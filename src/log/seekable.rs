@@ -13,7 +13,7 @@
 
 use std::io::{self, Write};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use zeekstd::{BytesWrapper, SeekTable};
@@ -216,8 +216,7 @@ impl<W: Write> SeekableWriter<W> {
     /// # Errors
     /// If there is no memory for compression.
     pub(super) fn new(out: W) -> io::Result<Self> {
-        let threads = thread::available_parallelism().map_or(1, usize::from).min(4);
-        let workers = (0..threads).map(|_| Worker::new()).collect::<io::Result<_>>()?;
+        let workers = vec![Worker::new()?];
         Ok(Self { out, table: SeekTable::new(), pending: Vec::new(), workers })
     }
 
@@ -253,6 +252,15 @@ impl<W: Write> SeekableWriter<W> {
     /// Compresses and writes frames; the last one may be shorter.
     fn compress(&mut self, bytes: &[u8], beside: impl FnOnce()) -> io::Result<()> {
         let frames: Vec<&[u8]> = bytes.chunks(FRAME_BYTES).collect();
+        // Most logs have one frame, for which no thread is needed.
+        if let ([_] | [], Some(worker)) = (&frames[..], self.workers.first_mut()) {
+            worker.compress(&frames)?;
+            beside();
+            return self.write_frames();
+        }
+        while self.workers.len() < frames.len().min(threads()) {
+            self.workers.push(Worker::new()?);
+        }
         let share = frames.len().div_ceil(self.workers.len()).max(1);
         thread::scope(|scope| {
             let parts = self.workers.iter_mut().zip(frames.chunks(share));
@@ -262,6 +270,11 @@ impl<W: Write> SeekableWriter<W> {
             let failed = || Err(io::Error::other("a thread that compresses has panicked"));
             threads.into_iter().try_for_each(|done| done.join().unwrap_or_else(|_| failed()))
         })?;
+        self.write_frames()
+    }
+
+    /// Writes the frames that were compressed.
+    fn write_frames(&mut self) -> io::Result<()> {
         for (frame, bytes) in self.workers.iter_mut().flat_map(|worker| worker.frames.drain(..)) {
             self.out.write_all(&frame)?;
             let sizes = u32::try_from(frame.len()).ok().zip(u32::try_from(bytes).ok());
@@ -270,6 +283,13 @@ impl<W: Write> SeekableWriter<W> {
         }
         Ok(())
     }
+}
+
+/// Returns the number of threads that compress. It is determined once, because that takes as
+/// long as the compression of a small log.
+fn threads() -> usize {
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| thread::available_parallelism().map_or(1, usize::from).min(4))
 }
 
 impl Worker {
