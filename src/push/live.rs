@@ -6,12 +6,17 @@
 //! where this one was killed. A log whose earlier bytes have changed begins again, as a new
 //! generation.
 
+mod log;
+mod pace;
+
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ring::digest::{Context, SHA256, digest};
+use log::{LiveLog, again};
+use pace::Pace;
+use ring::digest::{SHA256, digest};
 
 use super::commit::{Before, LogError};
 use super::directory::Directory;
@@ -20,8 +25,7 @@ use super::{Mode, Progress, Report, is_active, parts};
 use crate::bundle::{self, LogDocument, Piece, RunDocument};
 use crate::catalog::Catalog;
 use crate::error::{self, Error, Result};
-use crate::join::{DatedLog, FindingKind, LogRef, RunParts};
-use crate::log::{Change, LogFile};
+use crate::join::{FindingKind, LogRef, RunParts};
 use crate::model::RunId;
 use crate::remote::document::{ObjectDocument, RemoteDocument, SCHEMA};
 use crate::remote::key::{Entry, LIVE, hex};
@@ -34,23 +38,11 @@ const POLL: Duration = Duration::from_millis(250);
 /// The longest time without a look at the rows. A recorder that was killed changes no row.
 const RELOAD: Duration = Duration::from_secs(1);
 
-/// The time between two parts.
-const INTERVAL: Duration = Duration::from_secs(5);
-
 /// The time before the first part in the background, so that a run that ends at once needs no part.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The number of new bytes of logs that make a part due at once.
-const DUE_BYTES: u64 = 2_000_000;
-
-/// The most bytes of one log in a part, and of all logs.
-const MAX_LOG_BYTES: u64 = 64 << 20;
+/// The most bytes of all logs in a part.
 const MAX_PART_BYTES: u64 = 256 << 20;
-
-/// If the last pieces of a log, this many, have fewer bytes than this, they become one piece. It
-/// bounds the size of the document, and costs little, because the pieces are small.
-const MERGED_PIECES: usize = 16;
-const MERGED_BYTES: u64 = 8 << 20;
 
 /// The time after which the document is written again, so that readers see that the push goes on.
 const HEARTBEAT: Duration = Duration::from_mins(1);
@@ -58,9 +50,6 @@ const HEARTBEAT: Duration = Duration::from_mins(1);
 /// The same for the entries in the lists, and the shortest time between two changes of them.
 const LIST_HEARTBEAT: Duration = Duration::from_mins(10);
 const LIST_INTERVAL: Duration = Duration::from_secs(15);
-
-/// The longest wait after a failure.
-const MAX_WAIT: Duration = Duration::from_mins(1);
 
 /// The time for which failures to read the store are ignored.
 const MAX_UNREADABLE: Duration = Duration::from_mins(1);
@@ -152,52 +141,6 @@ impl Store<'_> {
     }
 }
 
-/// The times of the parts.
-struct Pace {
-    /// The end of the last attempt, or the beginning.
-    tried_at: Instant,
-    /// The shortest time until the next one, and until the next one with few bytes.
-    rest: Duration,
-    wait: Duration,
-    has_succeeded: bool,
-    /// The time of the last part with anything new.
-    changed_at: Instant,
-}
-
-impl Pace {
-    /// Begins with a wait before the first part.
-    fn new(wait: Duration) -> Self {
-        Self {
-            tried_at: Instant::now(),
-            rest: wait,
-            wait,
-            has_succeeded: false,
-            changed_at: Instant::now(),
-        }
-    }
-
-    fn is_due(&self, new_bytes: u64) -> bool {
-        let wait = if new_bytes >= DUE_BYTES { self.rest } else { self.wait };
-        self.tried_at.elapsed() >= wait
-    }
-
-    /// Notes an attempt that took some time. `is_new` is `None` if it failed.
-    fn note(&mut self, took: Duration, is_new: Option<bool>) {
-        self.tried_at = Instant::now();
-        if is_new == Some(true) {
-            self.changed_at = Instant::now();
-        }
-        if is_new.is_some() {
-            // A large run, or a slow server, is not kept busy all the time.
-            let wait = INTERVAL.max(took.saturating_mul(4));
-            (self.has_succeeded, self.rest, self.wait) = (true, took, wait);
-        } else {
-            self.wait = self.wait.saturating_mul(2).clamp(INTERVAL, MAX_WAIT);
-            self.rest = self.wait;
-        }
-    }
-}
-
 /// The state of a run in the bucket.
 struct Live<'a> {
     bucket: &'a Bucket,
@@ -214,17 +157,6 @@ struct Live<'a> {
     written: Option<(String, Instant)>,
     /// The entry in the lists, and the time at which it was written.
     listed: Option<(Entry, Instant)>,
-}
-
-/// A log.
-struct LiveLog {
-    /// Its state in the bucket.
-    document: LogDocument,
-    /// The open file, and the hash of its bytes that are in the bucket. A log that does not grow is
-    /// not kept open.
-    open: Option<(LogFile, Context)>,
-    /// Its state after the part that is being written, and the hash then.
-    next: Option<(LogDocument, Context)>,
 }
 
 impl<'a> Live<'a> {
@@ -295,13 +227,9 @@ impl<'a> Live<'a> {
         let mut budget = MAX_PART_BYTES;
         let mut document = bundle::document(run.clone(), Vec::new(), |name, log| {
             let known = self.logs.entry(log.log.path.to_path_buf());
-            let known = known.or_insert_with(|| LiveLog {
-                document: self
-                    .resumed
-                    .remove(&name)
-                    .unwrap_or_else(|| LogDocument::new(log.n, name, 0, log.first_at)),
-                open: None,
-                next: None,
+            let known = known.or_insert_with(|| {
+                let new = |name| LogDocument::new(log.n, name, 0, log.first_at);
+                LiveLog::new(self.resumed.remove(&name).unwrap_or_else(|| new(name)))
             });
             let grows = growing.contains(&*log.log.path);
             match known.extend(&mut volumes, base, log, grows, &mut budget) {
@@ -379,86 +307,6 @@ impl<'a> Live<'a> {
     }
 }
 
-impl LiveLog {
-    /// Adds the new bytes of the log to the current object, at most `budget`.
-    fn extend(
-        &mut self,
-        volumes: &mut Volumes<'_>,
-        base: usize,
-        log: &DatedLog,
-        grows: bool,
-        budget: &mut u64,
-    ) -> std::result::Result<(), LogError> {
-        if !grows && self.open.is_none() && log.log.bytes == self.document.bytes {
-            return Ok(());
-        }
-        if let Err(why) = self.update(log) {
-            // What was pushed stays.
-            return if self.document.bytes > 0 { Ok(()) } else { Err(LogError::Unreadable(why)) };
-        }
-        let Some((file, hash)) = &self.open else { return Ok(()) };
-        let pushed = self.document.bytes;
-        let end = file.bytes().min(pushed.saturating_add(MAX_LOG_BYTES.min(*budget)));
-        if end <= pushed {
-            return Ok(());
-        }
-        *budget = budget.saturating_sub(end.saturating_sub(pushed));
-        let mut next = self.document.clone();
-        let start = merge(&mut next);
-        // The hash has the bytes that are in the bucket already.
-        let (mut at, mut hash) = (start, hash.clone());
-        let added = volumes.add(|mut out| {
-            file.compress_range(start..end, &mut out, |bytes| {
-                let known = usize::try_from(pushed.saturating_sub(at)).unwrap_or(usize::MAX);
-                hash.update(bytes.get(known..).unwrap_or_default());
-                at = at.saturating_add(bytes.len() as u64);
-            })
-        });
-        let (object, range, ()) = added.map_err(LogError::of)?;
-        if at <= pushed {
-            // The log has become shorter. The next part notices it.
-            return Ok(());
-        }
-        let (object, bytes) = (base.saturating_add(object), at.saturating_sub(start));
-        next.pieces.push(Piece { object, range, bytes });
-        (next.bytes, next.sha256) = (at, Some(hex(hash.clone().finish().as_ref())));
-        self.next = Some((next, hash));
-        volumes.end_log(at.saturating_sub(pushed)).map_err(LogError::Push)
-    }
-
-    /// Opens the log, or looks for its changes. Begins it again if it does not begin with the bytes
-    /// that are in the bucket.
-    fn update(&mut self, log: &DatedLog) -> Result<()> {
-        if let Some((file, hash)) = &mut self.open {
-            let change = file.extend()?;
-            // Another format needs no other bytes.
-            if change.is_replaced() && change != Change::Reformatted {
-                self.document = again(&self.document);
-                *hash = Context::new(&SHA256);
-            }
-            return Ok(());
-        }
-        let file = LogFile::open(&log.log.path)?;
-        let mut hash = Context::new(&SHA256);
-        let pushed = self.document.bytes;
-        if pushed > 0 {
-            let is_same = file.bytes() >= pushed && {
-                file.read_batches(0..pushed, |bytes| {
-                    hash.update(bytes);
-                    Ok(())
-                })?;
-                self.document.sha256 == Some(hex(hash.clone().finish().as_ref()))
-            };
-            if !is_same {
-                self.document = again(&self.document);
-                hash = Context::new(&SHA256);
-            }
-        }
-        self.open = Some((file, hash));
-        Ok(())
-    }
-}
-
 /// The objects that the document of a run so far names, and its logs by their names.
 type Left = (Vec<ObjectDocument>, HashMap<String, LogDocument>);
 
@@ -477,27 +325,6 @@ pub(super) fn left(directory: &Directory<'_>) -> Result<Left> {
     });
     let logs = logs.collect();
     Ok((objects, logs))
-}
-
-/// Returns the state of a log that begins again.
-fn again(log: &LogDocument) -> LogDocument {
-    let generation = log.generation.saturating_add(1);
-    LogDocument { generation, ..LogDocument::new(log.n, log.name.clone(), 0, log.first_at) }
-}
-
-/// Removes the last pieces of a log if they are small. Returns the offset of the bytes that are
-/// left without a piece.
-fn merge(log: &mut LogDocument) -> u64 {
-    let from = log.pieces.len().checked_sub(MERGED_PIECES);
-    let last = from.and_then(|from| log.pieces.get(from..)).unwrap_or_default();
-    let bytes = last.iter().map(|piece| piece.bytes).fold(0, u64::saturating_add);
-    match from.filter(|_| bytes < MERGED_BYTES) {
-        Some(from) => {
-            log.pieces.truncate(from);
-            log.bytes.saturating_sub(bytes)
-        }
-        None => log.bytes,
-    }
 }
 
 /// Removes the objects that no piece is in, and numbers the others again.
@@ -547,53 +374,4 @@ fn growing(run: &RunParts) -> HashSet<PathBuf> {
     }
     paths.extend(run.log.iter().chain(&run.events).map(|log| log.path.to_path_buf()));
     paths
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn log(pieces: &[u64]) -> LogDocument {
-        let pieces = pieces.iter().map(|bytes| Piece { object: 0, range: 0..1, bytes: *bytes });
-        let pieces: Vec<_> = pieces.collect();
-        let bytes = pieces.iter().map(|piece| piece.bytes).sum();
-        LogDocument { pieces, ..LogDocument::new(1, "jobs/a/sh-1.log".into(), bytes, None) }
-    }
-
-    #[test]
-    fn the_last_small_pieces_become_one() {
-        let mut few = log(&[10; MERGED_PIECES - 1]);
-        assert_eq!((merge(&mut few), few.pieces.len()), (few.bytes, MERGED_PIECES - 1));
-        let mut small = log(&[&[MERGED_BYTES][..], &[10; MERGED_PIECES]].concat());
-        assert_eq!((merge(&mut small), small.pieces.len()), (MERGED_BYTES, 1));
-        let mut large = log(&[MERGED_BYTES / 16; MERGED_PIECES]);
-        assert_eq!((merge(&mut large), large.pieces.len()), (large.bytes, MERGED_PIECES));
-    }
-
-    #[test]
-    fn a_log_of_days_has_few_pieces() {
-        let mut log = log(&[]);
-        let mut resent = 0;
-        for _ in 0..20_000 {
-            let start = merge(&mut log);
-            let bytes = log.bytes + 50_000 - start;
-            resent += bytes;
-            log.pieces.push(Piece { object: 0, range: 0..1, bytes });
-            log.bytes += 50_000;
-        }
-        assert!(log.pieces.len() < 200, "{}", log.pieces.len());
-        assert!(resent < 10 * log.bytes, "{resent} of {}", log.bytes);
-    }
-
-    #[test]
-    fn a_part_waits_longer_after_failures_and_less_for_many_bytes() {
-        let mut pace = Pace::new(Duration::ZERO);
-        assert!(pace.is_due(0));
-        pace.note(Duration::ZERO, Some(true));
-        assert!(!pace.is_due(1) && pace.is_due(DUE_BYTES));
-        for _ in 0..9 {
-            pace.note(Duration::ZERO, None);
-        }
-        assert!(!pace.is_due(DUE_BYTES) && pace.wait == MAX_WAIT);
-    }
 }

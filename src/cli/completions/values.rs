@@ -94,7 +94,9 @@ impl Source {
     pub fn of(command: &str, arg: &str) -> Option<Self> {
         Some(match (command, arg) {
             ("record" | "end", "run") => Self::OpenRun,
-            ("rundown" | "doctor", "run") | ("export", "runs") => Self::Run { may_be_path: true },
+            ("rundown" | "doctor", "run") | ("export" | "bundle", "runs") | ("push", "named") => {
+                Self::Run { may_be_path: true }
+            }
             (_, "run" | "before") => Self::Run { may_be_path: false },
             (_, "ref_name") => Self::Ref,
             (_, "repo") => Self::Repo,
