@@ -205,8 +205,8 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
-    /// Pushes what is new, if there is anything or if it is time for a sign of life. Returns true if
-    /// there was anything new.
+    /// Pushes new rows and bytes. Without any, writes the document again if it is old. Returns true
+    /// if anything was new.
     fn part(&mut self, run: &RunParts) -> Result<bool> {
         if self.directory.is_none() {
             self.read(run)?;

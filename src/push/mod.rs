@@ -16,9 +16,9 @@
 //! notice an upload, and an upload that was killed is continued by the next one.
 //!
 //! Several processes may push the same run. Objects with data are named by their content, so they
-//! never replace each other's. `run.json.zst` is created under the condition that it is missing. The
-//! process that loses this race has nothing left to do. Only objects that the created document does
-//! not name are deleted, and only after it exists.
+//! never replace each other's. `run.json.zst` is created under the condition that it is missing.
+//! The process that loses this race has nothing left to do. Only objects that the created document
+//! does not name are deleted, and only after it exists.
 
 mod commit;
 mod directory;
