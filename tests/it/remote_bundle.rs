@@ -1,74 +1,16 @@
 //! A bundle in a bucket is read like a file, with few requests.
 
 use std::fs;
-use std::net::TcpListener;
-use std::path::Path;
-use std::process::Output;
-use std::sync::{Arc, Mutex};
-use std::thread;
 
+use crate::support::bucket::Bucket;
 use crate::support::built::{Built, two_runs};
-use crate::support::rundown;
-use crate::support::server::{answer, read_request};
-
-/// A server with one object, which can be written and read in parts.
-struct Bucket {
-    address: String,
-    object: Arc<Mutex<Vec<u8>>>,
-    /// The ranges of the reads.
-    ranges: Arc<Mutex<Vec<String>>>,
-}
-
-impl Bucket {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = format!("http://{}", listener.local_addr().unwrap());
-        let (object, ranges) = <(Arc<Mutex<Vec<u8>>>, Arc<Mutex<Vec<String>>>)>::default();
-        let bucket = Self { address, object: Arc::clone(&object), ranges: Arc::clone(&ranges) };
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let mut stream = stream.unwrap();
-                let request = read_request(&stream);
-                let mut object = object.lock().unwrap();
-                if request.method == "PUT" {
-                    *object = request.body;
-                    answer(&mut stream, "200 OK", b"");
-                    continue;
-                }
-                let range = request.header("range").unwrap().to_owned();
-                let (first, last) = range["bytes=".len()..].split_once('-').unwrap();
-                let size = object.len();
-                let part = match (first.parse::<usize>(), last.parse::<usize>()) {
-                    (Ok(first), Ok(last)) => first..size.min(last + 1),
-                    (_, suffix) => size.saturating_sub(suffix.unwrap())..size,
-                };
-                let stated = format!("Content-Range: bytes {}-{}/{size}", part.start, part.end - 1);
-                ranges.lock().unwrap().push(range);
-                let head = format!("206 Partial Content\r\n{stated}\r\nETag: \"1\"");
-                answer(&mut stream, &head, &object[part]);
-            }
-        });
-        bucket
-    }
-
-    fn run(&self, dir: &Path, args: &[&str]) -> Output {
-        let mut command = rundown(dir);
-        command.env("AWS_ENDPOINT_URL_S3", &self.address);
-        command.env("AWS_ACCESS_KEY_ID", "id").env("AWS_SECRET_ACCESS_KEY", "key");
-        command.args(args).output().unwrap()
-    }
-
-    /// Returns the number of reads since the last call.
-    fn reads(&self) -> usize {
-        std::mem::take(&mut *self.ranges.lock().unwrap()).len()
-    }
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
 const URL: &str = "s3://runs/ci/x.rundown";
+const KEY: &str = "ci/x.rundown";
 
 fn bundled(store: &Built) -> Bucket {
     let bucket = Bucket::start();
@@ -77,7 +19,8 @@ fn bundled(store: &Built) -> Bucket {
     assert!(sent.status.success(), "{}", text(&sent.stderr));
     assert!(bucket.run(store.root(), &[&args[..], &["x.rundown"]].concat()).status.success());
     let file = fs::read(store.root().join("x.rundown")).unwrap();
-    assert!(*bucket.object.lock().unwrap() == file);
+    assert!(bucket.get(KEY).unwrap() == file);
+    bucket.requests();
     bucket
 }
 
@@ -105,11 +48,11 @@ fn a_large_log_in_a_bucket_is_read_in_part() {
     let run = &crate::support::built::run_id(2);
     fs::write(store.log_path(run, "build", 1), log).unwrap();
     let bucket = bundled(&store);
-    assert!(bucket.object.lock().unwrap().len() > 1 << 20);
+    assert!(bucket.get(KEY).unwrap().len() > 1 << 20);
     let args = ["--root", URL, "--once", &run.0, "--job", "build", "--sh", "1", "--tail", "20"];
     let shown = bucket.run(store.root(), &args);
     assert!(shown.status.success(), "{}", text(&shown.stderr));
-    let reads = bucket.reads();
+    let reads = bucket.requests().len();
     assert!(reads <= 8, "{reads} reads");
 }
 

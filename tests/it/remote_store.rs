@@ -44,7 +44,9 @@ fn push(store: &Built, bucket: &Bucket, run: &RunId) {
 /// Returns a bucket with these runs of a store.
 fn pushed(store: &Built, runs: &[u32]) -> Bucket {
     let bucket = Bucket::start();
-    runs.iter().for_each(|run| push(store, &bucket, &run_id(*run)));
+    for run in runs {
+        push(store, &bucket, &run_id(*run));
+    }
     bucket.requests();
     bucket
 }
@@ -214,7 +216,9 @@ fn a_missing_part_is_reported() {
     let bucket = pushed(&store, &[2]);
     let data: Vec<String> =
         bucket.keys().into_iter().filter(|key| key.contains("/data-")).collect();
-    data.iter().for_each(|key| bucket.delete(key));
+    for key in &data {
+        bucket.delete(key);
+    }
     let run = |args: &[&str]| bucket.run(store.root(), &[args, &["--root", URL]].concat());
     let once = run(&["--once"]);
     assert_eq!(once.status.code(), Some(6), "{} {}", text(&once.stdout), text(&once.stderr));
@@ -345,8 +349,8 @@ fn a_live_run_is_followed_across_its_end() {
     read_to("the first row", &mut shown);
     // So many bytes are pushed at once.
     let filler = "x".repeat(100);
-    let rows = (0..20_000).map(|n| format!("row {n} {filler}\n")).collect::<String>();
-    store.print(&run_id(1), "build", 1, 30, Stream::Stdout, &rows);
+    let rows: Vec<String> = (0..20_000).map(|n| format!("row {n} {filler}\n")).collect();
+    store.print(&run_id(1), "build", 1, 30, Stream::Stdout, &rows.concat());
     read_to("row 19999", &mut shown);
     sim.keys("G");
     wait_until("the new rows on screen", || sim.disk().screen().contains("row 19999"));
