@@ -131,6 +131,7 @@ impl Source for Seekable {
 }
 
 /// Returns the size of the seek table of a log that we compressed, in bytes.
+#[cfg(feature = "remote")]
 pub(super) const fn table_bytes(log_bytes: u64) -> u64 {
     let frames = log_bytes.div_ceil(FRAME_BYTES as u64);
     frames.saturating_mul(8).saturating_add(TABLE_HEADER_BYTES.saturating_add(FOOTER_BYTES as u64))
