@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::join::RunParts;
+use crate::join::{Recorder, RunParts};
 use crate::model::{Phase, RunId};
 use crate::s3::Bucket;
 use commit::Before;
@@ -137,6 +137,11 @@ pub fn push(
         let path = catalog.path();
         let why = "is a path of logs without a run; only runs can be pushed";
         return Err(Error::Usage(format!("{} {why}", path.display())));
+    }
+    if found.recorder == Recorder::Copied && found.run.finished_at.is_none() {
+        let id = run.as_str();
+        let why = "had not ended when it was bundled, and a pushed run never changes";
+        return Err(Error::Usage(format!("run {id} {why}\npush it from its store")));
     }
     let mut before = Before::default();
     if is_active(&found) {

@@ -501,3 +501,13 @@ fn a_begun_run_is_pushed_until_it_ends() {
     wait_until("the complete run", || names(&all.bucket).0 == ["run.json.zst"]);
     assert_eq!(all.state().0, "complete");
 }
+
+#[test]
+fn a_copy_of_an_active_run_is_not_pushed() {
+    let (store, bucket) = (running(), Bucket::start());
+    let copied = bucket.run(store.root(), &["bundle", "--root", ".", "-o", "x.rundown"]);
+    assert!(copied.status.success(), "{}", text(&copied.stderr));
+    let err = push(&bucket, &store, &["./x.rundown", URL], 2);
+    assert!(err.contains("had not ended when it was bundled"), "{err}");
+    assert_eq!(bucket.keys(), [""; 0]);
+}
