@@ -78,7 +78,8 @@ pub fn examine_store(
         let notices =
             catalog.dirs_without_row(|repo, id| report(Oddity::RunWithoutRow(repo, id)))?;
         notices.into_iter().try_for_each(|notice| report(Oddity::Store(notice)))?;
-        catalog.root().map_or(Ok(()), |root| report_leftovers(root, report))?;
+        let root = catalog.root().filter(|_| !catalog.is_remote());
+        root.map_or(Ok(()), |root| report_leftovers(root, report))?;
     }
     Ok(())
 }

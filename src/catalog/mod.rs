@@ -1,8 +1,8 @@
 //! The loader that all views use. It builds runs with their jobs and commands from databases and
 //! directories.
 //!
-//! A catalog is opened on a store (a root directory with or without a database), on a bundle, or on
-//! a path (a single log, a directory of logs). All return runs in the same form. A catalog never
+//! A catalog is opened on a store (a root directory with or without a database, or a prefix in
+//! object storage), on a bundle, or on a path (a single log, a directory of logs). All return runs in the same form. A catalog never
 //! writes.
 //!
 //! `filter` lists runs that meet conditions, `matching` does so without a database, `select` parses

@@ -187,6 +187,8 @@ fn check_screen(view: &View, instead: &str) -> Result<()> {
 /// Uses the rules of a store and of the configuration. A faulty file is ignored, after a notice if
 /// it belongs to the store: the screen and `rundown config` report faults of the configuration.
 fn use_rules(config: Option<&Path>, root: Option<&Path>) {
+    // An address must not be taken for a path: a directory may have the name `s3:`.
+    let root = root.filter(|root| !remote::is_url(root));
     let of_store = root.map_or(Ok(Vec::new()), Config::load_rules);
     let of_store = of_store.unwrap_or_else(|error| {
         print_notice(&format!("{}\nthe rules of this store are ignored", error::chain(&error)));

@@ -11,9 +11,10 @@ use super::key::is_data_name;
 use crate::bundle::{LogDocument, Piece};
 use crate::error::{Error, Result};
 use crate::join::{DatedLog, LogRef, Recorder, RunParts};
-use crate::log::{BlockCache, Blocks, Facts, LogPath, LogPiece, Object, PiecedLog, unpack};
+use crate::log::{Blocks, Facts, LogPath, LogPiece, Object, PiecedLog, unpack};
 use crate::model::{Phase, RunId};
 use crate::s3::Bucket;
+use crate::sanitize;
 
 /// The time without a change after which the program that pushes a run is gone. It writes the
 /// document of the run at least every minute.
@@ -60,14 +61,9 @@ pub(super) enum Version {
 }
 
 impl OpenRun {
-    pub fn new(
-        bucket: Arc<Bucket>,
-        cache: Option<Arc<BlockCache>>,
-        id: RunId,
-        dir: String,
-    ) -> Self {
-        let (objects, logs, blocks) =
-            (HashMap::new(), HashMap::new(), Arc::new(Blocks::with(cache)));
+    /// Creates a run that was not read. `blocks` keeps what is read of its objects.
+    pub fn new(bucket: Arc<Bucket>, blocks: Arc<Blocks>, id: RunId, dir: String) -> Self {
+        let (objects, logs) = Default::default();
         Self { bucket, id, dir, blocks, objects, logs, known: None }
     }
 
@@ -180,7 +176,7 @@ impl OpenRun {
         let path = PathBuf::from(format!("{}/{dir}{}", self.bucket.url(), log.name));
         let failed = |why: &str| Error::Remote {
             doing: "read",
-            url: path.to_string_lossy().into_owned(),
+            url: sanitize::name(&path.to_string_lossy()).into_owned(),
             why: why.to_owned(),
         };
         let is_part = |part: &str| !matches!(part, "" | "." | "..");

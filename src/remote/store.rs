@@ -17,7 +17,7 @@ use super::list::{List, Page, Place};
 use super::run::{OpenRun, Version};
 use crate::error::{Error, Result};
 use crate::join::{RunHead, RunParts};
-use crate::log::BlockCache;
+use crate::log::{BlockCache, Blocks};
 use crate::model::{JobId, RunId};
 use crate::s3::{Bucket, Changed, Range};
 
@@ -52,7 +52,8 @@ const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
 /// An open store.
 pub(crate) struct RemoteStore {
     bucket: Arc<Bucket>,
-    cache: Option<Arc<BlockCache>>,
+    /// The bytes that were read last of the objects of all runs.
+    blocks: Arc<Blocks>,
     /// The lists by the beginning of their keys, and the time of the last read of their start.
     lists: RefCell<HashMap<String, (List, Instant)>>,
     /// The runs that were opened, from the least to the most recently used.
@@ -85,10 +86,11 @@ pub(crate) struct Heads<'a> {
 }
 
 impl RemoteStore {
-    /// Opens the store of a bucket. Sends no request.
+    /// Opens the store of a bucket. What is read of logs is kept in `cache`. Sends no request.
     pub fn new(bucket: Arc<Bucket>, cache: Option<Arc<BlockCache>>) -> Self {
+        let blocks = Arc::new(Blocks::with(cache));
         let (lists, runs, open, failed, is_cut) = Default::default();
-        Self { bucket, cache, lists, runs, open, failed, is_cut }
+        Self { bucket, blocks, lists, runs, open, failed, is_cut }
     }
 
     /// Returns the beginning of the keys of the shortest list that contains all runs of a
@@ -154,8 +156,8 @@ impl RemoteStore {
         let known = runs.iter().position(|run| run.dir() == place.dir);
         let mut run = known.map_or_else(
             || {
-                let (bucket, cache) = (Arc::clone(&self.bucket), self.cache.clone());
-                OpenRun::new(bucket, cache, id.clone(), place.dir.clone())
+                let (bucket, blocks) = (Arc::clone(&self.bucket), Arc::clone(&self.blocks));
+                OpenRun::new(bucket, blocks, id.clone(), place.dir.clone())
             },
             |at| runs.remove(at),
         );

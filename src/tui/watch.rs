@@ -1,4 +1,5 @@
-//! The thread that detects changes on disk and sends hints. A hint does not contain the change; the
+//! The thread that detects changes on disk and sends hints. For a store on a server it only keeps
+//! the time: the worker requests the changes. A hint does not contain the change; the
 //! worker reads the disk to find it.
 //!
 //! The thread watches directories, not files: logs and jobs appear in them, and the system also
