@@ -2,8 +2,8 @@
 //! directories.
 //!
 //! A catalog is opened on a store (a root directory with or without a database, or a prefix in
-//! object storage), on a bundle, or on a path (a single log, a directory of logs). All return runs in the same form. A catalog never
-//! writes.
+//! object storage), on a bundle, or on a path (a single log, a directory of logs). All return runs
+//! in the same form. A catalog never writes.
 //!
 //! `filter` lists runs that meet conditions, `matching` does so without a database, `select` parses
 //! the arguments that select runs and `find` finds these runs, `load` builds a run from its

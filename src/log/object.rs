@@ -124,8 +124,8 @@ impl Shared {
     /// kept, requests whole blocks, if possible up to `len` bytes after the offset. The offset must
     /// be below the size of the object.
     ///
-    /// A reader that has come from the block before probably goes on, so it gets several blocks. Any
-    /// other one also gets the block before, where a row may begin.
+    /// A reader that has come from the block before probably goes on, so it gets several blocks.
+    /// Any other one also gets the block before, where a row may begin.
     fn block(&self, facts: &mut Facts, offset: u64, len: usize) -> io::Result<(u64, Arc<Vec<u8>>)> {
         if let Some(block) = self.blocks.find(&self.key, offset) {
             return Ok(block);

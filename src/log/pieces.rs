@@ -114,8 +114,8 @@ impl Content {
         self.pieces.get(number.checked_sub(1)?)
     }
 
-    /// Reads the seek table of a piece and the facts after it in one request. A log without facts is
-    /// small: it is read in blocks, which often contain the next logs, too.
+    /// Reads the seek table of a piece and the facts after it in one request. A log without facts
+    /// is small: it is read in blocks, which often contain the next logs, too.
     fn prefetch(&self, piece: &LogPiece) {
         let is_next = |fact: &&LogPiece| fact.object == piece.object;
         let facts = [&self.facts.index, &self.facts.groups].into_iter().flatten();

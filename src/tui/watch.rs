@@ -1,6 +1,6 @@
 //! The thread that detects changes on disk and sends hints. For a store on a server it only keeps
-//! the time: the worker requests the changes. A hint does not contain the change; the
-//! worker reads the disk to find it.
+//! the time: the worker requests the changes. A hint does not contain the change; the worker reads
+//! the disk to find it.
 //!
 //! The thread watches directories, not files: logs and jobs appear in them, and the system also
 //! reports a write to a file in a watched directory. If the system cannot report changes (no
