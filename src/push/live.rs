@@ -25,7 +25,7 @@ use super::{Mode, Progress, Report, is_active, parts};
 use crate::bundle::{self, LogDocument, Piece, RunDocument};
 use crate::catalog::Catalog;
 use crate::error::{self, Error, Result};
-use crate::join::{FindingKind, LogRef, RunParts};
+use crate::join::{FindingKind, LogRef, Recorder, RunParts};
 use crate::model::RunId;
 use crate::remote::document::{ObjectDocument, RemoteDocument, SCHEMA};
 use crate::remote::key::{Entry, LIVE, hex};
@@ -294,7 +294,12 @@ impl<'a> Live<'a> {
     fn list(&mut self, run: &RunParts) -> Result<()> {
         let node = run.clone().join(Time::now(), |_| None);
         let failed_job = node.first_failed().map(|(job, _)| &job.job.id);
-        let entry = Entry::new(&run.run, run.recorder, failed_job)?;
+        // Any other recorder means that the run is complete.
+        let recorder = match run.recorder {
+            Recorder::Waiting => Recorder::Waiting,
+            _ => Recorder::Alive,
+        };
+        let entry = Entry::new(&run.run, recorder, failed_job)?;
         let last = self.listed.as_ref();
         let is_due = last.is_none_or(|(last, at)| {
             at.elapsed() >= if *last == entry { LIST_HEARTBEAT } else { LIST_INTERVAL }

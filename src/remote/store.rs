@@ -229,8 +229,8 @@ impl RemoteStore {
     /// Reads the document of a run if it may have changed. Returns true if it has. `is_final` is
     /// true if a list contains the run as a complete one.
     fn read_run(&self, run: &mut OpenRun, is_final: bool) -> Result<bool> {
-        let pause = if run.is_gone() { LATE_PAUSE } else { POLL_PAUSE };
-        if run.is_final() || run.age().is_some_and(|age| age < pause && !is_final) {
+        let pause = if run.is_gone() && !is_final { LATE_PAUSE } else { POLL_PAUSE };
+        if run.is_final() || run.age().is_some_and(|age| age < pause) {
             return Ok(false);
         }
         if (is_final || run.is_gone()) && self.read_final(run)? {
