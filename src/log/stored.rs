@@ -8,8 +8,9 @@ use zstd_safe::{DCtx, compress, compress_bound, get_frame_content_size};
 /// The level of compression: the default of `zstd`.
 const LEVEL: i32 = 3;
 
-/// The largest document that is read, in bytes: the index of a log of about 100 GB.
-const MAX_BYTES: u64 = 64 << 20;
+/// The largest document, in bytes: the index of a log of about 200 GB, or a run with several 100,000
+/// commands.
+const MAX_BYTES: u64 = 128 << 20;
 
 /// A kind of stored facts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -22,9 +23,9 @@ pub enum Beside {
     Cause,
 }
 
-/// Returns the stored form of a document; `None` if it cannot be compressed.
+/// Returns the stored form of a document; `None` if it is too large, or cannot be compressed.
 pub(crate) fn pack(document: &impl Serialize) -> Option<Vec<u8>> {
-    let json = serde_json::to_vec(document).ok()?;
+    let json = serde_json::to_vec(document).ok().filter(|json| json.len() as u64 <= MAX_BYTES)?;
     let mut packed = Vec::with_capacity(compress_bound(json.len()));
     compress(&mut packed, &json, LEVEL).ok()?;
     Some(packed)

@@ -210,7 +210,11 @@ impl<'a> Directory<'a> {
 }
 
 fn packed(document: &RemoteDocument) -> Result<Vec<u8>> {
-    pack(document).ok_or_else(|| Error::Internal("the document of a run cannot be packed".into()))
+    pack(document).ok_or_else(|| {
+        let id = document.run.run.id.as_str();
+        let why = "has more commands than can be pushed: its rows have more than 128 MiB";
+        Error::Usage(format!("run {id} {why}"))
+    })
 }
 
 fn parse(packed: &[u8]) -> Option<RemoteDocument> {

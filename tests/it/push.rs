@@ -46,8 +46,10 @@ fn succeeds(child: Child) -> String {
 
 /// Returns the names of the objects of a run, without those with data, and the entries in lists.
 fn names(bucket: &Bucket) -> (Vec<String>, Vec<String>) {
+    // A process that was killed may leave its probe of the server.
+    let keys = bucket.keys().into_iter().filter(|key| !key.contains("/.rundown-probe-"));
     let (runs, lists): (Vec<String>, Vec<String>) =
-        bucket.keys().into_iter().partition(|key| key.starts_with("ci/v1/runs/"));
+        keys.partition(|key| key.starts_with("ci/v1/runs/"));
     let name = |key: &String| key.rsplit('/').next().unwrap().to_owned();
     let names = runs.iter().map(name).filter(|name| !name.starts_with("data-"));
     (names.collect(), lists.iter().map(name).collect())
