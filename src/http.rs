@@ -75,6 +75,11 @@ impl Backoff {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
+    /// Adds time that does not count.
+    pub fn extend(&mut self, by: Duration) {
+        self.deadline += by;
+    }
+
     /// Returns the next wait: the one that the server requested, or an increasing one. Returns
     /// `None` if the time is up before its end.
     pub fn next_wait(&mut self, requested: Option<Duration>) -> Option<Duration> {

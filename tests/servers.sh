@@ -89,7 +89,7 @@ cat >"$dir/seaweedfs.json" <<'JSON'
 JSON
 mkdir -p "$dir/seaweedfs" "$dir/rclone/rundown"
 start seaweedfs "$venv/bin/weed" server -dir="$dir/seaweedfs" -ip=127.0.0.1 -ip.bind=127.0.0.1 \
-    -master.port="$master" -master.volumeSizeLimitMB=64 -volume.port="$volume" -volume.max=20 \
+    -master.port="$master" -master.volumeSizeLimitMB=64 -volume.port="$volume" -volume.max=100 \
     -filer -filer.port="$filer" -s3 -s3.port="$seaweedfs" -s3.config="$dir/seaweedfs.json" \
     -s3.port.iceberg=0 -s3.port.lance=0 -master.telemetry=false
 start moto "$venv/bin/moto_server" -H 127.0.0.1 -p "$moto"

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ureq::Agent;
@@ -174,15 +174,17 @@ impl Bucket {
             .sha256()
             .map_err(|error| failed(format!("the local file cannot be read: {error}")))?;
         let transfer = |bytes: u64| Duration::from_secs(bytes / SLOWEST_BYTES);
-        // The size of an answer is only a limit. It is no reason to wait longer for one.
-        let time = self.timeout + transfer(operation.body.len());
-        let answer_time = transfer(operation.limit_bytes);
-        let mut backoff = Backoff::new(FIRST_WAIT, time);
+        // The time for a transfer does not count for the time limit. The size of an answer is only a
+        // limit, and no reason to wait longer for one.
+        let upload = transfer(operation.body.len());
+        let download = transfer(operation.limit_bytes);
+        let mut backoff = Backoff::new(FIRST_WAIT, self.timeout);
         let mut corrections = Corrections::default();
         let mut is_repeated = false;
         loop {
             let credentials = self.chain.current().map_err(failed)?;
-            let left = backoff.left() + answer_time;
+            let began = Instant::now();
+            let left = backoff.left() + upload + download;
             let failure = match self.attempt(operation, &body_hash, &credentials, left) {
                 Ok(answer) => return Ok(Reply { answer, is_repeated }),
                 Err(failure) => failure,
@@ -194,6 +196,7 @@ impl Bucket {
                 return Err(failed(failure.why));
             }
             is_repeated = true;
+            backoff.extend(began.elapsed().min(upload));
             let Some(wait) = backoff.next_wait(failure.wait) else {
                 return Err(failed(gave_up(&failure, &backoff)));
             };
