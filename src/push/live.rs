@@ -42,7 +42,7 @@ const RELOAD: Duration = Duration::from_secs(1);
 const FIRST: Duration = Duration::from_secs(1);
 
 /// The most bytes of all logs in a part.
-const MAX_PART_BYTES: u64 = 256 << 20;
+const MAX_PART_BYTES: u64 = 64 << 20;
 
 /// The time after which the document is written again, so that readers see that the push goes on.
 const HEARTBEAT: Duration = Duration::from_mins(1);

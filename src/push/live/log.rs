@@ -11,7 +11,7 @@ use crate::push::volumes::Volumes;
 use crate::remote::key::hex;
 
 /// The most bytes of one log in a part.
-const MAX_LOG_BYTES: u64 = 64 << 20;
+const MAX_LOG_BYTES: u64 = 32 << 20;
 
 /// If the last pieces of a log, this many, have fewer bytes than this, they become one piece. It
 /// bounds the size of the document, and costs little, because the pieces are small.
@@ -35,7 +35,8 @@ impl LiveLog {
         Self { document, open: None, next: None }
     }
 
-    /// Adds the new bytes of the log to the current object, at most `budget`.
+    /// Adds the new bytes of the log to the current object, at most `budget`. A log that does not
+    /// grow is not kept open: a run may have thousands.
     pub fn extend(
         &mut self,
         volumes: &mut Volumes<'_>,
@@ -44,9 +45,24 @@ impl LiveLog {
         grows: bool,
         budget: &mut u64,
     ) -> std::result::Result<(), LogError> {
-        if !grows && self.open.is_none() && log.log.bytes == self.document.bytes {
+        let is_whole = !grows && self.open.is_none() && log.log.bytes == self.document.bytes;
+        if is_whole || *budget == 0 {
             return Ok(());
         }
+        let extended = self.add(volumes, base, log, budget);
+        if !grows {
+            self.open = None;
+        }
+        extended
+    }
+
+    fn add(
+        &mut self,
+        volumes: &mut Volumes<'_>,
+        base: usize,
+        log: &DatedLog,
+        budget: &mut u64,
+    ) -> std::result::Result<(), LogError> {
         if let Err(why) = self.update(log) {
             // What was pushed stays.
             return if self.document.bytes > 0 { Ok(()) } else { Err(LogError::Unreadable(why)) };

@@ -48,7 +48,7 @@ impl Pace {
         }
         if is_new.is_some() {
             // A large run, or a slow server, is not kept busy all the time.
-            let wait = INTERVAL.max(took.saturating_mul(4));
+            let wait = took.saturating_mul(4).clamp(INTERVAL, MAX_WAIT);
             (self.has_succeeded, self.rest, self.wait) = (true, took, wait);
         } else {
             self.wait = self.wait.saturating_mul(2).clamp(INTERVAL, MAX_WAIT);
@@ -67,6 +67,8 @@ mod tests {
         assert!(pace.is_due(0));
         pace.note(Duration::ZERO, Some(true));
         assert!(!pace.is_due(1) && pace.is_due(DUE_BYTES));
+        pace.note(MAX_WAIT, Some(true));
+        assert_eq!(pace.wait, MAX_WAIT, "a sign of life is due after a minute");
         for _ in 0..9 {
             pace.note(Duration::ZERO, None);
         }
