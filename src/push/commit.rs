@@ -9,7 +9,7 @@ use super::volumes::Volumes;
 use super::{Progress, Pushed};
 use crate::bundle::{self, LogDocument, Piece, RunDocument};
 use crate::error::{self, Error, Result};
-use crate::join::{DatedLog, FindingKind, LogRef, RunParts};
+use crate::join::{DatedLog, Finding, FindingKind, LogRef, RunNode, RunParts};
 use crate::log::{Index, LogFile, LogPath, PiecedLog};
 use crate::model::{JobId, Run};
 use crate::remote::document::{RemoteDocument, SCHEMA};
@@ -35,12 +35,12 @@ pub(super) fn commit(
     let node = parts.clone().join(Time::now(), |_| None);
     let failed_job = node.first_failed().map(|(job, _)| job.job.id.clone());
     let causes = bundle::causes(&node);
+    let left_out = left_out(&node);
     drop(node);
     // Fails for a run that no list can contain, before anything is written.
     let entry = Entry::new(&parts.run, parts.recorder, failed_job.as_ref())?;
-    let pushed_bytes = before.values().map(|log| log.bytes).fold(0, u64::saturating_add);
-    progress.set_left(log_bytes(&parts).saturating_sub(pushed_bytes));
-    let mut pushed = Pushed::default();
+    progress.set_left(log_bytes(&parts));
+    let mut pushed = Pushed { missing: left_out, ..Pushed::default() };
     let mut volumes = Volumes::new(directory, progress);
     let run = bundle::document(parts, causes, |name, log| {
         let before = before.get(&name);
@@ -50,6 +50,8 @@ pub(super) fn commit(
                 pushed.bytes = pushed.bytes.saturating_add(log.bytes);
                 Ok(Ok(log))
             }
+            // Its first bytes are in the bucket, and would be deleted.
+            Err(LogError::Unreadable(why)) if before.is_some_and(|log| log.bytes > 0) => Err(why),
             Err(LogError::Unreadable(why)) => {
                 let why = error::chain(&why);
                 pushed.missing.push(why.clone());
@@ -74,6 +76,15 @@ pub(super) fn commit(
         pushed.leftovers.extend(directory.clean(&document)?);
     }
     Ok(pushed)
+}
+
+/// Returns messages for the user about files of the run that were not read when it was loaded.
+fn left_out(run: &RunNode) -> Vec<String> {
+    let why = |finding: &Finding| match &finding.kind {
+        FindingKind::Unreadable(why) | FindingKind::Refused(why) => Some(why.clone()),
+        _ => None,
+    };
+    run.findings.iter().filter_map(why).collect()
 }
 
 /// Completes the lists of a run that is in the bucket, and removes leftovers.
