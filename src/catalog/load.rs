@@ -175,6 +175,21 @@ fn mark_abandoned(dir: &RunDir, jobs: &mut [(Job, Vec<Sh>)]) {
     }
 }
 
+/// Returns true if a recorder holds the lock of a command of an ended run. The end of a run gives
+/// its unfinished commands a negative exit code, which their recorders replace.
+pub(super) fn has_running_command(root: &Path, run: &RunParts) -> bool {
+    if run.run.finished_at.is_none() {
+        return false;
+    }
+    let Ok(Some(dir)) = run_dir(root, &run.run) else { return false };
+    let is_running = |job: &JobId, sh: &Sh| {
+        let n = sh.n.filter(|_| sh.exit_code.is_none_or(|code| code < 0));
+        let log = n.and_then(|n| dir.sh_log(job, n));
+        log.is_some_and(|log| Lock::of(&log) == Lock::Held)
+    };
+    run.jobs.iter().any(|parts| parts.shs.iter().any(|sh| is_running(&parts.job.id, sh)))
+}
+
 /// Returns true unless the recorder of an unfinished command has certainly exited.
 fn is_running(dir: &RunDir, job: &JobId, n: u32) -> bool {
     dir.sh_log(job, n).is_some_and(|log| Lock::of(&log) != Lock::Free)

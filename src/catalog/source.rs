@@ -178,6 +178,16 @@ impl Catalog {
         }
     }
 
+    /// Returns true if a recorder still adds to a command of a run that has ended: of one that was
+    /// begun by `rundown begin`, and ended before its last steps.
+    #[expect(clippy::missing_errors_doc, reason = "see runs")]
+    pub fn has_running_command(&self, run: &RunParts) -> Result<bool> {
+        Ok(match &*self.source()? {
+            OpenSource::Store { root, .. } => load::has_running_command(root, run),
+            _ => false,
+        })
+    }
+
     /// Loads the runs with these ids, in order, with their jobs and commands, until the rows fill
     /// the memory for one read. Returns them with the number of ids that were looked up. Runs that
     /// do not exist (any more) are left out.

@@ -40,7 +40,7 @@ use directory::Directory;
 /// The interval at which a detached process checks if another one has completed the run, and the
 /// number of checks before it does so itself.
 const OTHER_INTERVAL: Duration = Duration::from_secs(5);
-const OTHER_CHECKS: usize = 12;
+const OTHER_CHECKS: usize = 2;
 
 /// The interval at which a run that is about to be recorded is looked for.
 const FIND_INTERVAL: Duration = Duration::from_millis(100);
@@ -138,9 +138,10 @@ pub fn push(
         let why = "is a path of logs without a run; only runs can be pushed";
         return Err(Error::Usage(format!("{} {why}", path.display())));
     }
-    if found.recorder == Recorder::Copied && found.run.finished_at.is_none() {
+    let is_copy = found.recorder == Recorder::Copied || catalog.is_remote();
+    if is_copy && found.run.finished_at.is_none() {
         let id = run.as_str();
-        let why = "had not ended when it was bundled, and a pushed run never changes";
+        let why = "had not ended when it was copied, and a pushed run never changes";
         return Err(Error::Usage(format!("run {id} {why}\npush it from its store")));
     }
     let mut before = Before::default();
@@ -149,6 +150,11 @@ pub fn push(
         (found, before) = live::follow(bucket, catalog, found, mode, progress, report)?;
     }
     report(Report::Ended);
+    // A run may end before its last steps.
+    while catalog.has_running_command(&found)? {
+        thread::park_timeout(FIND_INTERVAL);
+        found = parts(catalog, run)?;
+    }
     let mut directory = Directory::open(bucket, &found.run)?;
     for _ in 0..OTHER_CHECKS {
         if mode != Mode::Detached || directory.is_committed() {
