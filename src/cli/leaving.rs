@@ -8,7 +8,7 @@
 use std::ffi::OsStr;
 use std::path::Path;
 
-use super::args::View;
+use super::args::{Server, View};
 use super::print_notice;
 use crate::display::{self, Status};
 use crate::join::RunNode;
@@ -81,12 +81,20 @@ pub(super) fn open_command(root: Option<&Path>, run: &RunId) -> Option<String> {
     typed([("--root", root.map(Path::as_os_str))], run.short().as_ref())
 }
 
-/// Returns the command that pushes a run of a store; `root` is the named root of the store. Returns
-/// `None` as [`again`] does.
-pub(super) fn push_command(root: Option<&Path>, run: &RunId, url: &str) -> Option<String> {
-    let typed = typed([("--root", root.map(Path::as_os_str))], run.short().as_ref())?;
+/// Returns the command that pushes a run of a store to a server; `root` is the named root of the
+/// store. Returns `None` as [`again`] does.
+pub(super) fn push_command(
+    root: Option<&Path>,
+    server: &Server,
+    run: &RunId,
+    url: &str,
+) -> Option<String> {
+    let endpoint = server.endpoint.as_deref().map(OsStr::new);
+    let options = [("--root", root.map(Path::as_os_str)), ("--endpoint", endpoint)];
+    let typed = typed(options, run.short().as_ref())?;
     let (rundown, args) = typed.split_once(' ')?;
-    Some(format!("{rundown} push {args} {}", shlex::try_quote(url).ok()?))
+    let path_style = if server.path_style { "--path-style " } else { "" };
+    Some(format!("{rundown} push {path_style}{args} {}", shlex::try_quote(url).ok()?))
 }
 
 /// Returns a call of `rundown` with the options that have a value.

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::args::{Background, Push};
+use super::args::{Background, Push, Server};
 use super::leaving::push_command;
 use super::place::variable;
 use super::recording::config_or_default;
@@ -38,6 +38,7 @@ pub(super) fn push(args: &Push) -> anyhow::Result<u8> {
         },
         timeout: args.timeout,
         root: args.store.root.dir.clone(),
+        server: args.store.server.clone(),
     };
     if let (Some(_), [run]) = (args.background, runs.as_slice()) {
         return job.in_background(args, run);
@@ -48,12 +49,22 @@ pub(super) fn push(args: &Push) -> anyhow::Result<u8> {
     }
     let Push { last, failed, narrow, store, .. } = args;
     let selection = Selection { runs, last: *last, failed: *failed, narrow, store };
+    let are_listed = last.is_some() || *failed;
     let mut code = 0;
     selection.for_each(|catalog, run| {
-        let pushed = job.push(catalog.reopened(), run)?;
-        job.print(run, &pushed);
         print_notices(&catalog.notices());
-        code = if pushed.missing.is_empty() { code } else { 6 };
+        match job.push(catalog.reopened(), run) {
+            Ok(pushed) => {
+                job.print(run, &pushed);
+                code = if pushed.missing.is_empty() { code } else { 6 };
+            }
+            // A server that fails once would fail for each run.
+            Err(error) if are_listed && !matches!(error, Error::Remote { .. }) => {
+                print_notice(&format!("run {}: {}", run.short(), error::chain(&error)));
+                code = 6;
+            }
+            Err(error) => return Err(error),
+        }
         Ok(())
     })?;
     Ok(code)
@@ -83,6 +94,7 @@ struct Job {
     timeout: Option<Duration>,
     /// The store, if it was named.
     root: Option<PathBuf>,
+    server: Server,
 }
 
 /// An event of a push.
@@ -186,12 +198,13 @@ impl Job {
             bytes => format!("{} of logs are left", display::size(bytes)),
         };
         let time = self.timeout.unwrap_or_default().as_secs();
-        let command = push_command(self.root.as_deref(), run, &self.bucket.url().to_string());
+        let url = self.bucket.url().to_string();
+        let command = push_command(self.root.as_deref(), &self.server, run, &url);
         let help = command.map(|command| format!("\nto continue: {command}")).unwrap_or_default();
         Error::Remote {
             doing: "push to",
-            url: self.bucket.url().to_string(),
-            why: format!("the push took longer than {time} s; {left}{help}"),
+            url,
+            why: format!("the run has ended {time} s ago; {left}{help}"),
         }
     }
 

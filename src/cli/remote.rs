@@ -21,16 +21,21 @@ use crate::remote::key::MAX_PREFIX;
 #[cfg(feature = "remote")]
 use crate::s3::{Bucket, S3Url, Settings, Variables};
 
-/// The beginning of an address.
+/// The beginning of an address, in any case.
 const SCHEME: &[u8] = b"s3://";
 
 /// Returns true if a path is the address of an object.
 pub(super) fn is_url(path: impl AsRef<OsStr>) -> bool {
-    path.as_ref().as_encoded_bytes().starts_with(SCHEME)
+    let start = path.as_ref().as_encoded_bytes().get(..SCHEME.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
 }
 
 /// The end of the address of a bundle. Every other address is that of a store.
 const BUNDLE: &str = ".rundown";
+
+fn is_bundle(url: &OsStr) -> bool {
+    url.as_encoded_bytes().ends_with(BUNDLE.as_bytes())
+}
 
 /// The time for a request and its repetitions, for a person who waits for the answer.
 #[cfg(feature = "remote")]
@@ -42,7 +47,7 @@ const NO_CACHE: &str = "RUNDOWN_NO_CACHE";
 
 /// Creates a catalog of the store or the bundle at an address. Sends no request.
 pub(super) fn catalog(url: &Path, server: &Server) -> Result<Catalog> {
-    if url.as_os_str().as_encoded_bytes().ends_with(BUNDLE.as_bytes()) {
+    if is_bundle(url.as_os_str()) {
         return Ok(Catalog::of_container(url, container(url, server)?));
     }
     store(url, server)
@@ -142,6 +147,10 @@ fn bucket_with(url: &OsStr, settings: &Settings) -> Result<Bucket> {
     let parsed = url.to_str().and_then(S3Url::parse).ok_or_else(|| {
         Error::Usage(format!("{shown} is not an address in object storage: use s3://BUCKET/PREFIX"))
     })??;
+    if is_bundle(url) {
+        let why = format!("{shown} is the address of a bundle: a store must not end with {BUNDLE}");
+        return Err(Error::Usage(why));
+    }
     if parsed.prefix().len() > MAX_PREFIX {
         let why = format!("the prefix of {shown} is longer than {MAX_PREFIX} bytes");
         return Err(Error::Usage(why));

@@ -6,7 +6,7 @@ use super::args::{NEWEST, Narrow, StoreArgs};
 use super::{load_named, use_rules};
 use crate::catalog::{Catalog, ListFilter, RunSpec};
 use crate::error::{Error, Result};
-use crate::model::{Outcome, RunId};
+use crate::model::{Outcome, Phase, RunId};
 
 /// The arguments that select runs.
 pub(super) struct Selection<'a> {
@@ -18,7 +18,8 @@ pub(super) struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    /// Calls `take` with each run and its catalog, in the order of the arguments or newest first.
+    /// Calls `take` with each run and its catalog, in the order of the arguments. Runs of a list are
+    /// taken newest first, those that have ended before the others.
     ///
     /// # Errors
     /// If there is no such run, if the store cannot be read, or with the error of `take`.
@@ -33,7 +34,10 @@ impl Selection<'_> {
             let outcomes = self.failed.then_some(Some(Outcome::Failed)).into_iter().collect();
             let conditions = ListFilter { runs: filter, outcomes, ..ListFilter::default() };
             let list = catalog.filtered_runs(&conditions, None, self.last.unwrap_or(1))?;
-            list.heads.iter().try_for_each(|head| take(&catalog, &head.run.id))?;
+            let (ended, active): (Vec<_>, Vec<_>) =
+                list.heads.iter().partition(|head| head.phase == Phase::Finished);
+            let mut heads = ended.into_iter().chain(active);
+            heads.try_for_each(|head| take(&catalog, &head.run.id))?;
             if list.heads.is_empty() {
                 let failed = if self.failed { "failed " } else { "" };
                 let path = catalog.path();

@@ -4,6 +4,7 @@
 //! started, or takes too long after the end of the run, that is only a notice.
 
 use std::ffi::OsStr;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::args::PushArgs;
+use super::args::{PushArgs, Server};
 use super::config::Config;
 use super::leaving::push_command;
 use super::place::variable;
@@ -28,6 +29,10 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time after the time limit until the process is killed. It ends before by itself.
 const GRACE: Duration = Duration::from_secs(2);
+
+/// The script that starts a detached process. It closes the descriptors that callers usually pass
+/// on, such as those of locks and pipes: the process may live for hours.
+const DETACHED: &str = r#"exec "$@" 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-"#;
 
 /// The interval at which the end of the process is checked.
 const POLL: Duration = Duration::from_millis(10);
@@ -62,41 +67,54 @@ impl Target {
 
     /// Starts to push a run that is being recorded. A failure is only a notice.
     pub fn upload<'a>(&'a self, root: &'a Path, run: &RunId) -> Option<Uploader<'a>> {
-        let stderr = Stdio::inherit();
-        let child = self.start(root, run, "recorder", Stdio::piped(), stderr);
-        let child = child.inspect_err(not_pushed).ok()?;
+        let started = self
+            .command(root, run, "recorder", None)
+            .and_then(|mut command| spawn(command.stdin(Stdio::piped())));
+        let child = started.inspect_err(not_pushed).ok()?;
         Some(Uploader { target: self, root, run: run.clone(), child })
     }
 
     /// Starts to push a run to which later processes add commands. A failure is only a notice.
     pub fn upload_detached(&self, root: &Path, run: &RunId) {
-        let started = self.start(root, run, "detached", Stdio::null(), Stdio::null());
+        let started = self
+            .command(root, run, "detached", Some(DETACHED))
+            .and_then(|mut command| spawn(command.stdin(Stdio::null()).stderr(Stdio::null())));
         let _ = started.inspect_err(not_pushed);
     }
 
-    fn start(
+    /// Returns the command that pushes a run, run by a script of the shell if there is one.
+    fn command(
         &self,
         root: &Path,
         run: &RunId,
         background: &str,
-        stdin: Stdio,
-        stderr: Stdio,
-    ) -> Result<Child> {
+        script: Option<&str>,
+    ) -> Result<Command> {
         let program =
             std::env::current_exe().map_err(Error::io("locate the executable of", "rundown"))?;
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_owned());
-        Command::new(&program)
+        let mut command = match script {
+            Some(script) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", script, "sh"]).arg(program);
+                shell
+            }
+            None => Command::new(program),
+        };
+        command
             .args(["push", "--background", background, "--timeout"])
             .arg(self.timeout.as_secs().to_string())
             .arg("--root")
             .arg(root)
             .args([run.as_str(), &self.url])
-            .stdin(stdin)
-            .stdout(Stdio::null())
-            .stderr(stderr)
-            .spawn()
-            .map_err(Error::io("start", &program))
+            .stdout(Stdio::null());
+        Ok(command)
     }
+}
+
+fn spawn(command: &mut Command) -> Result<Child> {
+    let program = command.get_program().to_owned();
+    command.spawn().map_err(Error::io("start", program))
 }
 
 impl Uploader<'_> {
@@ -109,7 +127,9 @@ impl Uploader<'_> {
         let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM]).ok();
         loop {
             match self.child.try_wait() {
-                Ok(Some(_)) => return,
+                // It has reported a failure itself, unless a signal has ended it.
+                Ok(Some(status)) if status.signal().is_none() => return,
+                Ok(Some(_)) => break,
                 Ok(None) => {}
                 Err(error) => return not_pushed(&Error::io("wait for", "the push")(error)),
             }
@@ -120,7 +140,8 @@ impl Uploader<'_> {
             }
             thread::sleep(POLL);
         }
-        let command = push_command(Some(self.root), &self.run, &self.target.url);
+        let command =
+            push_command(Some(self.root), &Server::default(), &self.run, &self.target.url);
         let help = command.map(|command| format!("\nto continue: {command}")).unwrap_or_default();
         let id = self.run.short();
         print_notice(&format!("run {id}: the push was stopped before its end{help}"));

@@ -284,7 +284,7 @@ pub struct StoreArgs {
 }
 
 /// The server of a store in object storage.
-#[derive(Args, Default, Debug)]
+#[derive(Clone, Args, Default, Debug)]
 #[command(next_help_heading = help::STORE)]
 pub struct Server {
     /// S3 server of an s3:// address, such as http://localhost:9000

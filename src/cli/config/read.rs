@@ -130,8 +130,8 @@ impl Draft {
             "push-timeout" => {
                 let wanted = "a whole number of seconds, such as 30";
                 let secs = value.get_ref().as_integer().and_then(|it| it.as_str().parse().ok());
-                let secs = secs.ok_or_else(|| wrong(name, wanted, value))?;
-                self.config.push_timeout = Some(Duration::from_secs(secs));
+                let secs: u32 = secs.ok_or_else(|| wrong(name, wanted, value))?;
+                self.config.push_timeout = Some(Duration::from_secs(secs.into()));
             }
             "retention" => return self.retention(value),
             "theme" => return self.theme(value),
@@ -335,7 +335,10 @@ fn one_of<T: Copy, const N: usize>(
 fn address(name: &str, value: &Value<'_>) -> Read<String> {
     let wanted = "an address such as \"s3://bucket/prefix\"";
     let text = text_of(name, wanted, value)?;
-    if remote::is_url(text) { Ok(text.to_owned()) } else { Err(wrong(name, wanted, value)) }
+    if text.is_empty() || remote::is_url(text) {
+        return Ok(text.to_owned());
+    }
+    Err(wrong(name, wanted, value))
 }
 
 fn time_zone(name: &str, value: &Value<'_>) -> Read<String> {
