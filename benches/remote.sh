@@ -63,9 +63,10 @@ requests() {
 }
 echo 0 0 >"$scratch/count"
 
-# A failed run with one log.
+# A failed run with one log, which ends with its cause.
 store=$scratch/store
-"$rundown" record --root "$store" -- sh -c 'echo "error: it failed"; exit 1' >"$scratch/out" 2>&1 || true
+cause='error[E0425]: cannot find value `x` in this scope\n --> src/main.rs:3:5\n'
+"$rundown" record --root "$store" -- sh -c "printf '$cause'; exit 101" >"$scratch/out" 2>&1 || true
 make_log "$here" "$mib" "$scratch/log"
 log=$(find "$store" -name sh-1.log)
 cat "$scratch/log" "$log" >"$scratch/both" && mv "$scratch/both" "$log"
@@ -84,7 +85,7 @@ printf 'push     %s\n' "$(requests "$rundown" push --root "$store" s3://rundown/
 # Opened for the first time, and again.
 at=s3://rundown/bench-1
 for times in 1 2; do
-  printf 'cause    %s (%d)\n' "$(requests "$rundown" --root $at --once)" $times
+  printf 'cause    %s (%d)\n' "$(requests "$rundown" --root $at --failed)" $times
 done
 printf 'end      %s\n' "$(requests "$rundown" --root $at --once --tail 20)"
 
