@@ -93,14 +93,16 @@ impl Catalog {
     }
 
     /// Finds a run by its id or a part of it; `None` if no id matches. Fails if several ids match.
+    /// Runs of several repositories may have one id, which then selects the newest.
     fn by_id(&self, part: &str, filter: &RunFilter) -> Result<Option<RunId>> {
         const SHOWN: usize = 10;
-        let mut found = self.page(&RunPage {
+        let found = self.page(&RunPage {
             id_part: Some(part.to_owned()),
             limit: SHOWN + 1,
             ..page_of(filter)
         })?;
-        if found.len() > 1 {
+        let first = found.first().map(|head| head.run.id.clone());
+        if found.iter().any(|head| Some(&head.run.id) != first.as_ref()) {
             let more = if found.len() > SHOWN { "\n  …" } else { "" };
             let listed: Vec<String> = found.iter().take(SHOWN).map(candidate).collect();
             let text = format!(
@@ -109,7 +111,7 @@ impl Catalog {
             );
             return Err(Error::NotFound(text));
         }
-        Ok(found.pop().map(|head| head.run.id))
+        Ok(first)
     }
 
     fn not_found(&self, what: &str, filter: &RunFilter) -> Error {

@@ -10,6 +10,9 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "remote")]
 use std::sync::Arc;
 
+#[cfg(feature = "remote")]
+use uuid::Uuid;
+
 use super::load;
 use super::location::{Location, OpenSource};
 use super::matching::matching;
@@ -423,10 +426,19 @@ fn remote_page(store: &RemoteStore, page: &RunPage) -> Result<Option<Vec<RunHead
 fn is_enough(heads: &[RunHead], found: &[RunHead], page: &RunPage) -> bool {
     let oldest = heads.last().and_then(|head| head.run.listed_at());
     let is_before = page.since.is_some_and(|since| oldest.is_some_and(|oldest| oldest < since));
-    // An id or a commit is a part of a name, which most often means a new run.
-    let is_named = page.id_part.is_some() && !found.is_empty() || page.not_commit.is_some();
+    let is_complete = |part: &String| heads.iter().any(|head| is_complete_id(&head.run.id, part));
+    // The digits of a commit most often mean a new run.
+    let is_named = page.id_part.as_ref().is_some_and(is_complete) && !found.is_empty()
+        || page.not_commit.is_some();
     let is_newer = matches!(page.beside, Some(Beside::Newer(_)));
     is_before || is_named || is_newer || found.len() >= page.limit
+}
+
+/// Returns true if a text is an id, or the short form of an id that is a UUID. Other texts may be a
+/// part of this id and the complete id of an older run.
+#[cfg(feature = "remote")]
+fn is_complete_id(id: &RunId, text: &str) -> bool {
+    id.as_str() == text || id.short() == text && Uuid::parse_str(id.as_str()).is_ok()
 }
 
 /// Finds the job and the command that represent a run; `None` if nothing failed.
@@ -440,4 +452,30 @@ fn highlight(run: &RunNode) -> Option<Highlight> {
 pub(super) fn page_of(filter: &RunFilter) -> RunPage {
     let ref_names = filter.ref_name.iter().cloned().collect();
     RunPage { repo: filter.repo.clone(), ref_names, ..RunPage::default() }
+}
+
+#[cfg(all(test, feature = "remote"))]
+mod tests {
+    use super::*;
+    use crate::model::Run;
+
+    #[test]
+    fn a_list_is_read_on_until_an_id_is_complete() {
+        let uuid = "0198f000-0000-7000-8000-00000000abcd";
+        let head =
+            |id: &str| join::run_head(Run::without_row(RunId(id.into()), None), Recorder::Gone);
+        let heads = [head("nightly-10"), head(uuid)];
+        for (part, enough) in [
+            ("nightly-10", true),
+            ("nightly-1", false),
+            ("ghtly-10", false),
+            (uuid, true),
+            ("0000abcd", true),
+            ("0198f000", false),
+        ] {
+            let page = RunPage { id_part: Some(part.into()), limit: 11, ..RunPage::default() };
+            let found = matching(&heads, &page).unwrap();
+            assert_eq!((found.len(), is_enough(&heads, &found, &page)), (1, enough), "{part}");
+        }
+    }
 }
