@@ -8,7 +8,7 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
@@ -27,14 +27,18 @@ pub struct BlockCache {
     dir: PathBuf,
     /// The limits that [`MAX_BYTES`] and [`KEPT_BYTES`] are for users.
     limits: (u64, u64),
-    has_tidied: Once,
+    /// The number of bytes that may be written before the next look at the size.
+    left_bytes: AtomicU64,
+    /// True if a block could not be written. No further one is, because each costs time.
+    has_failed: AtomicBool,
 }
 
 impl BlockCache {
     /// Creates a cache in a directory, which need not exist.
     #[must_use]
     pub const fn new(dir: PathBuf) -> Self {
-        Self { dir, limits: (MAX_BYTES, KEPT_BYTES), has_tidied: Once::new() }
+        let (left_bytes, has_failed) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self { dir, limits: (MAX_BYTES, KEPT_BYTES), left_bytes, has_failed }
     }
 
     /// Returns the block with a name; `None` if it is not there or damaged.
@@ -54,7 +58,16 @@ impl BlockCache {
 
     /// Keeps a block under a name.
     pub(super) fn put(&self, name: &str, block: &[u8]) {
-        self.has_tidied.call_once(|| self.tidy());
+        if self.has_failed.load(Ordering::Relaxed) {
+            return;
+        }
+        let taken = |left: u64| left.checked_sub(block.len() as u64);
+        if self.left_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken).is_err() {
+            self.tidy();
+            // Several processes may write at the same time, so not all of the space is used up.
+            let space = self.limits.0.saturating_sub(self.limits.1);
+            self.left_bytes.store(space / 2, Ordering::Relaxed);
+        }
         let write = || -> io::Result<()> {
             DirBuilder::new().recursive(true).mode(0o700).create(&self.dir)?;
             let mut file = NamedTempFile::new_in(&self.dir)?;
@@ -63,7 +76,9 @@ impl BlockCache {
             file.persist(self.path(name))?;
             Ok(())
         };
-        let _ = write();
+        if write().is_err() {
+            self.has_failed.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Returns the path of a block. A name may contain anything.
@@ -150,6 +165,17 @@ mod tests {
         cache().put("9", &[0; 100]);
         let kept: Vec<_> = (0..10).filter(|n| cache().get(&n.to_string()).is_some()).collect();
         assert_eq!(kept, [0, 7, 8, 9]);
+    }
+
+    #[test]
+    fn the_size_is_limited_while_one_process_writes() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = BlockCache { limits: (4000, 2000), ..BlockCache::new(dir.path().to_owned()) };
+        for n in 0..100 {
+            cache.put(&n.to_string(), &[0; 100]);
+        }
+        let total: u64 = files(dir.path()).iter().map(|(_, bytes, _)| bytes).sum();
+        assert!(total < 6000, "{total}");
     }
 
     #[test]
