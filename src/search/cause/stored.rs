@@ -1,5 +1,5 @@
 //! The cause that is stored beside a log, so that the log need not be searched. Its rows may be far
-//! apart, so only the one with the cause is compared with the log.
+//! apart, so only the one with the cause, or the last one, is compared with the log.
 
 use serde::Deserialize;
 
@@ -45,10 +45,14 @@ pub fn stored_cause(log: &LogFile, exit_code: Option<i64>, tail: Tail) -> Result
         return Ok(None);
     }
     let mut rule = None;
-    if let Some(at) = at {
-        let stored = rows.iter().find(|row| row.offset == at);
-        let Some(row) = log.window(Anchor::From(at), 1, tail)?.rows.pop() else { return Ok(None) };
-        if row.offset != at || stored.is_none_or(|stored| stored.text.as_bytes() != row.text) {
+    // Without a likely cause, its last row must be that of the log.
+    if let Some(compared) = at.or_else(|| Some(rows.last()?.offset)) {
+        let stored = rows.iter().find(|row| row.offset == compared);
+        let Some(row) = log.window(Anchor::From(compared), 1, tail)?.rows.pop() else {
+            return Ok(None);
+        };
+        if row.offset != compared || stored.is_none_or(|stored| stored.text.as_bytes() != row.text)
+        {
             return Ok(None);
         }
         let judgment = judge(&plain(&row.text, Progress::Last)).filter(|_| !is_last_words);
