@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use super::failure::title;
 use super::options::PrintOptions;
 use super::text::{sign, write_row};
-use crate::join::{JobNode, RunNode, ShNode, ShState};
+use crate::error::Result;
+use crate::join::{JobNode, LogRef, RunNode, ShNode, ShState};
 use crate::log::{LogFile, Row, Tail};
 use crate::model::{Outcome, Sh};
 use crate::sanitize::Sanitizer;
@@ -43,8 +44,11 @@ impl FailureSummary {
     }
 
     fn of_command(lead: &str, job: &JobNode, sh: &ShNode) -> Self {
-        let nothing = if sh.log.is_some() { "no output" } else { "the log is missing" };
-        let (what, rows) = cause_of(sh).unwrap_or((nothing, Vec::new()));
+        let (what, rows) = match &sh.log {
+            None => ("the log is missing", Vec::new()),
+            // The reason has been reported before.
+            Some(log) => cause_of(sh, log).unwrap_or(("the log cannot be read", Vec::new())),
+        };
         let colon = if rows.is_empty() { "" } else { ":" };
         Self { title: format!("{lead}: {}; {what}{colon}", title(job, sh)), rows }
     }
@@ -66,19 +70,18 @@ impl FailureSummary {
     }
 }
 
-/// Returns the rows that explain the failure, and their description. Returns `None` if there are no
-/// rows, or if the log cannot be read, which has been reported before.
-fn cause_of(node: &ShNode) -> Option<(&'static str, Vec<Row>)> {
-    let file = LogFile::open(&node.log.as_ref()?.path).ok()?;
+/// Returns the rows that explain the failure, and their description.
+fn cause_of(node: &ShNode, log: &LogRef) -> Result<(&'static str, Vec<Row>)> {
+    let file = LogFile::open(&log.path)?;
     let exit = node.sh.as_ref().and_then(Sh::exit_status);
-    let stored = stored_cause(&file, exit, Tail::Emit).ok()?;
-    let cause = match stored {
+    let cause = match stored_cause(&file, exit, Tail::Emit)? {
         Some(cause) => cause,
-        None => find_cause(&file, exit, Tail::Emit).ok()?,
+        None => find_cause(&file, exit, Tail::Emit)?,
     };
     let what = match cause.at {
+        _ if cause.rows.is_empty() => "no output",
         Some(_) => cause.title(),
         None => "cause not recognized; last lines",
     };
-    (!cause.rows.is_empty()).then_some((what, cause.rows))
+    Ok((what, cause.rows))
 }
