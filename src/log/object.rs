@@ -4,6 +4,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::io;
+use std::mem;
 use std::ops;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,6 +51,8 @@ struct Facts {
     is_read: bool,
     /// The version that was read first; `None` if the server does not state it.
     etag: Option<String>,
+    /// True if what was kept of the object was damaged. Nothing more is read from the disk.
+    was_damaged: bool,
 }
 
 /// The last bytes that were read of some objects of a bucket.
@@ -76,7 +79,7 @@ impl Object {
     /// be of the same bucket. Sends no request.
     #[must_use]
     pub fn new(bucket: Arc<Bucket>, key: String, bytes: Option<u64>, blocks: Arc<Blocks>) -> Self {
-        let facts = Mutex::new(Facts { bytes, is_read: false, etag: None });
+        let facts = Mutex::new(Facts { bytes, is_read: false, etag: None, was_damaged: false });
         Self(Arc::new(Shared { bucket, key, is_fixed: bytes.is_some(), facts, blocks }))
     }
 
@@ -150,7 +153,7 @@ impl Shared {
     fn read(&self, facts: &mut Facts, range: ops::Range<u64>) -> io::Result<(u64, Arc<Vec<u8>>)> {
         let start = range.start;
         let name = self.block_name(facts, &range);
-        if let (Some(cache), Some(name)) = (&self.blocks.cache, &name)
+        if let (Some(cache), Some(name), false) = (&self.blocks.cache, &name, facts.was_damaged)
             && let Some(bytes) = cache.get(name)
         {
             return Ok(self.blocks.keep(&self.key, start, bytes));
@@ -158,7 +161,7 @@ impl Shared {
         let limit = range.end.saturating_sub(start);
         let got = self.get(&Range::Part(range), limit)?;
         if facts.bytes.is_some_and(|bytes| bytes != got.total_bytes)
-            || facts.is_read && facts.etag != got.etag
+            || facts.is_read && !self.is_fixed && facts.etag != got.etag
         {
             return Err(io::Error::other("it was replaced while it was read; open it again"));
         }
@@ -210,6 +213,12 @@ impl Blocks {
         Some((block.start, block.bytes))
     }
 
+    /// Removes all kept bytes of an object from the memory.
+    fn forget(&self, key: &str) {
+        let mut blocks = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.retain(|block| block.key != key);
+    }
+
     fn keep(&self, key: &str, start: u64, bytes: Vec<u8>) -> (u64, Arc<Vec<u8>>) {
         let block = Block { key: key.to_owned(), start, bytes: Arc::new(bytes) };
         let mut blocks = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -243,6 +252,13 @@ impl Source for Object {
     fn size(&self) -> io::Result<u64> {
         let mut facts = self.0.facts.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.size(&mut facts)
+    }
+
+    /// Returns true once per object: if it is damaged in the bucket, further reads do not help.
+    fn forget(&self) -> bool {
+        let mut facts = self.0.facts.lock().unwrap_or_else(PoisonError::into_inner);
+        self.0.blocks.forget(&self.0.key);
+        !mem::replace(&mut facts.was_damaged, true)
     }
 }
 

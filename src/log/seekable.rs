@@ -63,7 +63,7 @@ impl Seekable {
     /// # Errors
     /// If the range cannot be read, or is not a log in this format.
     pub(super) fn open(compressed: Box<dyn Source>, range: Range<u64>) -> io::Result<Self> {
-        let table = read_table(&*compressed, &range)?;
+        let table = reread(&*compressed, || read_table(&*compressed, &range))?;
         Ok(Self { compressed, range, table, kept: Mutex::default() })
     }
 
@@ -78,7 +78,7 @@ impl Seekable {
         }
         // Decompress without the lock: another thread may need another frame.
         drop(kept);
-        let frame = (number, Arc::new(self.read_frame(number)?));
+        let frame = (number, Arc::new(reread(&*self.compressed, || self.read_frame(number))?));
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT_FRAMES {
             kept.remove(0);
@@ -170,6 +170,17 @@ fn read_table(compressed: &dyn Source, range: &Range<u64>) -> io::Result<SeekTab
 
 fn no_table() -> io::Error {
     damaged("the compressed log has no seek table")
+}
+
+/// Reads a part of a source, and reads it once more if the source has kept damaged bytes.
+fn reread<T>(source: &dyn Source, read: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    let is_damage = |error: &io::Error| {
+        matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
+    };
+    match read() {
+        Err(error) if is_damage(&error) && source.forget() => read(),
+        read => read,
+    }
 }
 
 /// Reads exactly as many bytes as fit.

@@ -31,6 +31,12 @@ pub(super) trait Source: Debug + Send + Sync {
     /// If the size cannot be determined.
     fn size(&self) -> io::Result<u64>;
 
+    /// Forgets the bytes that are kept, because they are damaged. Returns true if another read may
+    /// return other bytes.
+    fn forget(&self) -> bool {
+        false
+    }
+
     /// Returns facts that are stored beside the log, in their stored form. Returns `None` if they
     /// are not stored or cannot be read: they can be computed from the log.
     fn beside(&self, _kind: Beside) -> Option<Vec<u8>> {
