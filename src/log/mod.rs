@@ -89,6 +89,8 @@ pub use rotation::{FileState, Name};
 pub use rows::{Checkpoint, Rows};
 pub use spool::{Compression, Spool};
 pub use stored::Beside;
+#[cfg(feature = "remote")]
+pub(crate) use stored::unpack_json;
 pub(crate) use stored::{pack, unpack};
 pub use times::Gap;
 pub use window::WINDOW_ROW_BYTES;

@@ -33,8 +33,13 @@ pub(crate) fn pack(document: &impl Serialize) -> Option<Vec<u8>> {
 
 /// Returns the document of a stored form; `None` if it is damaged or too large.
 pub(crate) fn unpack<T: DeserializeOwned>(packed: &[u8]) -> Option<T> {
+    serde_json::from_slice(&unpack_json(packed)?).ok()
+}
+
+/// Returns the JSON of a stored form; `None` if it is damaged or too large.
+pub(crate) fn unpack_json(packed: &[u8]) -> Option<Vec<u8>> {
     let bytes = get_frame_content_size(packed).ok()?.filter(|bytes| *bytes <= MAX_BYTES)?;
     let mut json = Vec::with_capacity(usize::try_from(bytes).ok()?);
     DCtx::try_create()?.decompress(&mut json, packed).ok()?;
-    serde_json::from_slice(&json).ok()
+    Some(json)
 }

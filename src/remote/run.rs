@@ -11,7 +11,7 @@ use super::key::is_data_name;
 use crate::bundle::{LogDocument, Piece};
 use crate::error::{Error, Result};
 use crate::join::{DatedLog, LogRef, Recorder, RunParts};
-use crate::log::{Blocks, Facts, LogPath, LogPiece, Object, PiecedLog, unpack};
+use crate::log::{Blocks, Facts, LogPath, LogPiece, Object, PiecedLog, unpack_json};
 use crate::model::{Phase, RunId};
 use crate::s3::Bucket;
 use crate::sanitize;
@@ -25,6 +25,14 @@ const VERSION: &str = "v1/";
 
 /// The largest object that a server stores after one request, in bytes.
 const MAX_OBJECT_BYTES: u64 = 5 << 30;
+
+/// The largest number of commands and logs of a run, and of the objects of its logs.
+const MAX_ROWS: usize = 1_000_000;
+const MAX_OBJECTS: usize = 100_000;
+
+/// The largest number of JSON objects in a document, which limits the memory for it before it is
+/// read. A document of the largest size has fewer, because its rows are not empty.
+const MAX_JSON_OBJECTS: usize = 2_000_000;
 
 /// A run whose document was read.
 pub(super) struct OpenRun {
@@ -109,6 +117,12 @@ impl OpenRun {
         self.known.take().is_some()
     }
 
+    /// Returns the number of its jobs, commands and logs.
+    pub fn rows(&self) -> usize {
+        let jobs = self.known.iter().flat_map(|known| &known.parts.jobs);
+        jobs.map(|job| job.shs.len().saturating_add(job.logs.len()).saturating_add(1)).sum()
+    }
+
     /// Returns the parts of the run; `None` if it does not exist.
     pub fn parts(&self) -> Option<RunParts> {
         let Known { parts, version, .. } = self.known.as_ref()?;
@@ -128,8 +142,15 @@ impl OpenRun {
     /// # Errors
     /// If it cannot be read, or is that of another run.
     pub fn take_in(&mut self, packed: &[u8], version: Version) -> Result<()> {
-        let document: RemoteDocument = unpack(packed)
-            .ok_or_else(|| self.damaged("its document is damaged, or larger than 64 MiB".into()))?;
+        let json = unpack_json(packed).ok_or_else(|| {
+            self.damaged("its document is damaged, or larger than 128 MiB".into())
+        })?;
+        if json.iter().filter(|byte| **byte == b'{').count() > MAX_JSON_OBJECTS {
+            return Err(self.damaged("its document has too many parts".into()));
+        }
+        let document: RemoteDocument = serde_json::from_slice(&json)
+            .map_err(|why| self.damaged(format!("its document is damaged: {why}")))?;
+        drop(json);
         if document.schema != SCHEMA {
             let why =
                 format!("its version is {:?}, and this rundown reads {SCHEMA:?}", document.schema);
@@ -137,6 +158,11 @@ impl OpenRun {
         }
         if document.run.run.id != self.id {
             return Err(self.damaged("its document is that of another run".into()));
+        }
+        let jobs = document.run.jobs.iter();
+        let rows = jobs.map(|job| job.shs.len().saturating_add(job.logs.len()));
+        if rows.sum::<usize>() > MAX_ROWS || document.objects.len() > MAX_OBJECTS {
+            return Err(self.damaged("its document has too many commands, logs or objects".into()));
         }
         let mut objects = HashMap::new();
         let mut numbered = Vec::new();
