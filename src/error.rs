@@ -185,10 +185,20 @@ pub enum Error {
     /// Stdout cannot be written.
     #[error("cannot write to stdout")]
     Output(#[source] io::Error),
-    /// A server refused a request, or did not answer.
+    /// A server did not answer, or what it answered cannot be used.
     #[error("cannot {doing} {url}: {why}")]
     Remote {
         /// The attempt, as a verb: `send to`, `read`.
+        doing: &'static str,
+        /// The address without credentials.
+        url: String,
+        /// The reason, and a remedy.
+        why: String,
+    },
+    /// A server refused a request, or a request cannot be sent: the same request would fail again.
+    #[error("cannot {doing} {url}: {why}")]
+    Refused {
+        /// The attempt, as a verb.
         doing: &'static str,
         /// The address without credentials.
         url: String,
@@ -226,7 +236,8 @@ impl Error {
             | Self::NotTrusted { .. }
             | Self::NoStore { .. }
             | Self::Output(_)
-            | Self::Remote { .. } => 6,
+            | Self::Remote { .. }
+            | Self::Refused { .. } => 6,
             Self::Terminal(_) | Self::Internal(_) => 70,
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Failure {
 
 /// The time that is left for a request and its repetitions.
 pub(crate) struct Backoff {
-    timeout: Duration,
+    started: Instant,
     deadline: Instant,
     wait: Duration,
 }
@@ -67,7 +67,8 @@ impl Backoff {
     /// Begins a request that may be repeated until `timeout` has passed. Each wait is twice as long
     /// as the one before; the first one is `wait`.
     pub fn new(wait: Duration, timeout: Duration) -> Self {
-        Self { timeout, deadline: Instant::now() + timeout, wait }
+        let started = Instant::now();
+        Self { started, deadline: started + timeout, wait }
     }
 
     /// Returns the time that is left.
@@ -92,7 +93,10 @@ impl Backoff {
     pub fn end(&self, requested: Option<Duration>) -> String {
         match requested {
             Some(wait) => format!("it requests a wait of {} s", wait.as_secs()),
-            None => format!("gave up after {} s", self.timeout.as_secs()),
+            None => {
+                let seconds = self.started.elapsed().as_secs_f64().round().max(1.0);
+                format!("gave up after {seconds} s")
+            }
         }
     }
 }

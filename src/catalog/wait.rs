@@ -52,7 +52,7 @@ impl Wait {
             Error::Database { path, source, .. } => {
                 wait("the database cannot be read", Some(source.to_string()), path)
             }
-            Error::Remote { url, why, .. } => {
+            Error::Remote { url, why, .. } | Error::Refused { url, why, .. } => {
                 wait("the store cannot be read", Some(first_line(why)), Path::new(url))
             }
             Error::NotFound(what) | Error::NoRun(what) => {

@@ -183,7 +183,7 @@ impl Shared {
     fn get(&self, range: &Range, limit_bytes: u64) -> io::Result<Got> {
         let got = self.bucket.get(&self.key, range, limit_bytes).map_err(|error| match error {
             // The caller adds the address.
-            Error::Remote { why, .. } => io::Error::other(why),
+            Error::Remote { why, .. } | Error::Refused { why, .. } => io::Error::other(why),
             error => io::Error::other(error),
         })?;
         got.ok_or_else(|| {

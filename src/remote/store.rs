@@ -43,8 +43,9 @@ pub(crate) const PAGE_KEYS: usize = 1000;
 /// The number of keys of a list that are read at most.
 const MAX_KEYS: usize = 100_000;
 
-/// The number of runs that are kept.
+/// The number of runs that are kept, and of their commands and logs. One run is always kept.
 const KEPT_RUNS: usize = 8;
+const KEPT_ROWS: usize = 200_000;
 
 /// The largest compressed document that is read, in bytes.
 const MAX_DOCUMENT_BYTES: u64 = 64 << 20;
@@ -74,6 +75,8 @@ struct Failed {
     doing: &'static str,
     url: String,
     why: String,
+    /// True if the server refused the request.
+    is_refused: bool,
 }
 
 /// The runs of a list that were read so far, from the newest to the oldest.
@@ -163,10 +166,11 @@ impl RemoteStore {
         );
         let read = self.read_run(&mut run, place.is_final);
         let parts = run.parts();
-        if runs.len() >= KEPT_RUNS {
+        runs.push(run);
+        let rows = |runs: &[OpenRun]| runs.iter().map(OpenRun::rows).sum::<usize>();
+        while runs.len() > KEPT_RUNS || runs.len() > 1 && rows(&runs) > KEPT_ROWS {
             runs.remove(0);
         }
-        runs.push(run);
         read.map(|_| parts)
     }
 
@@ -271,15 +275,22 @@ impl RemoteStore {
     /// Reads `what`, unless the last read has just failed, and was of the same.
     fn request<T>(&self, what: &str, read: impl FnOnce(&Bucket) -> Result<T>) -> Result<T> {
         let is_recent = |failed: &Failed| failed.what == what && failed.at.elapsed() < RETRY_PAUSE;
-        if let Some(Failed { doing, url, why, .. }) = self.failed.borrow().clone().filter(is_recent)
-        {
-            return Err(Error::Remote { doing, url, why });
+        let failed = self.failed.borrow().clone().filter(is_recent);
+        if let Some(Failed { doing, url, why, is_refused, .. }) = failed {
+            return Err(if is_refused {
+                Error::Refused { doing, url, why }
+            } else {
+                Error::Remote { doing, url, why }
+            });
         }
         let result = read(&self.bucket);
-        if let Err(Error::Remote { doing, url, why }) = &result {
-            let (at, what) = (Instant::now(), what.to_owned());
-            let failed = Failed { at, what, doing, url: url.clone(), why: why.clone() };
-            self.failed.replace(Some(failed));
+        if let Err(
+            error @ (Error::Remote { doing, url, why } | Error::Refused { doing, url, why }),
+        ) = &result
+        {
+            let is_refused = matches!(error, Error::Refused { .. });
+            let (at, what, url, why) = (Instant::now(), what.to_owned(), url.clone(), why.clone());
+            self.failed.replace(Some(Failed { at, what, doing, url, why, is_refused }));
         }
         result
     }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use ureq::Agent;
 
 use super::credentials::{Chain, Credentials, Profile};
-use super::exchange::{self, Answer, Limits, Outgoing};
+use super::exchange::{self, Answer, Limits, Outgoing, transfer_time};
 use super::failure::{self, Circumstances, Failure, Next};
 use super::place::{Endpoint, Place, is_region};
 use super::sign::{self, BODY_HASH, Parts};
@@ -19,9 +19,6 @@ use crate::http::{self, Backoff};
 
 /// The first wait before a repetition. Each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-
-/// The slowest transfer, in bytes per second, that is not ended by the time limit.
-const SLOWEST_BYTES: u64 = 64 << 10;
 
 const DEFAULT_REGION: &str = "us-east-1";
 
@@ -169,31 +166,29 @@ impl Bucket {
     /// Sends a request as [`Self::perform`] does, also for the bucket itself.
     pub(super) fn repeated(&self, operation: &Operation<'_>) -> Result<Reply> {
         let failed = |why| self.error(operation, why);
+        let refused = |why| self.refused(operation, why);
         let body_hash = operation
             .body
             .sha256()
             .map_err(|error| failed(format!("the local file cannot be read: {error}")))?;
-        let transfer = |bytes: u64| Duration::from_secs(bytes / SLOWEST_BYTES);
-        // The time for a transfer does not count for the time limit. The size of an answer is only a
-        // limit, and no reason to wait longer for one.
-        let upload = transfer(operation.body.len());
-        let download = transfer(operation.limit_bytes);
+        // The time for a transfer does not count for the time limit.
+        let upload = transfer_time(operation.body.len());
         let mut backoff = Backoff::new(FIRST_WAIT, self.timeout);
         let mut corrections = Corrections::default();
         let mut is_repeated = false;
         loop {
-            let credentials = self.chain.current().map_err(failed)?;
+            let credentials = self.chain.current().map_err(refused)?;
             let began = Instant::now();
-            let left = backoff.left() + upload + download;
+            let left = backoff.left() + upload;
             let failure = match self.attempt(operation, &body_hash, &credentials, left) {
                 Ok(answer) => return Ok(Reply { answer, is_repeated }),
                 Err(failure) => failure,
             };
-            if self.corrects(&failure.next, &mut corrections, &credentials).map_err(failed)? {
+            if self.corrects(&failure.next, &mut corrections, &credentials).map_err(refused)? {
                 continue;
             }
             if failure.next != Next::Repeat {
-                return Err(failed(failure.why));
+                return Err(refused(failure.why));
             }
             is_repeated = true;
             backoff.extend(began.elapsed().min(upload));
@@ -270,6 +265,11 @@ impl Bucket {
 
     pub(super) fn error(&self, operation: &Operation<'_>, why: String) -> Error {
         error(operation.doing, self.url.shown(&operation.key), why)
+    }
+
+    /// Returns the error of a request that would fail again.
+    pub(super) fn refused(&self, operation: &Operation<'_>, why: String) -> Error {
+        Error::Refused { doing: operation.doing, url: self.url.shown(&operation.key), why }
     }
 }
 

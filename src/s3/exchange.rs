@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use ureq::http::{HeaderMap, Request, Response, StatusCode, header};
@@ -11,6 +11,12 @@ use ureq::{Agent, AsSendBody, SendBody};
 
 use super::Body;
 use crate::http;
+
+/// The slowest transfer, in bytes per second, that is not ended by the time limit.
+const SLOWEST_BYTES: u64 = 64 << 10;
+
+/// The size of a read of a body, in bytes.
+const PART_BYTES: usize = 64 << 10;
 
 /// The size of the body of a failure that is read.
 const MAX_FAILURE_BYTES: u64 = 64 << 10;
@@ -28,7 +34,8 @@ pub(super) struct Outgoing<'a> {
 pub(super) struct Limits {
     /// The time for the connection, for the answer to begin, and for each pause of the server.
     pub silence: Duration,
-    /// The time for the request as a whole.
+    /// The time for the request as a whole, in addition to [`transfer_time`] for the bytes of the
+    /// answer that have been received.
     pub total: Duration,
     /// The size of the body of a successful answer that is accepted.
     pub bytes: u64,
@@ -66,6 +73,7 @@ pub(super) fn send(
     outgoing: &Outgoing<'_>,
     limits: Limits,
 ) -> Result<Answer, http::Failure> {
+    let deadline = Instant::now() + limits.total;
     let mut request = Request::builder().method(outgoing.method).uri(outgoing.url);
     for (name, value) in outgoing.headers {
         request = request.header(*name, value);
@@ -83,7 +91,7 @@ pub(super) fn send(
     let bytes = if status.is_success() { limits.bytes } else { MAX_FAILURE_BYTES };
     // One more byte than the limit, so that a body of exactly this size is accepted.
     let limit = bytes.saturating_add(1);
-    let body = response.body_mut().with_config().limit(limit).read_to_vec();
+    let body = receive(response.body_mut().with_config().limit(limit).reader(), deadline);
     let mut answer = Answer { status, headers, body: Vec::new() };
     match body.map_err(failed).and_then(|body| complete(&answer, body, outgoing.method, bytes)) {
         Ok(body) => answer.body = body,
@@ -102,7 +110,7 @@ fn run(
     let silence = Some(limits.silence);
     let mut config = agent
         .configure_request(request?)
-        .timeout_global(Some(limits.total))
+        .timeout_global(Some(limits.total + transfer_time(limits.bytes)))
         .timeout_resolve(silence)
         .timeout_connect(silence)
         .timeout_recv_response(silence)
@@ -112,6 +120,27 @@ fn run(
         config = config.proxy(None);
     }
     agent.run(config.build())
+}
+
+/// Returns the longest time that the transfer of so many bytes may take.
+pub(super) const fn transfer_time(bytes: u64) -> Duration {
+    Duration::from_secs(bytes / SLOWEST_BYTES)
+}
+
+/// Receives a body until `deadline`, which the bytes that were received extend. The stated or
+/// largest size of a body is no reason to wait: a server may send one byte after the other.
+fn receive(mut body: impl Read, deadline: Instant) -> Result<Vec<u8>, ureq::Error> {
+    let (mut bytes, mut part) = (Vec::new(), vec![0; PART_BYTES]);
+    loop {
+        let len = body.read(&mut part)?;
+        if len == 0 {
+            return Ok(bytes);
+        }
+        bytes.extend_from_slice(part.get(..len).unwrap_or_default());
+        if Instant::now() > deadline + transfer_time(bytes.len() as u64) {
+            return Err(ureq::Error::Timeout(ureq::Timeout::Global));
+        }
+    }
 }
 
 /// Returns the body if it has the length that the headers state.

@@ -64,10 +64,13 @@ impl Bucket {
         let answer = self.repeated(&list)?.answer;
         let shown = Operation { key: prefix.clone(), ..list };
         if !answer.status.is_success() {
-            return Err(self.error(&shown, format!("the server answered {}", answer.status)));
+            return Err(self.refused(&shown, format!("the server answered {}", answer.status)));
         }
-        let found = xml::parse_list(&answer.body)
-            .and_then(|found| check_order(&found, &prefix, start_after.as_deref()).map(|()| found))
+        let found = xml::parse_list(&answer.body).map_err(|why| {
+            let help = "is the address that of an S3 server? (--endpoint, AWS_ENDPOINT_URL_S3)";
+            self.refused(&shown, format!("{why}\n{help}"))
+        })?;
+        check_order(&found, &prefix, start_after.as_deref())
             .map_err(|why| self.error(&shown, why))?;
         let (has_more, now) = (found.is_truncated, answer.date());
         let objects = found.entries.into_iter().map(|entry| self.object(entry, now)).collect();

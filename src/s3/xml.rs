@@ -39,7 +39,9 @@ pub(super) struct Entry {
 /// Returns the defect.
 pub(super) fn parse_list(xml: &[u8]) -> Result<List, String> {
     let (mut list, mut entry, mut is_encoded) = (List::default(), Entry::default(), false);
+    let mut is_list = false;
     walk(xml, &mut |path, text| match path {
+        ["ListBucketResult"] => is_list = true,
         ["ListBucketResult", "IsTruncated"] => list.is_truncated = text.trim() == "true",
         ["ListBucketResult", "EncodingType"] => is_encoded = text.trim() == "url",
         ["ListBucketResult", "Contents"] => list.entries.push(std::mem::take(&mut entry)),
@@ -49,6 +51,9 @@ pub(super) fn parse_list(xml: &[u8]) -> Result<List, String> {
         ["ListBucketResult", "Contents", "ETag"] => text.clone_into(&mut entry.etag),
         _ => {}
     })?;
+    if !is_list {
+        return Err("the answer is not a list of objects".into());
+    }
     if is_encoded {
         for entry in &mut list.entries {
             entry.key = decoded(&entry.key).ok_or("a key is not UTF-8")?;
@@ -183,6 +188,7 @@ mod tests {
             "",
             "text",
             "<ListBucketResult><Contents>",
+            "<html><body>Sign in</body></html>",
             "<a></b>",
             "<a>&unknown;</a>",
             "<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>",

@@ -145,7 +145,7 @@ fn a_server_that_does_not_answer_is_an_error() {
     assert_eq!(output.status.code(), Some(6));
     let last = error.lines().rev().nth(1).unwrap();
     assert!(last.starts_with(&format!("rundown: cannot send to {to}/v1/traces: ")), "{error}");
-    assert!(last.contains("onnection refused") && last.ends_with("gave up after 1 s"));
+    assert!(last.contains("onnection refused") && last.contains("gave up after "));
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("http://{}", silent.local_addr().unwrap());
     let output = export(&nightly(), &["--to", &to, "--timeout", "1"]);

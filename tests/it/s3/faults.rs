@@ -53,11 +53,11 @@ fn a_silent_server_is_an_error_in_time() {
     let started = Instant::now();
     let bucket = bucket_with(&address, &KEYS, Duration::from_secs(1));
     let error = message(bucket.get("a", &Range::All, 99));
-    assert!(error.starts_with("cannot read s3://runs/ci/a: no answer in time; gave up after 1 s"));
+    assert!(error.starts_with("cannot read s3://runs/ci/a: no answer in time; gave up after "));
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     drop(silent);
     let error = message(bucket.get("a", &Range::All, 99));
-    assert!(error.contains("onnection refused") && error.contains("gave up after 1 s"), "{error}");
+    assert!(error.contains("onnection refused") && error.contains("gave up after "), "{error}");
 }
 
 #[test]
@@ -76,8 +76,29 @@ fn a_body_that_stops_is_an_error_in_time() {
     let bucket = bucket_with(&address, &KEYS, Duration::from_secs(1));
     let started = Instant::now();
     let error = message(bucket.get("a", &Range::All, 99));
-    assert!(error.contains("no answer in time; gave up after 1 s"), "{error}");
+    assert!(error.contains("no answer in time; gave up after "), "{error}");
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_body_that_drips_is_an_error_in_time() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let head = b"HTTP/1.1 200 OK\r\nContent-Length: 8000000\r\n\r\n";
+            let mut is_open = stream.write_all(head).is_ok();
+            while is_open {
+                std::thread::sleep(Duration::from_millis(20));
+                is_open = stream.write_all(b"x").is_ok();
+            }
+        }
+    });
+    let bucket = bucket_with(&address, &KEYS, Duration::from_secs(1));
+    let started = Instant::now();
+    let error = message(bucket.get("a", &Range::All, 64 << 20));
+    assert!(error.contains("no answer in time"), "{error}");
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
 }
 
 #[test]
