@@ -434,8 +434,14 @@ pub(super) fn path_run_id() -> RunId {
 pub(super) fn path_run(path: &Path, log: Option<&LogPath>) -> Result<RunParts> {
     if let Some(log) = log {
         let log = LogRef { path: log.clone(), bytes: log.bytes().unwrap_or_default() };
+        let failure = log.path.failure();
         let logs = vec![DatedLog { n: 1, log, first_at: None }];
-        return Ok(logs_alone(None, [(String::new(), logs)]));
+        let mut parts = logs_alone(None, [(String::new(), logs)]);
+        if let Some(failure) = failure {
+            let kind = FindingKind::Unreadable(error::chain(&failure));
+            parts.findings.add(Place::Sh(JobId(String::new()), 1), kind);
+        }
+        return Ok(parts);
     }
     let metadata = std::fs::metadata(path).map_err(Error::io("open", path))?;
     if path::is_run_dir(path) {

@@ -10,9 +10,6 @@ use std::path::{Path, PathBuf};
 #[cfg(feature = "remote")]
 use std::sync::Arc;
 
-#[cfg(feature = "remote")]
-use uuid::Uuid;
-
 use super::load;
 use super::location::{Location, OpenSource};
 use super::matching::matching;
@@ -105,6 +102,17 @@ impl Catalog {
         return matches!(self.place, Location::Remote { .. });
         #[cfg(not(feature = "remote"))]
         return false;
+    }
+
+    /// Returns true if this is a catalog of a log that will not grow any more: a compressed log that
+    /// is complete, or a pipe that was closed. A file may always grow.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        match &self.place {
+            Location::Path { log: Some(LogPath::Spooled(spool)), .. } => spool.has_ended(),
+            Location::Path { log: Some(LogPath::Packed(_)), .. } => true,
+            _ => false,
+        }
     }
 
     /// Looks for changes, and returns the store or path to read now.
@@ -434,11 +442,11 @@ fn is_enough(heads: &[RunHead], found: &[RunHead], page: &RunPage) -> bool {
     is_before || is_named || is_newer || found.len() >= page.limit
 }
 
-/// Returns true if a text is an id, or the short form of an id that is a UUID. Other texts may be a
-/// part of this id and the complete id of an older run.
+/// Returns true if a text is an id, or the short form of an id that is a `UUIDv7`. Other texts may
+/// be a part of this id and the complete id of an older run.
 #[cfg(feature = "remote")]
 fn is_complete_id(id: &RunId, text: &str) -> bool {
-    id.as_str() == text || id.short() == text && Uuid::parse_str(id.as_str()).is_ok()
+    id.as_str() == text || id.short() == text && id.time().is_some()
 }
 
 /// Finds the job and the command that represent a run; `None` if nothing failed.

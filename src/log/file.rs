@@ -145,6 +145,12 @@ impl LogFile {
         self.path.is_remote()
     }
 
+    /// Returns the reason why the log ends early, as [`LogPath::failure`] does.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        self.path.failure()
+    }
+
     /// Returns true if the log was opened by this path and is bound to the same directory.
     #[must_use]
     pub fn is_at(&self, path: &LogPath) -> bool {

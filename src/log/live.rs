@@ -68,7 +68,12 @@ impl LiveRows {
         }
         // Check for another file only now, after all complete lines of this one have been read.
         let torn = self.torn()?;
-        match self.file.extend()? {
+        let change = match self.file.extend() {
+            // The next call fails. These rows must not be lost.
+            Err(_) if !batch.rows.is_empty() => return Ok(Batch { is_last: false, ..batch }),
+            change => change?,
+        };
+        match change {
             Change::Same | Change::Gone => Ok(batch),
             Change::Grown { .. } | Change::Reformatted => Ok(Batch { is_last: false, ..batch }),
             Change::Shortened { at, has_gap: false } => {

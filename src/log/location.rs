@@ -11,6 +11,7 @@ use super::packed::Packed;
 use super::pieces::PiecedLog;
 use super::source::Source;
 use super::spool::Spool;
+use crate::error::Error;
 use crate::file::{FilePath, dirs_of};
 
 /// The location of a log. It dereferences to a path that identifies the log for the user.
@@ -107,6 +108,25 @@ impl LogPath {
             Self::Spooled(spool) => spool.size().ok(),
             #[cfg(feature = "remote")]
             Self::Pieces(log) => Some(log.bytes()),
+        }
+    }
+
+    /// Returns true if the log consists of pieces in objects.
+    #[must_use]
+    pub const fn is_pieced(&self) -> bool {
+        #[cfg(feature = "remote")]
+        return matches!(self, Self::Pieces(_));
+        #[cfg(not(feature = "remote"))]
+        return false;
+    }
+
+    /// Returns the reason why the log ends early, if the rest of it could not be unpacked or read
+    /// from its pipe.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        match self {
+            Self::Spooled(spool) => spool.failure(),
+            _ => None,
         }
     }
 

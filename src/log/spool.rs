@@ -92,6 +92,21 @@ impl Spool {
         }
     }
 
+    /// Returns true if the copy does not grow any more: it is complete, or cannot be completed.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.0.ended.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
+    /// Returns the reason why the copy cannot be completed. Its bytes can be read nevertheless.
+    #[must_use]
+    pub fn failure(&self) -> Option<Error> {
+        match &*self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(Err(failure)) => Some(failure.error(&self.0.path)),
+            _ => None,
+        }
+    }
+
     /// Returns the path of the log from which the copy is made.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -118,12 +133,8 @@ impl Source for Spool {
         self.0.file.read_at(offset, into)
     }
 
-    /// Fails if the copy cannot be completed. What it has can be read nevertheless.
     fn size(&self) -> io::Result<u64> {
-        match &*self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) {
-            Some(Err(failure)) => Err(failure.source()),
-            _ => self.0.file.size(),
-        }
+        self.0.file.size()
     }
 }
 
@@ -262,6 +273,16 @@ mod tests {
             assert!(unpacked(&gzip, Compression::Gzip).unwrap() == twice);
             assert!(unpacked(&zstd, Compression::Zstd).unwrap() == twice);
         }
+    }
+
+    #[test]
+    fn the_start_of_an_incomplete_stream_can_be_read() {
+        let packed = zstd(&b"some rows\n".repeat(1000));
+        let incomplete = Cursor::new([&packed[..], &packed[..9]].concat());
+        let spool = Spool::start(Path::new("a.log"), incomplete, Compression::Zstd).unwrap();
+        assert!(spool.wait_for(u64::MAX).is_err() && spool.has_ended());
+        assert_eq!(spool.size().unwrap(), 10_000);
+        assert!(spool.failure().unwrap().to_string().starts_with("cannot unpack a.log"));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The thread that detects changes on disk and sends hints. For a store on a server it only keeps
-//! the time: the worker requests the changes. A hint does not contain the change; the worker reads
+//! The thread that detects changes on disk and sends hints. For a store on a server, and for a log
+//! that is unpacked or comes from a pipe, it only keeps the time: the worker finds the changes. A hint does not contain the change; the worker reads
 //! the disk to find it.
 //!
 //! The thread watches directories, not files: logs and jobs appear in them, and the system also
@@ -27,9 +27,10 @@ const COALESCE: Duration = Duration::from_millis(15);
 const SLOW: Duration = Duration::from_secs(1);
 /// The polling interval while the system does not report changes.
 const FAST: Duration = Duration::from_millis(100);
-/// The polling interval without a directory to watch: the worker requests the changes from a
-/// server, or there are none.
-const SERVER: Duration = Duration::from_millis(1300);
+/// The polling interval without a directory to watch. The worker requests the changes from a
+/// server, which takes place at every second hint, or a log grows that comes from a pipe or is being
+/// unpacked.
+const UNWATCHED: Duration = Duration::from_millis(650);
 /// The interval at which the thread retries to create a watcher.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -61,7 +62,7 @@ fn keep_watch(mut watcher: DiskWatcher, orders: &Receiver<Order>, messages: &Sen
             }
         }
         let timeout = match watcher.watching() {
-            Watching::Told if watcher.wanted.is_empty() => watcher.slow.max(SERVER),
+            Watching::Told if watcher.wanted.is_empty() => watcher.slow.min(UNWATCHED),
             Watching::Told => watcher.slow,
             Watching::Polling => FAST,
         };

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::support::built::{Built, at, failed_run, run_id};
 use crate::support::screen::{SMALL, options};
-use crate::support::{rundown, stderr, stdout, wait_until};
+use crate::support::{run, rundown, stderr, stdout, wait_until};
 
 /// Makes a log, and the same log compressed in each way.
 fn logs() -> TempDir {
@@ -126,6 +126,25 @@ fn damage_in_a_piped_log_is_reported() {
     let pipe = Cursor::new(bytes[..bytes.len() - 9].to_vec());
     let catalog = Catalog::of_pipe(Path::new("stdin"), pipe).unwrap();
     let mut sim = Sim::new(catalog, None, options(), SMALL, at(0));
-    wait_until("the reason", || sim.disk().screen().contains("cannot read stdin"));
+    wait_until("the reason", || sim.disk().screen().contains("cannot unpack stdin"));
     assert!(sim.screen().contains("row 4"), "what was read remains: {}", sim.screen());
+}
+
+#[test]
+fn following_a_compressed_log_ends_with_it() {
+    let dir = logs();
+    let follow = |name: &str, code: i32| {
+        let output = run(dir.path(), &[&format!("./{name}"), "--follow"]);
+        let (out, err) = (output.stdout, String::from_utf8_lossy(&output.stderr).into_owned());
+        assert_eq!(output.status.code(), Some(code), "{name}: {err}");
+        String::from_utf8(out).unwrap()
+    };
+    let whole = follow("seekable.log.zst", 0);
+    for name in ["0.log.gz", "0.log.zst"] {
+        assert!(follow(name, 0).lines().skip(1).eq(whole.lines().skip(1)), "{name}");
+    }
+    let bytes = fs::read(dir.path().join("0.log.gz")).unwrap();
+    fs::write(dir.path().join("cut"), &bytes[..bytes.len() - 9]).unwrap();
+    let cut = follow("cut", 6);
+    assert!(cut.lines().count() > 3 && cut.contains("note: cannot unpack ./cut"), "{cut}");
 }

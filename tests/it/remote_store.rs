@@ -228,6 +228,38 @@ fn a_missing_part_is_reported() {
     printed(&run(&["list"]), 0);
 }
 
+#[test]
+fn a_damaged_answer_is_requested_again() {
+    let store = two_runs();
+    let bucket = pushed(&store, &[2]);
+    let once = || bucket.run(store.root(), &["--once", "--root", URL]);
+    let is_data = |(key, _): &(String, Vec<u8>)| key.contains("/data-");
+    let data: Vec<(String, Vec<u8>)> = bucket.objects().into_iter().filter(is_data).collect();
+    for (key, bytes) in &data {
+        bucket.put(key, &vec![0; bytes.len()]);
+    }
+    printed(&once(), 6);
+    for (key, bytes) in &data {
+        bucket.put(key, bytes);
+    }
+    printed(&once(), 0);
+}
+
+#[test]
+fn following_a_server_that_refuses_ends() {
+    let store = two_runs();
+    let bucket = Bucket::start();
+    for (answer, why) in [
+        ("403 Forbidden\r\n\r\n<Error><Code>AccessDenied</Code></Error>", "s3:ListBucket"),
+        ("200 OK\r\n\r\n<html><body>Sign in</body></html>", "not a list of objects"),
+    ] {
+        bucket.fail(move |_| Some(answer.to_owned()));
+        let output = bucket.run(store.root(), &["--follow", "--root", URL]);
+        assert_eq!(output.status.code(), Some(6));
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
+}
+
 /// Returns the document at a key, changed by a function.
 fn changed(bucket: &Bucket, key: &str, change: impl FnOnce(&mut Value)) -> Vec<u8> {
     let packed = bucket.get(key).unwrap();
@@ -267,6 +299,10 @@ fn hostile_documents_are_reported() {
         changed(&bucket, &key, |it| log(it, "/pieces", json!([]))),
         packed_json(&vec![b' '; 70 << 20]),
         packed_json(b"[]"),
+        packed_json(&b"[{}".iter().chain(&b",{}".repeat(2_000_000)).copied().collect::<Vec<u8>>()),
+        changed(&bucket, &key, |it| {
+            it["objects"] = vec![it["objects"][0].clone(); 100_001].into();
+        }),
         b"not compressed".to_vec(),
         Vec::new(),
     ];

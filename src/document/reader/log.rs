@@ -123,12 +123,17 @@ impl LogReader {
         Ok(())
     }
 
-    /// Returns true if the log is as it was at the last answer.
+    /// Returns true if the log is as it was at the last answer. Fails if it is, and its rest could not
+    /// be unpacked or read from its pipe: its rows are on the screen by now.
     pub(super) fn is_unchanged(&mut self) -> Result<bool> {
         let Some(last) = &self.last else { return Ok(false) };
         let (goal, state) = (last.request.goal.clone(), self.file_state);
         let change = self.extend(&goal)?;
-        Ok(change.is_same() && self.file.file_state() == state)
+        let is_unchanged = change.is_same() && self.file.file_state() == state;
+        match self.file.failure() {
+            Some(failure) if is_unchanged => Err(failure),
+            _ => Ok(is_unchanged),
+        }
     }
 
     /// Checks for appended bytes, or for a file that has replaced the log.

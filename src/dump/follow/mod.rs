@@ -73,10 +73,11 @@ pub struct Followed {
 }
 
 /// Prints a run until it has ended. Waits for a run, or a store, that does not exist yet. A run
-/// without a row and without events has no recorded end, so this function does not return for it.
+/// without a row and without events has no recorded end, so this function does not return for it,
+/// unless its log is a compressed file or a closed pipe.
 ///
 /// # Errors
-/// If the run disappears, if `wanted` selects nothing in it, or if `out` cannot be written.
+/// If the run disappears, if a server refuses to list the runs, if `wanted` selects nothing in it, or if `out` cannot be written.
 pub fn follow(
     catalog: &mut Catalog,
     wanted: &FollowOptions,
@@ -93,17 +94,23 @@ pub fn follow(
     let mut next_read = Instant::now();
     loop {
         let started = Instant::now();
-        let read = read_if_due(catalog, &id, started >= next_read);
+        // Before the read, which then includes the last bytes.
+        let is_ended_log = catalog.has_ended();
+        let read = read_if_due(catalog, &id, is_ended_log || started >= next_read);
         let was_read = !matches!(read, Ok(None));
         let head_at_end = match read {
             Ok(Some(run)) => {
                 waits.last = None;
                 let head = run.head.clone();
                 was_seen_running |= matches!(head.phase, Phase::Queued | Phase::Active);
-                let is_over = head.phase == Phase::Finished;
+                let is_over = is_ended_log || head.phase == Phase::Finished;
                 unreadable |= is_over && run.is_unreadable();
                 missing = why_nothing(&run, &wanted.selection);
-                let result = printer.take_in(&select(run, &wanted.selection));
+                let run = select(run, &wanted.selection);
+                let mut result = printer.take_in(&run);
+                if is_ended_log {
+                    result = result.and_then(|()| printer.end_logs(&run));
+                }
                 result.map(|()| is_over.then_some(head))
             }
             Ok(None) => printer.read_on().map(|()| None),
@@ -154,6 +161,8 @@ fn find(
             Err(Error::NoRun(_)) if wanted.spec.is_none() => {
                 Wait::for_first_run(catalog.root(), wanted.filter.narrows())
             }
+            // No run was read yet, and a further request would fail, too.
+            Err(error @ Error::Refused { .. }) => return Err(error),
             Err(error) => Wait::of(&error, false),
         };
         waits.report(&wait, hooks);

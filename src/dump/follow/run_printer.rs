@@ -70,7 +70,7 @@ struct OpenLog<'a> {
     held: Held,
     /// The number of late bytes (written to replaced files of this log) that has been reported.
     late_bytes: u64,
-    /// True if a failure may be temporary: the log is not a file.
+    /// True if a failure may be temporary: the log is read from a server.
     is_remote: bool,
     /// The time of the next read after a failure.
     retry_at: Option<Instant>,
@@ -124,7 +124,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         }
         if let Some(log) = &run.log {
             let at = self.source(Key::Place(Place::Run), || "run log".into());
-            self.open(run, at, log, None);
+            self.open(run, at, log, None)?;
         }
         self.read_on()?;
         if run.head.phase == Phase::Finished { self.end(run) } else { Ok(()) }
@@ -173,7 +173,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
             self.print_heading(at, node)?;
         }
         if let Some(log) = &node.log {
-            self.open(run, at, log, node.sh.as_ref().and_then(|sh| sh.started_at));
+            self.open(run, at, log, node.sh.as_ref().and_then(|sh| sh.started_at))?;
         }
         let may_grow = match node.state {
             ShState::Running => true,
@@ -211,14 +211,25 @@ impl<'a, W: Write> RunPrinter<'a, W> {
     }
 
     /// Opens a log if it is not open yet. Reports once if it cannot be read.
-    fn open(&mut self, run: &RunNode, at: usize, log: &LogRef, started_at: Option<Time>) {
-        let is_new = |source: &&mut Source<'_>| match &source.state {
-            State::Waiting => true,
+    fn open(
+        &mut self,
+        run: &RunNode,
+        at: usize,
+        log: &LogRef,
+        started_at: Option<Time>,
+    ) -> io::Result<()> {
+        match self.sources.get(at).map(|source| &source.state) {
+            Some(State::Waiting) => {}
             // A log whose earlier bytes were replaced in object storage is read from its start.
-            State::Open(rows) => !rows.live.file().is_at(&log.path),
-            State::Closed => false,
-        };
-        let Some(source) = self.sources.get_mut(at).filter(is_new) else { return };
+            Some(State::Open(rows))
+                if log.path.is_pieced() && !rows.live.file().is_at(&log.path) =>
+            {
+                self.print(at, true)?;
+                self.write_message("note: the log was replaced; it begins again")?;
+            }
+            Some(State::Open(_) | State::Closed) | None => return Ok(()),
+        }
+        let Some(source) = self.sources.get_mut(at) else { return Ok(()) };
         let mut printing = Printing { run, look: self.look, report: mem::take(&mut self.report) };
         let live = printing.open(log).and_then(|file| {
             let start = printing.tail_start(&file)?;
@@ -241,10 +252,11 @@ impl<'a, W: Write> RunPrinter<'a, W> {
                 picker: Picker::new(self.look.grep.as_ref().map_or(0, |grep| grep.context)),
                 held: Held::default(),
                 late_bytes: 0,
-                is_remote: log.path.file().is_none(),
+                is_remote: log.path.is_remote(),
                 retry_at: None,
             }))
         });
+        Ok(())
     }
 
     /// Prints the complete rows of a source. With `is_end`, prints all remaining rows and closes
@@ -268,6 +280,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
                     return Ok(());
                 }
                 Err(error) => {
+                    self.print(at, true)?;
                     self.report.unreadable(&error);
                     self.close(at);
                     return Ok(());
@@ -366,6 +379,17 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         let ended = ended(Status::of_job(job), why, lasted);
         self.write_message(&format!("{} {ended}", display::place(&place).unwrap_or_default()))?;
         self.notes(run, &place)
+    }
+
+    /// Prints the rest of logs that do not grow any more, and that belong to no run with an end.
+    pub(super) fn end_logs(&mut self, run: &RunNode) -> io::Result<()> {
+        for at in 0..self.sources.len() {
+            self.read(at, true)?;
+        }
+        for finding in run.findings.iter() {
+            self.write_message(&format!("note: {}", display::finding(&finding.kind)))?;
+        }
+        self.out.flush()
     }
 
     /// Prints how the run ended, and why.
