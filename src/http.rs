@@ -91,13 +91,11 @@ impl Backoff {
 
     /// Describes the end of the repetitions, after [`Self::next_wait`] has returned `None`.
     pub fn end(&self, requested: Option<Duration>) -> String {
-        match requested {
-            Some(wait) => format!("it requests a wait of {} s", wait.as_secs()),
-            None => {
-                let seconds = self.started.elapsed().as_secs_f64().round().max(1.0);
-                format!("gave up after {seconds} s")
-            }
+        if let Some(wait) = requested {
+            return format!("it requests a wait of {} s", wait.as_secs());
         }
+        let seconds = self.started.elapsed().as_secs_f64().round().max(1.0);
+        format!("gave up after {seconds} s")
     }
 }
 

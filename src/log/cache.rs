@@ -84,7 +84,8 @@ impl BlockCache {
     /// Returns the path of a block. A name may contain anything.
     fn path(&self, name: &str) -> PathBuf {
         let hash = digest(&SHA256, name.as_bytes());
-        let digits: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = |byte: &u8| format!("{byte:02x}");
+        let digits: String = hash.as_ref().iter().map(hex).collect();
         self.dir.join(digits)
     }
 

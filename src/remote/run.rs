@@ -145,7 +145,7 @@ impl OpenRun {
         let json = unpack_json(packed).ok_or_else(|| {
             self.damaged("its document is damaged, or larger than 128 MiB".into())
         })?;
-        if json.iter().filter(|byte| **byte == b'{').count() > MAX_JSON_OBJECTS {
+        if memchr::memchr_iter(b'{', &json).count() > MAX_JSON_OBJECTS {
             return Err(self.damaged("its document has too many parts".into()));
         }
         let document: RemoteDocument = serde_json::from_slice(&json)

@@ -386,7 +386,7 @@ impl<'a, W: Write> RunPrinter<'a, W> {
         for at in 0..self.sources.len() {
             self.read(at, true)?;
         }
-        for finding in run.findings.iter() {
+        for finding in &run.findings {
             self.write_message(&format!("note: {}", display::finding(&finding.kind)))?;
         }
         self.out.flush()
