@@ -97,14 +97,14 @@ fn check_live(server: &str) {
             .contains("running")
     });
     let follow = ["--root", &remote.url, "--follow"];
-    let follower = remote.command(&follow).stdout(Stdio::piped()).spawn().unwrap();
+    let child = remote.command(&follow).stdout(Stdio::piped()).spawn().unwrap();
     wait_until("the rows are in the bucket", || {
         let shown = remote.run(&["--root", &remote.url, "--once"]).stdout;
         String::from_utf8_lossy(&shown).contains("row 3")
     });
     fs::write(&gate, "").unwrap();
     assert!(recorder.wait().unwrap().success());
-    let followed = follower.wait_with_output().unwrap();
+    let followed = child.wait_with_output().unwrap();
     let followed = String::from_utf8_lossy(&followed.stdout);
     for row in ["row 1", "row 2", "row 3", "last"] {
         assert_eq!(followed.matches(row).count(), 1, "{row}: {followed}");
@@ -121,7 +121,7 @@ fn check_fleet(server: &str) {
     let started = Instant::now();
     let record = |n: usize| {
         let root = dir.path().join(n.to_string());
-        let code = if n.is_multiple_of(3) { 1 } else { 0 };
+        let code = i32::from(n.is_multiple_of(3));
         let line = format!("seq {n} {}; echo error of {n} >&2; exit {code}", n * 50);
         let args =
             ["record", "--root", text(&root), "--push", &remote.url, "--push-timeout", "300"];
