@@ -104,8 +104,8 @@ impl Catalog {
         return false;
     }
 
-    /// Returns true if this is a catalog of a log that will not grow any more: a compressed log that
-    /// is complete, or a pipe that was closed. A file may always grow.
+    /// Returns true if this is a catalog of a log that does not grow any more: a compressed log
+    /// that is complete, or a pipe that was closed. A file may always grow.
     #[must_use]
     pub fn has_ended(&self) -> bool {
         match &self.place {

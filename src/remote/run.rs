@@ -149,7 +149,7 @@ impl OpenRun {
             return Err(self.damaged("its document has too many parts".into()));
         }
         let document: RemoteDocument = serde_json::from_slice(&json)
-            .map_err(|why| self.damaged(format!("its document is damaged: {why}")))?;
+            .map_err(|_| self.damaged("its document is damaged".into()))?;
         drop(json);
         if document.schema != SCHEMA {
             let why =

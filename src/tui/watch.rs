@@ -1,6 +1,6 @@
 //! The thread that detects changes on disk and sends hints. For a store on a server, and for a log
-//! that is unpacked or comes from a pipe, it only keeps the time: the worker finds the changes. A hint does not contain the change; the worker reads
-//! the disk to find it.
+//! that is unpacked or comes from a pipe, it only keeps the time: the worker finds the changes. A
+//! hint does not contain the change; the worker reads the disk to find it.
 //!
 //! The thread watches directories, not files: logs and jobs appear in them, and the system also
 //! reports a write to a file in a watched directory. If the system cannot report changes (no
@@ -28,8 +28,7 @@ const SLOW: Duration = Duration::from_secs(1);
 /// The polling interval while the system does not report changes.
 const FAST: Duration = Duration::from_millis(100);
 /// The polling interval without a directory to watch. The worker requests the changes from a
-/// server, which takes place at every second hint, or a log grows that comes from a pipe or is being
-/// unpacked.
+/// server, at every second hint, or a log grows that comes from a pipe or is unpacked.
 const UNWATCHED: Duration = Duration::from_millis(650);
 /// The interval at which the thread retries to create a watcher.
 const ASK_AGAIN: Duration = Duration::from_secs(5);

@@ -123,8 +123,8 @@ impl LogReader {
         Ok(())
     }
 
-    /// Returns true if the log is as it was at the last answer. Fails if it is, and its rest could not
-    /// be unpacked or read from its pipe: its rows are on the screen by now.
+    /// Returns true if the log is as it was at the last answer. Fails if it is, and its rest could
+    /// not be unpacked or read from its pipe: its rows are on the screen by now.
     pub(super) fn is_unchanged(&mut self) -> Result<bool> {
         let Some(last) = &self.last else { return Ok(false) };
         let (goal, state) = (last.request.goal.clone(), self.file_state);

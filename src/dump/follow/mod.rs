@@ -77,7 +77,8 @@ pub struct Followed {
 /// unless its log is a compressed file or a closed pipe.
 ///
 /// # Errors
-/// If the run disappears, if a server refuses to list the runs, if `wanted` selects nothing in it, or if `out` cannot be written.
+/// If the run disappears, if a server refuses to list the runs, if `wanted` selects nothing in it,
+/// or if `out` cannot be written.
 pub fn follow(
     catalog: &mut Catalog,
     wanted: &FollowOptions,
