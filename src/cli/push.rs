@@ -59,7 +59,7 @@ pub(super) fn push(args: &Push) -> anyhow::Result<u8> {
                 code = if pushed.missing.is_empty() { code } else { 6 };
             }
             // A server that fails once would fail for each run.
-            Err(error) if are_listed && !matches!(error, Error::Remote { .. }) => {
+            Err(error) if are_listed && !is_of_server(&error) => {
                 print_notice(&format!("run {}: {}", run.short(), error::chain(&error)));
                 code = 6;
             }
@@ -68,6 +68,11 @@ pub(super) fn push(args: &Push) -> anyhow::Result<u8> {
         Ok(())
     })?;
     Ok(code)
+}
+
+/// Returns true for errors of the server.
+const fn is_of_server(error: &Error) -> bool {
+    matches!(error, Error::Remote { .. } | Error::Refused { .. })
 }
 
 /// Returns the named runs, and the address that they are pushed to.
