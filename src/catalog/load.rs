@@ -36,12 +36,15 @@ pub(super) fn stored_runs(
 }
 
 fn stored_parts(root: &Path, reader: &Reader, mut rows: RunRows) -> Result<Option<RunParts>> {
-    let recorder = recorder(reader, rows.ours, &rows.run, root)?;
+    let mut recorder = recorder(reader, rows.ours, &rows.run, root)?;
     if matches!(recorder, Recorder::Gone | Recorder::Waiting) {
         // The recorder may have finished the run after its rows were read and before its lock was
         // checked. Rows that are read while the lock is free are final.
         let Some(again) = reader.run(&rows.run.id)? else { return Ok(None) };
         rows = again;
+        if rows.run.finished_at.is_some() {
+            recorder = Recorder::Unknown;
+        }
     }
     let dir = run_dir(root, &rows.run);
     if let Ok(Some(dir)) = &dir
