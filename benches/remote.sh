@@ -107,17 +107,17 @@ query="list-type=2&max-keys=50&prefix=many%2Fv1%2Flist%2Fall%2F"
 bare=(curl -sf --aws-sigv4 aws:amz:us-east-1:s3 --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY"
   "$server/rundown?$query")
 for _ in $(seq "$rounds"); do
-  spent "$rundown" list --root s3://rundown/many -n 50 >>"$scratch/list"
+  spent "$rundown" list --root s3://rundown/many --limit 50 >>"$scratch/list"
   spent "${bare[@]}" >>"$scratch/bare"
 done
 compare list "$(median "$scratch/list")" "$(median "$scratch/bare")" 'a bare LIST'
-printf 'list     %s\n' "$(requests "$rundown" list --root s3://rundown/many -n 50)"
+printf 'list     %s\n' "$(requests "$rundown" list --root s3://rundown/many --limit 50)"
 
 # A command that prints as fast as it can: the time that the command itself takes.
 command=(sh -c 'i=0; while [ $i -lt 20 ]; do seq 1 200000; i=$((i + 1)); done')
 recorded() {
   "$rundown" record --root "$scratch/recording" "$@" -- "${command[@]}" >"$scratch/out" 2>&1
-  "$rundown" list --root "$scratch/recording" -n 1 --format json |
+  "$rundown" list --root "$scratch/recording" --limit 1 --format json |
     sed -n 's/.*"duration_ms": \([0-9]*\).*/\1000/p'
 }
 for _ in $(seq "$rounds"); do

@@ -107,7 +107,8 @@ fn check_live(server: &str) {
     let followed = child.wait_with_output().unwrap();
     let followed = String::from_utf8_lossy(&followed.stdout);
     for row in ["row 1", "row 2", "row 3", "last"] {
-        assert_eq!(followed.matches(row).count(), 1, "{row}: {followed}");
+        let found = followed.lines().filter(|line| line.trim() == row).count();
+        assert_eq!(found, 1, "{row}: {followed}");
     }
     let rows = ["--once", "--format", "jsonl"];
     let of = |root: &str| remote.stdout(&[&rows[..], &["--root", root]].concat());
@@ -136,7 +137,8 @@ fn check_fleet(server: &str) {
         assert_eq!(output.status.code(), Some(code), "recorder {n}: {err}");
     }
     eprintln!("{FLEET} recorders: {} ms", started.elapsed().as_millis());
-    let listed = remote.stdout(&["list", "--root", &remote.url, "-n", "500", "--format", "jsonl"]);
+    let listed =
+        remote.stdout(&["list", "--root", &remote.url, "--limit", "500", "--format", "jsonl"]);
     assert_eq!(listed.lines().count(), FLEET, "{listed}");
     for n in 0..FLEET {
         let root = dir.path().join(n.to_string());
