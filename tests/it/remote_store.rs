@@ -130,10 +130,11 @@ fn a_list_takes_one_request_per_thousand_runs() {
     assert!(lines.len() == 50 && lines[49].contains("entry-0049"), "{lines:?}");
     assert_eq!(requests, ["GET ?ci/v1/list/all/"]);
     let (lines, requests) = listed(&["--limit", "9999"]);
-    assert_eq!((lines.len(), requests.len()), (3001, 4));
+    // Its start is read again after a second, as on a busy machine.
+    assert!(lines.len() == 3001 && (4..=5).contains(&requests.len()), "{requests:?}");
     let (lines, requests) = listed(&["--limit", "2", "--before", "entry-1500"]);
     assert!(lines.len() == 2 && lines[0].contains("entry-1501"), "{lines:?}");
-    assert_eq!(requests.len(), 2);
+    assert!((2..=3).contains(&requests.len()), "{requests:?}");
     let (lines, requests) = listed(&["--limit", "1", "--ref", "main"]);
     assert_eq!((lines.len(), requests), (1, vec!["GET ?ci/v1/list/ref/main/".to_owned()]));
     let (lines, requests) = listed(&["--limit", "1", "--repo", "example"]);
@@ -165,8 +166,10 @@ fn a_failed_run_opens_at_its_cause_with_few_requests() {
     let mut sim = open_catalog(Catalog::of_bucket(client(&bucket), None), LARGE);
     let screen = sim.screen();
     assert!(screen.contains("panicked at src/parser.rs"), "{screen}");
-    let requests = bucket.requests();
-    assert!(requests.len() <= 4, "{requests:#?} {:#?}", bucket.ranges());
+    let mut requests = bucket.requests();
+    // The list is read again after a second.
+    requests.retain(|request| !request.starts_with("GET ?"));
+    assert!(requests.len() <= 3, "{requests:#?} {:#?}", bucket.ranges());
     for key in ["Ctrl-d", "Ctrl-u", "g g", "Ctrl-d", "G", "Ctrl-u", "G"] {
         sim.keys(key);
         let requests = bucket.requests();
