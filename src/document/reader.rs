@@ -148,10 +148,7 @@ impl DocumentReader {
     }
 
     /// Replaces the document. Open logs stay open if the new document contains their paths.
-    #[cfg_attr(
-        feature = "remote",
-        expect(clippy::mutable_key_type, reason = "an object is compared by its address")
-    )]
+    #[expect(clippy::mutable_key_type, reason = "objects and copies are compared by their address")]
     fn take_document(&mut self, document: &Document) {
         if self.document == *document {
             return;
