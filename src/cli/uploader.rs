@@ -52,8 +52,8 @@ pub(super) struct Uploader<'a> {
 }
 
 impl Target {
-    /// Returns the target of the arguments, of the environment, or of the configuration; `None` if
-    /// there is none. One that is not valid is ignored, with a notice.
+    /// Returns the target of the arguments, of the environment, or of the configuration; `None`
+    /// without one. An invalid target is ignored, with a notice.
     pub fn of(args: &PushArgs, config: &Config) -> Option<Self> {
         let named = args.push.clone().or_else(|| variable(PUSH)).or_else(|| config.push.clone());
         let url = named.filter(|url| !url.is_empty())?;

@@ -97,8 +97,8 @@ impl<'a> Directory<'a> {
         Ok(Some(document))
     }
 
-    /// Reads the document of the run so far. Returns `None` if it does not exist, or if it is none
-    /// that this version reads.
+    /// Reads the document of the run so far. Returns `None` if it does not exist, or has a
+    /// version that is not known.
     pub fn read_live(&self) -> Result<Option<RemoteDocument>> {
         Ok(self.get(LIVE)?.and_then(|packed| parse(&packed)))
     }

@@ -528,6 +528,7 @@ fn a_run_is_pushed_after_its_last_step() {
     assert!(recorded.command(&["end", "--root", "st", &id]).status().unwrap().success());
     let mut push = recorded.command(&["push", "--root", "st", "--timeout", "30", URL]);
     let mut push = push.stderr(Stdio::piped()).spawn().unwrap();
+    // Not to synchronize: a push that does not wait ends within this time.
     thread::sleep(Duration::from_millis(300));
     assert!(push.try_wait().unwrap().is_none(), "it waits for the step");
     fs::write(gate, "").unwrap();

@@ -64,7 +64,7 @@ impl LiveLog {
         budget: &mut u64,
     ) -> std::result::Result<(), LogError> {
         if let Err(why) = self.update(log) {
-            // What was pushed stays.
+            // The bytes that are in the bucket remain.
             return if self.document.bytes > 0 { Ok(()) } else { Err(LogError::Unreadable(why)) };
         }
         let Some((file, hash)) = &self.open else { return Ok(()) };

@@ -29,8 +29,8 @@ struct StoredRow {
 }
 
 /// Returns the cause that is stored beside the log of a failed command, without explanations.
-/// Returns `None` if there is none, if it does not fit the log, or if the user has rules that may
-/// find another one.
+/// Returns `None` without a stored cause, if it does not fit the log, or if the user has rules that
+/// may find another cause.
 ///
 /// # Errors
 /// If the log cannot be read.
