@@ -245,9 +245,9 @@ fn hide_early_ends(parts: &mut RunParts) {
         parts.recorder = Recorder::Alive;
     }
     for job in &mut parts.jobs {
+        let bytes: HashMap<u32, u64> = job.logs.iter().map(|log| (log.n, log.log.bytes)).collect();
         for sh in job.shs.iter_mut().filter(|sh| sh.finished_at.is_some()) {
-            let log = job.logs.iter().find(|log| Some(log.n) == sh.n);
-            let there = log.map_or(0, |log| log.log.bytes);
+            let there = sh.n.and_then(|n| bytes.get(&n)).copied().unwrap_or_default();
             let is_early =
                 sh.log_bytes.is_some_and(|bytes| u64::try_from(bytes).unwrap_or(0) > there);
             if is_early {
