@@ -181,8 +181,11 @@ fn a_server_survives_although_the_reader_of_its_output_is_gone() {
 #[test]
 fn the_time_of_a_command_ends_with_its_exit() {
     let dir = TempDir::new().unwrap();
+    // The rows after the exit continue for long enough that the recorder has noticed it, and never
+    // pause for the second after which it stops reading.
     let text = "pid=$$
-                (until grep -q 'State:.Z' /proc/$pid/status; do sleep 0.02; done; sleep 1; echo late) &
+                (until grep -q 'State:.Z' /proc/$pid/status; do sleep 0.02; done
+                for _ in $(seq 20); do echo late; sleep 0.1; done) &
                 echo early";
     record(dir.path(), "--apart", text);
     let log = log(dir.path());
