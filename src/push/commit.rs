@@ -33,7 +33,7 @@ pub(super) fn commit(
         return complete(directory);
     }
     let node = parts.clone().join(Time::now(), |_| None);
-    let failed_job = node.first_failed().map(|(job, _)| job.job.id.clone());
+    let failed_job = failed_job(&node);
     let causes = bundle::causes(&node);
     let left_out = left_out(&node);
     drop(node);
@@ -78,7 +78,8 @@ pub(super) fn commit(
     Ok(pushed)
 }
 
-/// Returns messages for the user about files of the run that were not read when it was loaded.
+/// Returns messages for the user about files of the run that were not read when it was loaded, or
+/// when it was pushed.
 fn left_out(run: &RunNode) -> Vec<String> {
     let why = |finding: &Finding| match &finding.kind {
         FindingKind::Unreadable(why) | FindingKind::Refused(why) => Some(why.clone()),
@@ -99,21 +100,25 @@ fn complete(directory: &Directory<'_>) -> Result<Pushed> {
         document.run.jobs.iter().flat_map(|job| &job.logs).chain(&document.run.log).collect();
     let bytes = logs.iter().map(|log| log.bytes).fold(0, u64::saturating_add);
     let logs = logs.len();
-    let (run, failed_job) = failed_job(document.run);
+    let (run, node) = joined(document.run);
+    let failed_job = failed_job(&node);
     leftovers.extend(directory.list(&Entry::new(&run, recorder, failed_job.as_ref())?, &run)?);
-    Ok(Pushed { was_there: true, logs, bytes, leftovers, ..Pushed::default() })
+    let missing = left_out(&node);
+    Ok(Pushed { was_there: true, logs, bytes, missing, leftovers, ..Pushed::default() })
 }
 
-/// Returns the row and the failed job of a run in the bucket. Reads no logs.
-fn failed_job(run: RunDocument) -> (Run, Option<JobId>) {
+/// Returns the row of a run in the bucket, and the run. Reads no logs.
+fn joined(run: RunDocument) -> (Run, RunNode) {
     let parts = run.parts(|log| {
         let path = LogPath::Pieces(PiecedLog::new(log.name.clone().into()));
         let LogDocument { n, first_at, bytes, .. } = *log;
         Ok(DatedLog { n, log: LogRef { path, bytes }, first_at })
     });
-    let run = parts.run.clone();
-    let node = parts.join(Time::now(), |_| None);
-    (run, node.first_failed().map(|(job, _)| job.job.id.clone()))
+    (parts.run.clone(), parts.join(Time::now(), |_| None))
+}
+
+fn failed_job(run: &RunNode) -> Option<JobId> {
+    run.first_failed().map(|(job, _)| job.job.id.clone())
 }
 
 /// The size of all logs of a run when they were listed.

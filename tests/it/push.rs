@@ -287,6 +287,8 @@ fn a_log_that_cannot_be_read_is_left_out() {
     assert!(err.contains(": 2 logs of ") && err.contains("is not read: it links"), "{err}");
     let findings = document(&bucket, "run.json.zst").unwrap()["run"]["findings"].to_string();
     assert!(findings.contains("refused"), "{findings}");
+    let again = push(&bucket, &store, &[URL], 6);
+    assert!(again.contains("already pushed") && again.contains("is not read: it links"), "{again}");
 }
 
 #[test]
