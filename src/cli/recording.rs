@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::args::{RecordArgs, RunFacts};
 use super::config::Config;
 use super::place::{path_variable, variable};
-use super::uploader::Target;
+use super::uploader::{PUSH, Target};
 use super::{print_notice, print_notices};
 use crate::error::{Result, chain};
 use crate::file::identity;
@@ -67,6 +67,10 @@ pub(super) fn setup(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<
         Adds::Command(Some(named)) => Some(RunId(named)),
         Adds::Command(None) => run_of_environment(store_root.as_deref().ok()),
     };
+    let is_named = store.push.push.as_ref().is_some_and(|url| !url.is_empty());
+    if run.is_some() && is_named && variable(PUSH).is_none() {
+        print_notice("--push is ignored: the run was begun without it; push it with `rundown end`");
+    }
     let mut options = Options::new("");
     // A run that exists has its facts. A step only needs them if it becomes a run of its own, so it
     // does not wait for git.

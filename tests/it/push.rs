@@ -507,6 +507,15 @@ fn a_begun_run_is_pushed_until_it_ends() {
 }
 
 #[test]
+fn a_step_of_a_run_that_is_not_pushed_reports_it() {
+    let all = Recorded::new();
+    let run = text(&all.run(&["begin"]).stdout);
+    let step = all.run(&["record", "--run", run.trim(), "--push", URL, "--", "true"]);
+    assert!(text(&step.stderr).contains("--push is ignored"), "{}", text(&step.stderr));
+    assert_eq!(all.bucket.keys(), [""; 0]);
+}
+
+#[test]
 fn a_copy_of_an_active_run_is_not_pushed() {
     let (store, bucket) = (running(), Bucket::start());
     let copied = bucket.run(store.root(), &["bundle", "--root", ".", "-o", "x.rundown"]);
