@@ -72,13 +72,15 @@ fn again(view: &View, left: &Left, run: &RunNode) -> Option<String> {
     ];
     let at = left.at.as_ref().and_then(crate::tui::at::At::typed);
     let at = ("--at", at.as_deref().map(OsStr::new));
-    typed(options.into_iter().chain([at]), if id.is_empty() { &view.run } else { id.as_ref() })
+    let run = if id.is_empty() { view.run.as_os_str() } else { id.as_ref() };
+    typed(&["rundown"], options.into_iter().chain([at]), &view.store.server, &[run])
 }
 
 /// Returns the command that opens a run of a store; `root` is the named root of the store. Returns
 /// `None` as [`again`] does.
 pub(super) fn open_command(root: Option<&Path>, run: &RunId) -> Option<String> {
-    typed([("--root", root.map(Path::as_os_str))], run.short().as_ref())
+    let root = [("--root", root.map(Path::as_os_str))];
+    typed(&["rundown"], root, &Server::default(), &[run.short().as_ref()])
 }
 
 /// Returns the command that pushes a run of a store to a server; `root` is the named root of the
@@ -89,20 +91,18 @@ pub(super) fn push_command(
     run: &RunId,
     url: &str,
 ) -> Option<String> {
-    let endpoint = server.endpoint.as_deref().map(OsStr::new);
-    let options = [("--root", root.map(Path::as_os_str)), ("--endpoint", endpoint)];
-    let typed = typed(options, run.short().as_ref())?;
-    let (rundown, args) = typed.split_once(' ')?;
-    let path_style = if server.path_style { "--path-style " } else { "" };
-    Some(format!("{rundown} push {path_style}{args} {}", shlex::try_quote(url).ok()?))
+    let root = [("--root", root.map(Path::as_os_str))];
+    typed(&["rundown", "push"], root, server, &[run.short().as_ref(), url.as_ref()])
 }
 
-/// Returns a call of `rundown` with the options that have a value.
+/// Returns a command with the options that have a value, those of the server, and the arguments.
 fn typed<'a>(
+    command: &[&str],
     options: impl IntoIterator<Item = (&'a str, Option<&'a OsStr>)>,
-    run: &OsStr,
+    server: &Server,
+    args: &[&OsStr],
 ) -> Option<String> {
-    let mut words = vec!["rundown".to_owned()];
+    let mut words: Vec<String> = command.iter().copied().map(ToOwned::to_owned).collect();
     for (flag, value) in options {
         match value.map(OsStr::to_str) {
             None => {}
@@ -111,7 +111,10 @@ fn typed<'a>(
             Some(value) => words.extend([flag.to_owned(), value?.to_owned()]),
         }
     }
-    words.push(run.to_str()?.to_owned());
+    words.extend(server.words());
+    for arg in args {
+        words.push(arg.to_str()?.to_owned());
+    }
     let typed = shlex::try_join(words.iter().map(String::as_str)).ok()?;
     typed.chars().all(is_harmless).then_some(typed)
 }

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 use rustix::fs::FileType;
 
-use super::args::{FormatName, View};
+use super::args::{FormatName, Server, View};
 use super::{color, exit_status, print_notices};
 use crate::catalog::{Catalog, RunFilter, RunSpec};
 use crate::ci;
@@ -38,7 +38,7 @@ pub(super) fn once(view: &View, catalog: &Catalog, spec: Option<&RunSpec>) -> an
     check_options(view)?;
     let mut look = PrintOptions { written_bytes: file_bytes(&stdout), ..view.look(color)? };
     if catalog.root().is_some_and(|root| root == Path::new(&view.run)) {
-        look.named_root = catalog.root().map(Path::to_owned);
+        look.store = store_words(Some(&view.run), &view.store.server);
     }
     let selection = view.selection();
     let run = found_run(catalog, spec, &view.narrow.filter(), &view.run)?;
@@ -128,6 +128,12 @@ fn file_bytes(stdout: &io::Stdout) -> u64 {
     file.and_then(|file| u64::try_from(file.st_size).ok()).unwrap_or_default()
 }
 
+/// Returns the options that name a store.
+fn store_words(root: Option<&OsStr>, server: &Server) -> Vec<String> {
+    let root = root.map(|root| ["--root".to_owned(), root.to_string_lossy().into_owned()]);
+    root.into_iter().flatten().chain(server.words()).collect()
+}
+
 /// Finds the run to print, or the logs under the named path.
 pub(super) fn found_run(
     catalog: &Catalog,
@@ -209,13 +215,14 @@ impl View {
         let shows_links = !ci::is_active() && !self.format().has_commands();
         let links = color && shows_links && !self.screen.look.is_secure();
         let time_zone = self.output.zone.time_zone()?;
+        let root = self.store.root.dir.as_deref().map(Path::as_os_str);
         Ok(PrintOptions {
             selection: self.selection(),
             stream,
             grep,
             tail,
             max_bytes: rows.max_bytes,
-            named_root: self.store.root.dir.clone(),
+            store: store_words(root, &self.store.server),
             failed,
             timestamps,
             color,

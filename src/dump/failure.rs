@@ -1,7 +1,6 @@
 //! The failed commands of a run and the causes of their failures, for the formats that report them.
 
 use std::borrow::Cow;
-use std::path::Path;
 
 use super::printing::{Printing, run_id};
 use crate::display;
@@ -93,9 +92,8 @@ impl<'a> Printing<'a> {
 
     /// Returns a command line for the store of the run. Sanitized.
     fn typed(&self, words: &[&str]) -> String {
-        let root = self.look.named_root.as_deref().map(Path::to_string_lossy);
-        let root = root.iter().flat_map(|root| ["--root", root.as_ref()]);
-        let words: Vec<&str> = words.iter().copied().chain(root).collect();
+        let store = self.look.store.iter().map(String::as_str);
+        let words: Vec<&str> = words.iter().copied().chain(store).collect();
         name(&display::typed(words)).into_owned()
     }
 }

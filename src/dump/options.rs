@@ -1,7 +1,6 @@
 //! Output options, as plain data for every format, and the report of missing data.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 
 use jiff::tz::TimeZone;
 
@@ -137,8 +136,9 @@ pub struct PrintOptions {
     pub tail: Option<usize>,
     /// The number of bytes to print from the end of each log; `None` for all bytes.
     pub max_bytes: Option<u64>,
-    /// The store as the user named it, for commands to run next; `None` for the default one.
-    pub named_root: Option<PathBuf>,
+    /// The options with which the user named the store, for commands to run next; none for the
+    /// default store.
+    pub store: Vec<String>,
     /// True if text shows only the causes and the end of failed commands.
     pub failed: bool,
     /// The time before each row.
@@ -164,7 +164,7 @@ impl PrintOptions {
             grep: None,
             tail: None,
             max_bytes: None,
-            named_root: None,
+            store: Vec::new(),
             failed: false,
             timestamps: Timestamps::None,
             color: false,

@@ -185,14 +185,18 @@ fn a_failed_run_opens_at_its_cause_with_few_requests() {
 #[test]
 fn an_option_names_the_server() {
     let store = two_runs();
-    let bucket = pushed(&store, &[1]);
-    let list = |args: &[&str]| {
+    let bucket = pushed(&store, &[1, 2]);
+    let run = |args: &[&str]| {
         let mut command = bucket.rundown(store.root());
-        command.env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1").env("RUNDOWN_ROOT", URL);
-        printed(&command.arg("list").args(args).output().unwrap(), 0)
+        command.env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1");
+        printed(&command.args(args).args(["--root", URL]).output().unwrap(), 0)
     };
-    assert!(list(&["--endpoint", &bucket.address]).contains("00000001"));
-    assert!(list(&["--endpoint", &bucket.address, "--path-style"]).contains("00000001"));
+    let server = ["--endpoint", &bucket.address, "--path-style"];
+    assert!(run(&["list", "--endpoint", &bucket.address]).contains("00000001"));
+    assert!(run(&[&["list"], &server[..]].concat()).contains("00000001"));
+    // The commands to run next name it, too.
+    let digest = run(&[&["latest", "--once", "--format", "digest"], &server[..]].concat());
+    assert!(digest.contains(&format!("--root {URL} {}", server.join(" "))), "{digest}");
 }
 
 #[test]

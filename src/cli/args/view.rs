@@ -299,6 +299,15 @@ pub struct Server {
     pub path_style: bool,
 }
 
+impl Server {
+    /// Returns the options as they are typed.
+    pub fn words(&self) -> impl Iterator<Item = String> {
+        let endpoint = self.endpoint.iter().flat_map(|url| ["--endpoint", url]);
+        let path_style = self.path_style.then_some("--path-style");
+        endpoint.chain(path_style).map(ToOwned::to_owned)
+    }
+}
+
 /// The directory of a store.
 #[derive(Args, Default, Debug)]
 #[command(next_help_heading = help::STORE)]
