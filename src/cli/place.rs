@@ -87,7 +87,12 @@ impl StoreArgs {
         let is_named = self.root.dir.is_some();
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| !is_named);
         let root = beside.map_or_else(|| self.root.root(), |dir| Ok(Path::new(".").join(dir)))?;
-        if remote::is_url(&root) {
+        let is_url = remote::is_url(&root);
+        if self.db.is_some() && (is_url || root.is_file()) {
+            let what = "--db names the database of a store in a directory";
+            return Err(Error::Usage(format!("{what}; {} is not a directory", root.display())));
+        }
+        if is_url {
             return remote::catalog(&root, &self.server);
         }
         Ok(Catalog::of_root(&root, self.db.as_deref()))

@@ -200,6 +200,15 @@ fn an_option_names_the_server() {
 }
 
 #[test]
+fn a_database_is_not_combined_with_a_store_that_has_none() {
+    let store = two_runs();
+    let args = ["list", "--db", "rundown.db", "--root", URL];
+    let refused = Bucket::start().run(store.root(), &args);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("s3://runs/ci is not a directory"));
+}
+
+#[test]
 fn an_empty_bucket_is_an_empty_store() {
     let store = two_runs();
     let bucket = Bucket::start();
