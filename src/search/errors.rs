@@ -39,6 +39,10 @@ static ERROR_LITERALS: &[&str] = &[
 /// The maximum size of a compiled set in bytes. The rules of the user take at most a half.
 const MAX_SET_BYTES: usize = 64 << 20;
 
+/// The maximum size of the cache of a set in bytes. A log with the errors of many tools fills the
+/// default of 2 MiB again and again, and its search takes many times as long.
+const MAX_CACHE_BYTES: usize = 8 << 20;
+
 /// The number of bytes of a literal that are searched for.
 const MAX_LITERAL_BYTES: usize = 8;
 
@@ -340,6 +344,7 @@ fn set(rules: impl Iterator<Item = &'static Rule>) -> RegexSet {
     RegexSetBuilder::new(rules.map(|rule| rule.pattern))
         .unicode(false)
         .size_limit(MAX_SET_BYTES)
+        .dfa_size_limit(MAX_CACHE_BYTES)
         .build()
         .expect("a table of expressions")
 }
