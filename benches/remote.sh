@@ -2,8 +2,9 @@
 # Measures a store in object storage on a real server of this machine:
 #   push     a run with a log, compared with `zstd -3 | rclone rcat`, and the peak memory
 #   list     the newest 50 of many runs, compared with a bare LIST request by curl
-#   open     the failed run at its cause, and the last rows: requests and bytes
-#   record   a command that prints a lot, with and without --push
+#   screen   the failed run, opened at its cause twice: requests and bytes
+#   end      its last rows: requests and bytes
+#   record   a command that computes for half a minute and prints 3 MB, with and without --push
 # Usage: tests/servers.sh benches/remote.sh [MIB] [RUNS] [ROUNDS]
 set -euo pipefail
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -35,7 +36,7 @@ def passed(client):
         while data := server.recv(65536):
             with lock:
                 counts[1] += len(data)
-                open(count_file, "w").write(f"{counts[0]} {counts[1]}")
+                open(count_file, "w").write(f"{counts[0]} {counts[1]}\n")
             client.sendall(data)
         client.close()
     threading.Thread(target=back, daemon=True).start()
@@ -55,13 +56,36 @@ counted=http://127.0.0.1:$(<"$scratch/port")
 # Prints the requests and the bytes of a command.
 requests() {
   local before after
-  read -r -a before <"$scratch/count" || before=(0 0)
+  read -r -a before <"$scratch/count"
   AWS_ENDPOINT_URL_S3=$counted "$@" >"$scratch/out" 2>"$scratch/err" || true
   sleep 0.2
-  read -r -a after <"$scratch/count" || true
+  read -r -a after <"$scratch/count"
   printf '%d requests, %d KiB' $((after[0] - before[0])) $(((after[1] - before[1]) / 1024))
 }
 echo 0 0 >"$scratch/count"
+# Opens the screen, and leaves it when it shows the cause.
+screen() {
+  "$RUNDOWN_SERVERS_BIN/python3" - E0425 "$rundown" "$@" <<'PYTHON'
+import fcntl, os, pty, struct, sys, termios, time
+awaited, command = sys.argv[1].encode(), sys.argv[2:]
+child, terminal = pty.fork()
+if child == 0:
+    os.environ["TERM"] = "xterm-256color"
+    os.execvp(command[0], command)
+fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+shown = b""
+while awaited not in shown:
+    shown += os.read(terminal, 65536)
+time.sleep(2)
+os.write(terminal, b"q")
+try:
+    while os.read(terminal, 65536):
+        pass
+except OSError:
+    pass
+os.waitpid(child, 0)
+PYTHON
+}
 
 # A failed run with one log, which ends with its cause.
 store=$scratch/store
@@ -85,7 +109,7 @@ printf 'push     %s\n' "$(requests "$rundown" push --root "$store" s3://rundown/
 # Opened for the first time, and again.
 at=s3://rundown/bench-1
 for times in 1 2; do
-  printf 'cause    %s (%d)\n' "$(requests "$rundown" --root $at --failed)" $times
+  printf 'screen   %s (%d)\n' "$(requests screen --root $at latest)" $times
 done
 printf 'end      %s\n' "$(requests "$rundown" --root $at --once --tail 20)"
 
@@ -112,8 +136,9 @@ done
 compare list "$(median "$scratch/list")" "$(median "$scratch/bare")" 'a bare LIST'
 printf 'list     %s\n' "$(requests "$rundown" list --root s3://rundown/many --limit 50)"
 
-# A command that prints as fast as it can: the time that the command itself takes.
-command=(sh -c 'i=0; while [ $i -lt 20 ]; do seq 1 200000; i=$((i + 1)); done')
+# The time that the command itself takes.
+command=(sh -c 'i=0
+  while [ $i -lt 200 ]; do seq 1 3000; head -c 30000000 /dev/zero | sha256sum; i=$((i + 1)); done')
 recorded() {
   "$rundown" record --root "$scratch/recording" "$@" -- "${command[@]}" >"$scratch/out" 2>&1
   "$rundown" list --root "$scratch/recording" --limit 1 --format json |
