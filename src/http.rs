@@ -51,6 +51,10 @@ impl Failure {
         let (why, is_broken) = match error {
             ureq::Error::Timeout(_) => ("no answer in time".to_owned(), false),
             ureq::Error::HostNotFound => ("the host is unknown".to_owned(), false),
+            ureq::Error::Io(error) if is_without_tls(error) => {
+                let help = "for a server without TLS, use an address with http://";
+                (format!("the server does not use TLS\n{help}"), false)
+            }
             ureq::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 let help = "for a certificate of your own, set SSL_CERT_FILE";
                 (format!("the connection is not secure: {error}\n{help}"), false)
@@ -61,6 +65,12 @@ impl Failure {
         };
         Self { why, is_timeout: matches!(error, ureq::Error::Timeout(_)), is_broken }
     }
+}
+
+/// Returns true if a server does not answer in the format of TLS.
+fn is_without_tls(error: &io::Error) -> bool {
+    let inner = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidMessage(_)))
 }
 
 impl Backoff {

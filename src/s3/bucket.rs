@@ -1,6 +1,6 @@
 //! A bucket: signed requests, which are repeated while the server is unavailable.
 
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,8 @@ pub struct Bucket {
     region: Mutex<String>,
     agent: Agent,
     chain: Chain,
+    /// The reason why the last request failed, if it is being repeated.
+    trouble: Mutex<Option<String>>,
     /// The result of [`Bucket::checks_conditions`].
     pub(super) honors_conditions: OnceLock<bool>,
 }
@@ -109,6 +111,7 @@ impl Bucket {
             region: Mutex::new(region.to_owned()),
             chain: Chain::new(variables.clone(), region.to_owned(), agent.clone()),
             agent,
+            trouble: Mutex::default(),
             honors_conditions: OnceLock::new(),
         })
     }
@@ -123,6 +126,16 @@ impl Bucket {
     #[must_use]
     pub fn server(&self) -> String {
         self.endpoint.as_ref().map_or_else(|| "aws".to_owned(), Endpoint::to_string)
+    }
+
+    /// Returns the reason why the last request failed, on one line, if it is being repeated.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.lock_trouble().clone()
+    }
+
+    fn lock_trouble(&self) -> MutexGuard<'_, Option<String>> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Deletes an object. A missing object is no error.
@@ -181,7 +194,10 @@ impl Bucket {
             let began = Instant::now();
             let left = backoff.left() + upload;
             let failure = match self.attempt(operation, &body_hash, &credentials, left) {
-                Ok(answer) => return Ok(Reply { answer, is_repeated }),
+                Ok(answer) => {
+                    *self.lock_trouble() = None;
+                    return Ok(Reply { answer, is_repeated });
+                }
                 Err(failure) => failure,
             };
             if self.corrects(&failure.next, &mut corrections, &credentials).map_err(refused)? {
@@ -191,6 +207,7 @@ impl Bucket {
                 return Err(refused(failure.why));
             }
             is_repeated = true;
+            *self.lock_trouble() = failure.why.lines().next().map(ToOwned::to_owned);
             backoff.extend(began.elapsed().min(upload));
             let Some(wait) = backoff.next_wait(failure.wait) else {
                 return Err(failed(gave_up(&failure, &backoff)));
@@ -239,7 +256,8 @@ impl Bucket {
         let parts = Parts { method: operation.method, path: &path, query: &query, headers };
         let headers = sign::sign(parts, credentials, &region, now);
         let mark = if query.is_empty() { "" } else { "?" };
-        let url = format!("{}://{}{path}{mark}{query}", place.scheme, place.host);
+        let server = format!("{}://{}", place.scheme, place.host);
+        let url = format!("{server}{path}{mark}{query}");
         let (method, body) = (operation.method, operation.body);
         let outgoing = Outgoing { method, url: &url, headers: &headers, body };
         let limits = Limits {
@@ -248,8 +266,8 @@ impl Bucket {
             bytes: operation.limit_bytes,
             may_use_proxy: true,
         };
-        let answer =
-            exchange::send(&self.agent, &outgoing, limits).map_err(Failure::of_connection)?;
+        let answer = exchange::send(&self.agent, &outgoing, limits)
+            .map_err(|failure| Failure::of_connection(failure, &server))?;
         if answer.status.is_success() || failure::is_result(&answer) {
             return Ok(answer);
         }

@@ -90,11 +90,16 @@ pub(super) fn is_result(answer: &Answer) -> bool {
 }
 
 impl Failure {
-    /// Describes a request without a complete answer. A silent server may answer later.
-    pub fn of_connection(failure: http::Failure) -> Self {
+    /// Describes a request to `server` without a complete answer. A silent server may answer later.
+    pub fn of_connection(failure: http::Failure, server: &str) -> Self {
         let is_temporary = failure.is_broken || failure.is_timeout;
         let next = if is_temporary { Next::Repeat } else { Next::Stop };
-        Self { why: failure.why, next, wait: None }
+        let mut why = failure.why;
+        if is_temporary {
+            let help = "--endpoint or AWS_ENDPOINT_URL_S3 names another one";
+            why = format!("{why}\nthe server is {server}; {help}");
+        }
+        Self { why, next, wait: None }
     }
 
     /// Describes an answer.

@@ -58,6 +58,7 @@ fn a_silent_server_is_an_error_in_time() {
     drop(silent);
     let error = message(bucket.get("a", &Range::All, 99));
     assert!(error.contains("onnection refused") && error.contains("gave up after "), "{error}");
+    assert!(error.contains(&format!("the server is {address}; --endpoint")), "{error}");
 }
 
 #[test]
@@ -99,6 +100,21 @@ fn a_body_that_drips_is_an_error_in_time() {
     let error = message(bucket.get("a", &Range::All, 64 << 20));
     assert!(error.contains("no answer in time"), "{error}");
     assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_server_without_tls_is_explained() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let mut stream = listener.accept().unwrap().0;
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        // Until the client closes the connection.
+        std::io::copy(&mut stream, &mut std::io::sink()).unwrap();
+    });
+    let bucket = bucket_with(&address, &KEYS, Duration::from_secs(5));
+    let error = message(bucket.get("a", &Range::All, 99));
+    assert!(error.contains("does not use TLS\nfor a server without TLS"), "{error}");
 }
 
 #[test]
