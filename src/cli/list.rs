@@ -62,6 +62,11 @@ pub(super) fn list_runs(list: &List) -> anyhow::Result<u8> {
         Some(_) => {}
         None if list.limit == 0 => {}
         None if before.is_some() => print_notice("no older run matches"),
+        None if filters(list).is_empty() && catalog.is_remote() => {
+            let url = catalog.path();
+            let url = url.display();
+            print_notice(&format!("no runs in {url} yet; `rundown push {url}` pushes one"));
+        }
         None if filters(list).is_empty() => {
             print_notice("no runs yet; `rundown record -- CMD` records one");
         }

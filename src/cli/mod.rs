@@ -260,11 +260,13 @@ fn open(store: &StoreArgs, filter: &RunFilter, run: &OsStr) -> Result<(Catalog, 
         return Ok((of_stdin()?, None));
     }
     if remote::is_url(run) {
+        store.check_db(path)?;
         return Ok((remote::catalog(path, &store.server)?, None));
     }
     let spec = RunSpec::parse(&text);
     let is_word = matches!(spec, Ok(RunSpec::Latest(_) | RunSpec::LatestThat(_)));
     if !is_word && path.exists() {
+        store.check_db(path)?;
         return Ok((Catalog::of_named(path)?, None));
     }
     if text.contains('/') {

@@ -33,7 +33,8 @@ impl Root {
     pub(super) fn root_to_write(&self) -> Result<PathBuf> {
         let root = self.root_if(trust::check_for_recording)?;
         if remote::is_url(&root) {
-            let why = "a recording needs a store on this machine; object storage is only read";
+            let why = "this command needs a store on this machine\n\
+                       try --root DIR to choose one";
             return Err(Error::NotOurs { path: root, why: why.into() });
         }
         if root.is_file() {
@@ -87,15 +88,20 @@ impl StoreArgs {
         let is_named = self.root.dir.is_some();
         let beside = self.db.as_deref().and_then(Path::parent).filter(|_| !is_named);
         let root = beside.map_or_else(|| self.root.root(), |dir| Ok(Path::new(".").join(dir)))?;
-        let is_url = remote::is_url(&root);
-        if self.db.is_some() && (is_url || root.is_file()) {
-            let what = "--db names the database of a store in a directory";
-            return Err(Error::Usage(format!("{what}; {} is not a directory", root.display())));
-        }
-        if is_url {
+        self.check_db(&root)?;
+        if remote::is_url(&root) {
             return remote::catalog(&root, &self.server);
         }
         Ok(Catalog::of_root(&root, self.db.as_deref()))
+    }
+
+    /// Fails if a database is combined with a bucket or a bundle, which have none.
+    pub(super) fn check_db(&self, root: &Path) -> Result<()> {
+        if self.db.is_some() && (remote::is_url(root) || root.is_file()) {
+            let what = "--db names the database of a store in a directory";
+            return Err(Error::Usage(format!("{what}; {} is not a directory", root.display())));
+        }
+        Ok(())
     }
 }
 

@@ -202,10 +202,12 @@ fn an_option_names_the_server() {
 #[test]
 fn a_database_is_not_combined_with_a_store_that_has_none() {
     let store = two_runs();
-    let args = ["list", "--db", "rundown.db", "--root", URL];
-    let refused = Bucket::start().run(store.root(), &args);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("s3://runs/ci is not a directory"));
+    for args in [&["list", "--root", URL][..], &["--once", URL]] {
+        let args = [args, &["--db", "rundown.db"]].concat();
+        let refused = Bucket::start().run(store.root(), &args);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains("s3://runs/ci is not a directory"));
+    }
 }
 
 #[test]
@@ -213,7 +215,9 @@ fn an_empty_bucket_is_an_empty_store() {
     let store = two_runs();
     let bucket = Bucket::start();
     let run = |args: &[&str]| bucket.run(store.root(), &[args, &["--root", URL]].concat());
-    assert_eq!(printed(&run(&["list"]), 0), "");
+    let list = run(&["list"]);
+    assert_eq!(printed(&list, 0), "");
+    assert!(text(&list.stderr).contains("`rundown push s3://runs/ci` pushes one"));
     let missing = run(&["--once"]);
     assert_eq!(missing.status.code(), Some(5), "{}", text(&missing.stderr));
     assert!(text(&missing.stderr).contains("no runs in s3://runs/ci"));
