@@ -422,6 +422,12 @@ fn parse_number<N: std::str::FromStr>(text: &str) -> Result<N, &'static str> {
     text.parse().map_err(|_| "expected a whole number, such as 20")
 }
 
+/// Parses a number of runs.
+fn parse_count(text: &str) -> Result<usize, &'static str> {
+    let count = parse_number(text)?;
+    if count == 0 { Err("expected at least 1") } else { Ok(count) }
+}
+
 /// Returns the parser of the states of runs. A run that waits for its next step is running.
 fn state_parser() -> impl TypedValueParser<Value = Status> {
     let words = Status::OUTCOMES.map(|status| {

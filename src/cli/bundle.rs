@@ -148,7 +148,8 @@ fn selected(args: &Bundle) -> anyhow::Result<Vec<RunParts>> {
     let runs = runs.iter().map(AsRef::as_ref).collect();
     let mut known = HashSet::new();
     let mut found = Vec::new();
-    let selection = Selection { runs, last: *last, failed: *failed, narrow, store };
+    let (last, failed, skips_active) = (*last, *failed, false);
+    let selection = Selection { runs, last, failed, skips_active, narrow, store };
     selection.for_each(|catalog, id| {
         let gone = || Error::NotFound(format!("run {} was deleted", id.as_str()));
         let parts = catalog.run_parts(id)?.ok_or_else(gone)?;

@@ -48,8 +48,11 @@ pub(super) fn push(args: &Push) -> anyhow::Result<u8> {
         return Err(Error::Usage(why.into()).into());
     }
     let Push { last, failed, narrow, store, .. } = args;
-    let selection = Selection { runs, last: *last, failed: *failed, narrow, store };
-    let are_listed = last.is_some() || *failed;
+    let (last, failed) = (*last, *failed);
+    // Each would be pushed until it ends.
+    let skips_active = true;
+    let selection = Selection { runs, last, failed, skips_active, narrow, store };
+    let are_listed = last.is_some() || failed;
     let mut code = 0;
     selection.for_each(|catalog, run| {
         print_notices(&catalog.notices());

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use super::args::{NEWEST, Narrow, StoreArgs};
-use super::{load_named, use_rules};
+use super::{load_named, print_notice, use_rules};
 use crate::catalog::{Catalog, ListFilter, RunSpec};
 use crate::error::{Error, Result};
 use crate::model::{Outcome, Phase, RunId};
@@ -13,13 +13,15 @@ pub(super) struct Selection<'a> {
     pub runs: Vec<&'a OsStr>,
     pub last: Option<usize>,
     pub failed: bool,
+    /// True if active runs of a list are left out.
+    pub skips_active: bool,
     pub narrow: &'a Narrow,
     pub store: &'a StoreArgs,
 }
 
 impl Selection<'_> {
     /// Calls `take` with each run and its catalog, in the order of the arguments. Runs of a list are
-    /// taken newest first, those that have ended before the others.
+    /// taken newest first.
     ///
     /// # Errors
     /// If there is no such run, if the store cannot be read, or with the error of `take`.
@@ -34,10 +36,14 @@ impl Selection<'_> {
             let outcomes = self.failed.then_some(Some(Outcome::Failed)).into_iter().collect();
             let conditions = ListFilter { runs: filter, outcomes, ..ListFilter::default() };
             let list = catalog.filtered_runs(&conditions, None, self.last.unwrap_or(1))?;
-            let (ended, active): (Vec<_>, Vec<_>) =
-                list.heads.iter().partition(|head| head.phase == Phase::Finished);
-            let mut heads = ended.into_iter().chain(active);
-            heads.try_for_each(|head| take(&catalog, &head.run.id))?;
+            for head in &list.heads {
+                if self.skips_active && head.phase != Phase::Finished {
+                    let id = head.run.id.short();
+                    print_notice(&format!("run {id} is left out: it has not ended"));
+                } else {
+                    take(&catalog, &head.run.id)?;
+                }
+            }
             if list.heads.is_empty() {
                 let failed = if self.failed { "failed " } else { "" };
                 let path = catalog.path();

@@ -516,6 +516,14 @@ fn a_step_of_a_run_that_is_not_pushed_reports_it() {
 }
 
 #[test]
+fn an_active_run_of_a_list_is_left_out() {
+    let (store, bucket) = (running(), Bucket::start());
+    let err = push(&bucket, &store, &["--last", "5", URL], 0);
+    assert!(err.contains(" is left out: it has not ended"), "{err}");
+    assert!(push(&bucket, &store, &["--last", "0", URL], 2).contains("expected at least 1"));
+}
+
+#[test]
 fn a_copy_of_an_active_run_is_not_pushed() {
     let (store, bucket) = (running(), Bucket::start());
     let copied = bucket.run(store.root(), &["bundle", "--root", ".", "-o", "x.rundown"]);

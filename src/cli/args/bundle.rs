@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::view::{Narrow, StoreArgs};
-use super::{FIRST, parse_number};
+use super::{FIRST, parse_count};
 use crate::cli::help;
 
 #[derive(Args, Debug)]
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Bundle {
     #[arg(
         long,
         value_name = "N",
-        value_parser = parse_number::<usize>,
+        value_parser = parse_count,
         conflicts_with = "runs",
         help_heading = help::SELECT
     )]

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::export::parse_seconds;
 use super::view::{Narrow, StoreArgs};
-use super::{FIRST, parse_number};
+use super::{FIRST, parse_count};
 use crate::cli::help;
 
 #[derive(Args, Debug)]
@@ -19,7 +19,7 @@ pub(in crate::cli) struct Push {
     #[arg(value_name = "RUN", help_heading = help::SELECT, display_order = FIRST)]
     pub named: Vec<OsString>,
     /// Push the N newest runs
-    #[arg(long, value_name = "N", value_parser = parse_number::<usize>, help_heading = help::SELECT)]
+    #[arg(long, value_name = "N", value_parser = parse_count, help_heading = help::SELECT)]
     pub last: Option<usize>,
     /// Push only failed runs: the newest one, or with --last the N newest ones
     #[arg(long, help_heading = help::SELECT)]
