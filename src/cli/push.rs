@@ -88,9 +88,14 @@ fn runs_and_url(args: &Push) -> Result<(Vec<&OsStr>, OsString)> {
     }
     let url = variable(PUSH).or_else(|| config_or_default(None).push);
     let url = url.ok_or_else(|| {
-        let why = "name the object storage to push to, as in: rundown push s3://BUCKET/PREFIX\n\
-                   or set RUNDOWN_PUSH, or `push` in the configuration";
-        Error::Usage(why.into())
+        let last = runs.last().map(|last| {
+            format!("{} is not an address in object storage\n", last.to_string_lossy())
+        });
+        Error::Usage(format!(
+            "{}name the object storage to push to, as in: rundown push s3://BUCKET/PREFIX\n\
+             or set RUNDOWN_PUSH, or `push` in the configuration",
+            last.unwrap_or_default()
+        ))
     })?;
     Ok((runs, url.into()))
 }
@@ -129,7 +134,8 @@ impl Job {
             Ok(pushed) => self.print(&run, pushed),
             Err(error) => {
                 let why = error::chain(error);
-                print_notice(&format!("run {} is not pushed: {why}", run.short()));
+                let help = if is_of_server(error) { self.to_continue(&run) } else { String::new() };
+                print_notice(&format!("run {} is not pushed: {why}{help}", run.short()));
             }
         }
         Ok(pushed.map_or_else(|error| error.exit_code(), |_| 0))
@@ -202,18 +208,23 @@ impl Job {
     /// Returns the error for the end of the time limit.
     fn late(&self, run: &RunId, progress: &Progress) -> Error {
         let left = match progress.left_bytes() {
-            0 => "the run is not complete there yet".to_owned(),
-            bytes => format!("{} of logs are left", display::size(bytes)),
+            0 => String::new(),
+            bytes => format!("; {} of logs are left", display::size(bytes)),
         };
         let time = self.timeout.unwrap_or_default().as_secs();
+        let trouble = self.bucket.trouble().map(|why| format!("; {why}")).unwrap_or_default();
+        // In the background, every error of the server gets this line.
+        let help =
+            if self.mode == Mode::Foreground { self.to_continue(run) } else { String::new() };
+        let why = format!("the time limit of {time} s has passed{left}{trouble}{help}");
+        Error::Remote { doing: "push to", url: self.bucket.url().to_string(), why }
+    }
+
+    /// Returns a line with the command that continues, after a line break.
+    fn to_continue(&self, run: &RunId) -> String {
         let url = self.bucket.url().to_string();
         let command = push_command(self.root.as_deref(), &self.server, run, &url);
-        let help = command.map(|command| format!("\nto continue: {command}")).unwrap_or_default();
-        Error::Remote {
-            doing: "push to",
-            url,
-            why: format!("the run has ended {time} s ago; {left}{help}"),
-        }
+        command.map(|command| format!("\nto continue: {command}")).unwrap_or_default()
     }
 
     /// Prints the result of a push.

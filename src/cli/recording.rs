@@ -69,7 +69,8 @@ pub(super) fn setup(facts: &RunFacts, store: &RecordArgs, adds: Adds) -> Result<
     };
     let is_named = store.push.push.as_ref().is_some_and(|url| !url.is_empty());
     if run.is_some() && is_named && variable(PUSH).is_none() {
-        print_notice("--push is ignored: the run was begun without it; push it with `rundown end`");
+        let why = "the command is a step, and `rundown begin` or `rundown end` push its run";
+        print_notice(&format!("--push is ignored: {why}"));
     }
     let mut options = Options::new("");
     // A run that exists has its facts. A step only needs them if it becomes a run of its own, so it

@@ -55,11 +55,18 @@ impl Target {
     /// Returns the target of the arguments, of the environment, or of the configuration; `None`
     /// without one. An invalid target is ignored, with a notice.
     pub fn of(args: &PushArgs, config: &Config) -> Option<Self> {
-        let named = args.push.clone().or_else(|| variable(PUSH)).or_else(|| config.push.clone());
-        let url = named.filter(|url| !url.is_empty())?;
+        let named = [
+            ("--push", args.push.clone()),
+            (PUSH, variable(PUSH)),
+            ("`push` in the configuration", config.push.clone()),
+        ];
+        let (source, url) = named.into_iter().find_map(|(source, url)| Some((source, url?)))?;
+        if url.is_empty() {
+            return None;
+        }
         let timeout = args.push_timeout.or(config.push_timeout).unwrap_or(TIMEOUT);
         if let Err(error) = remote::check(OsStr::new(&url)) {
-            not_pushed(&error);
+            not_pushed(&Error::Usage(format!("{source}: {}", chain(&error))));
             return None;
         }
         Some(Self { url, timeout })

@@ -382,7 +382,7 @@ fn the_time_after_the_end_of_a_run_is_limited() {
     let (store, bucket) = (two_runs(), Bucket::start());
     bucket.fail(fault("503 Slow Down"));
     let err = push(&bucket, &store, &["--timeout", "4", URL], 6);
-    let wanted = "rundown: cannot push to s3://runs/ci: the run has ended 4 s ago; ";
+    let wanted = "rundown: cannot push to s3://runs/ci: the time limit of 4 s has passed; ";
     assert!(err.starts_with(wanted) && err.contains(" of logs are left"), "{err}");
     assert!(err.contains("to continue: rundown push --root . 00000002 s3://runs/ci"), "{err}");
 }
@@ -445,7 +445,8 @@ fn a_recording_does_not_depend_on_the_server() {
     let output = all.run(&args);
     let err = text(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{err}");
-    assert!(err.contains(" has ended 1 s ago; ") && err.contains("to continue: "), "{err}");
+    let why = "the time limit of 1 s has passed; the server answered 503 Service Unavailable";
+    assert!(err.contains(why) && err.contains("to continue: "), "{err}");
     let command = err.split("to continue: rundown ").nth(1).unwrap().trim();
     all.bucket.heal();
     let output = all.run(&command.split(' ').collect::<Vec<_>>());
@@ -521,6 +522,17 @@ fn an_active_run_of_a_list_is_left_out() {
     let err = push(&bucket, &store, &["--last", "5", URL], 0);
     assert!(err.contains(" is left out: it has not ended"), "{err}");
     assert!(push(&bucket, &store, &["--last", "0", URL], 2).contains("expected at least 1"));
+}
+
+#[test]
+fn an_invalid_address_is_named_with_its_source() {
+    let (store, bucket) = (two_runs(), Bucket::start());
+    let err = push(&bucket, &store, &["latest", "s3:/runs/ci"], 2);
+    assert!(err.contains("s3:/runs/ci is not an address in object storage"), "{err}");
+    let all = Recorded::new();
+    let output = all.command(&["record", "--", "true"]).env("RUNDOWN_PUSH", "x").output().unwrap();
+    let err = text(&output.stderr);
+    assert!(output.status.success() && err.contains("RUNDOWN_PUSH: x is not an address"), "{err}");
 }
 
 #[test]
