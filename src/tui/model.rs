@@ -28,7 +28,7 @@ use crate::tui::prompt::{Past, Prompt};
 use crate::tui::runs::Runs;
 use crate::tui::theme::Theme;
 use crate::tui::tree::{Item, KeptPlace, Tree};
-use crate::tui::wait::Waiting;
+use crate::tui::wait::{Wait, Waiting};
 
 pub use header::{HeaderLine, LABEL, MARGIN};
 
@@ -267,10 +267,14 @@ impl Model {
         Some(HelpPage::new(&self.keymap.help(context), filter, width, self.theme.signs))
     }
 
-    /// Returns the wait to show while no run is open. A hanging read takes precedence.
+    /// Returns the wait to show while no run is open. A hanging read takes precedence, unless the
+    /// read before it failed for a reason.
     #[must_use]
     pub fn nothing_yet(&self) -> Option<&Waiting> {
-        if self.run.is_none() { self.hangs().or(self.waiting.as_ref()) } else { None }
+        let waiting = self.waiting.as_ref().filter(|_| self.run.is_none());
+        let has_failed = |wait: &Wait| wait.why.is_some() && !wait.is_absent;
+        let explained = waiting.filter(|waiting| has_failed(&waiting.wait));
+        explained.or(self.hangs().filter(|_| self.run.is_none())).or(waiting)
     }
 
     /// Returns the read in progress if it has lasted long enough to be reported.

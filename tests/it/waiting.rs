@@ -8,7 +8,8 @@ use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use rundown::catalog::{Catalog, RunSpec};
+use rundown::catalog::{Catalog, RunSpec, Wait};
+use rundown::error::Error;
 use rundown::model::Outcome;
 use rundown::tui::msg::Msg;
 use rundown::tui::sim::Sim;
@@ -265,6 +266,21 @@ fn an_unresponsive_read_is_reported_after_a_second_and_keys_still_work() {
     );
     sim.send(Msg::Tick(at(135_000))).send(Msg::Reads(None));
     assert!(!sim.screen().contains("no response"), "the read has ended: {}", sim.screen());
+}
+
+#[test]
+fn the_reason_of_a_failed_read_stays_during_the_next_one() {
+    let mut sim = open_root(Path::new("no/such/store"), SMALL);
+    let fails = |after: u32| {
+        let (url, why) = ("s3://runs/ci".into(), format!("refused; gave up after {after} s"));
+        Msg::Waiting(Some(Wait::of(&Error::Remote { doing: "list", url, why }, false)))
+    };
+    sim.send(fails(8)).send(Msg::Tick(at(120_000)));
+    sim.send(Msg::Reads(Some("s3://runs/ci".into())));
+    sim.send(Msg::Tick(at(121_000))).send(Msg::Tick(at(132_000)));
+    assert_shows(&mut sim, "gave up after 8 s");
+    sim.send(fails(11)).send(Msg::Tick(at(133_000)));
+    assert_shows(&mut sim, "waiting for 13s; ");
 }
 
 #[test]

@@ -66,7 +66,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Effects {
         Msg::Found(id) => set(&mut model.wanted, Some(id)),
         Msg::Notices(notices) => set(&mut model.notices, notices),
         Msg::Waiting(wait) => {
-            set(&mut model.waiting, wait.map(|wait| Waiting { wait, since: None }))
+            let before = model.waiting.take();
+            // Another attempt that fails continues the same wait.
+            let since = |wait: &Wait| before.filter(|before| before.wait.what == wait.what)?.since;
+            set(&mut model.waiting, wait.map(|wait| Waiting { since: since(&wait), wait }))
         }
         Msg::Tick(now) => tick(model, now),
         Msg::Resize(width, height) => resize(model, width, height),
