@@ -271,10 +271,12 @@ impl Model {
     /// read before it failed for a reason.
     #[must_use]
     pub fn nothing_yet(&self) -> Option<&Waiting> {
-        let waiting = self.waiting.as_ref().filter(|_| self.run.is_none());
+        if self.run.is_some() {
+            return None;
+        }
         let has_failed = |wait: &Wait| wait.why.is_some() && !wait.is_absent;
-        let explained = waiting.filter(|waiting| has_failed(&waiting.wait));
-        explained.or(self.hangs().filter(|_| self.run.is_none())).or(waiting)
+        let explained = self.waiting.as_ref().filter(|waiting| has_failed(&waiting.wait));
+        explained.or(self.hangs()).or(self.waiting.as_ref())
     }
 
     /// Returns the read in progress if it has lasted long enough to be reported.
