@@ -83,16 +83,12 @@ pub(super) fn open_command(root: Option<&Path>, run: &RunId) -> Option<String> {
     typed(&["rundown"], root, &Server::default(), &[run.short().as_ref()])
 }
 
-/// Returns the command that pushes a run of a store to a server; `root` is the named root of the
-/// store. Returns `None` as [`again`] does.
-pub(super) fn push_command(
-    root: Option<&Path>,
-    server: &Server,
-    run: &RunId,
-    url: &str,
-) -> Option<String> {
+/// Returns a line break, and a line with the command that continues a push; `root` is the named
+/// root of the store. Returns an empty text if [`again`] would return `None`.
+pub(super) fn to_continue(root: Option<&Path>, server: &Server, run: &RunId, url: &str) -> String {
     let root = [("--root", root.map(Path::as_os_str))];
-    typed(&["rundown", "push"], root, server, &[run.short().as_ref(), url.as_ref()])
+    let command = typed(&["rundown", "push"], root, server, &[run.short().as_ref(), url.as_ref()]);
+    command.map(|command| format!("\nto continue: {command}")).unwrap_or_default()
 }
 
 /// Returns a command with the options that have a value, those of the server, and the arguments.

@@ -13,7 +13,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use super::args::{Background, Push, Server};
-use super::leaving::push_command;
+use super::leaving::to_continue;
 use super::place::variable;
 use super::recording::config_or_default;
 use super::selection::Selection;
@@ -222,9 +222,7 @@ impl Job {
 
     /// Returns a line with the command that continues, after a line break.
     fn to_continue(&self, run: &RunId) -> String {
-        let url = self.bucket.url().to_string();
-        let command = push_command(self.root.as_deref(), &self.server, run, &url);
-        command.map(|command| format!("\nto continue: {command}")).unwrap_or_default()
+        to_continue(self.root.as_deref(), &self.server, run, &self.bucket.url().to_string())
     }
 
     /// Prints the result of a push.

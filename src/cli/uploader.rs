@@ -15,7 +15,7 @@ use signal_hook::iterator::Signals;
 
 use super::args::{PushArgs, Server};
 use super::config::Config;
-use super::leaving::push_command;
+use super::leaving::to_continue;
 use super::place::variable;
 use super::{print_notice, remote};
 use crate::error::{Error, Result, chain};
@@ -147,9 +147,7 @@ impl Uploader<'_> {
             }
             thread::sleep(POLL);
         }
-        let command =
-            push_command(Some(self.root), &Server::default(), &self.run, &self.target.url);
-        let help = command.map(|command| format!("\nto continue: {command}")).unwrap_or_default();
+        let help = to_continue(Some(self.root), &Server::default(), &self.run, &self.target.url);
         let id = self.run.short();
         print_notice(&format!("run {id}: the push was stopped before its end{help}"));
     }
