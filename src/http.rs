@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
+use rustls::InvalidMessage;
 use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
 
@@ -70,7 +71,7 @@ impl Failure {
 /// Returns true if a server does not answer in the format of TLS.
 fn is_without_tls(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
-    matches!(inner, Some(rustls::Error::InvalidMessage(_)))
+    inner == Some(&rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
 }
 
 impl Backoff {
