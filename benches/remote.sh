@@ -63,6 +63,7 @@ requests() {
   printf '%d requests, %d KiB' $((after[0] - before[0])) $(((after[1] - before[1]) / 1024))
 }
 echo 0 0 >"$scratch/count"
+
 # Opens the screen, and leaves it when it shows the cause.
 screen() {
   "$RUNDOWN_SERVERS_BIN/python3" - E0425 "$rundown" "$@" <<'PYTHON'
