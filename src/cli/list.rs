@@ -63,9 +63,11 @@ pub(super) fn list_runs(list: &List) -> anyhow::Result<u8> {
         None if list.limit == 0 => {}
         None if before.is_some() => print_notice("no older run matches"),
         None if filters(list).is_empty() && catalog.is_remote() => {
-            let url = catalog.path();
-            let url = url.display();
-            print_notice(&format!("no runs in {url} yet; `rundown push {url}` pushes one"));
+            let url = catalog.path().to_string_lossy().into_owned();
+            let server: Vec<String> = list.store.server.words().collect();
+            let words = ["rundown", "push"].into_iter().chain(server.iter().map(String::as_str));
+            let push = display::typed(words.chain([&*url]));
+            print_notice(&format!("no runs in {url} yet; `{push}` pushes one"));
         }
         None if filters(list).is_empty() => {
             print_notice("no runs yet; `rundown record -- CMD` records one");

@@ -218,6 +218,9 @@ fn an_empty_bucket_is_an_empty_store() {
     let list = run(&["list"]);
     assert_eq!(printed(&list, 0), "");
     assert!(text(&list.stderr).contains("`rundown push s3://runs/ci` pushes one"));
+    let list = run(&["list", "--endpoint", &bucket.address]);
+    let command = format!("`rundown push --endpoint {} s3://runs/ci`", bucket.address);
+    assert!(text(&list.stderr).contains(&command), "{}", text(&list.stderr));
     let missing = run(&["--once"]);
     assert_eq!(missing.status.code(), Some(5), "{}", text(&missing.stderr));
     assert!(text(&missing.stderr).contains("no runs in s3://runs/ci"));
